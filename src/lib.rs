@@ -1,0 +1,29 @@
+//! Tenrec: a self-hosted product-analytics server.
+//!
+//! # The path of an event
+//!
+//! 1. An SDK posts to a capture endpoint ([`api::capture`]). The body is inflated and decoded by evidence, not by version
+//!    ([`ingest::decode`]), parsed into events ([`ingest::parse`]) and made storable ([`ingest::normalise`]); the project key
+//!    names the project. What cannot be an event is refused here, by name. What the request tells of its sender is added
+//!    ([`ingest::enrich`]).
+//! 2. The events are appended to the spool ([`ingest::spool`]): a segment file, one fsync for all who wait. Only then the
+//!    SDK hears `200`. From here on nothing may be lost.
+//! 3. The pipeline ([`ingest::pipeline`]) reads the spool in order, a batch at a time, leaves out by uuid what is stored
+//!    already, and resolves who did the rest in one transaction of Postgres ([`identity`]).
+//! 4. They go to ClickHouse in one insert per month ([`storage::ch`]), every well-known property in a column of its own.
+//!    Then the spool's cursor moves on.
+//! 5. A crash between any two steps repeats the batch and changes nothing.
+//!
+//! # The path of a question
+//!
+//! A page's form becomes a query value in the shape of the public query API ([`model::query`]); [`insights`] validates it,
+//! prints SQL with server-side parameters and the project filter in it, runs it read-only and shapes the answer; [`web`]
+//! renders a table, and script draws the chart from the table.
+//!
+//! # Who may import whom
+//!
+//! Modules stand on heights and import only from lower ones; `tests/it/layering.rs` holds the list and checks it.
+
+pub mod config;
+pub mod model;
+

@@ -1,0 +1,3 @@
+//! Tenrec's one binary.
+
+fn main() {}

@@ -1,0 +1,19 @@
+//! The words of the product as types: ids, keys, time, properties, queries. No I/O.
+
+mod api_key;
+mod clock;
+mod ids;
+mod project;
+pub mod property_columns;
+pub mod query;
+mod time_zone;
+mod user;
+
+pub use api_key::{InvalidApiKey, PersonalApiKey, ProjectApiKey, random_secret, secret_hash};
+pub use clock::Clock;
+pub use ids::{
+    DashboardId, InsightId, InvitationId, OrganizationId, PersonId, PersonalApiKeyId, ProjectId, SignInId, UserId,
+};
+pub use project::{Project, Role};
+pub use time_zone::{InvalidTimeZone, TimeZoneName};
+pub use user::{Organization, User};

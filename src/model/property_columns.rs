@@ -1,0 +1,142 @@
+//! The well-known event properties that have a column of their own in ClickHouse.
+//!
+//! Everything an SDK sends on nearly every event (PROTOCOL §3.2) is typed here; what is not listed, or does not fit its
+//! column's type, goes to the `properties` tail under its own key. The migration that makes the table names the same
+//! columns; a test compares the two. A column is named as its property.
+
+/// How a property is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// Text of few different values: `LowCardinality(Nullable(String))`.
+    Word,
+    /// Any text: `Nullable(String)`.
+    Text,
+    /// A whole number: `Nullable(Int32)`.
+    Integer,
+    /// Any number: `Nullable(Float64)`.
+    Number,
+    /// `Nullable(Bool)`.
+    Flag,
+}
+
+/// One property with a column of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct PropertyColumn {
+    /// The property's key and the column's name.
+    pub key: &'static str,
+    pub kind: ColumnKind,
+}
+
+const fn column(key: &'static str, kind: ColumnKind) -> PropertyColumn {
+    PropertyColumn { key, kind }
+}
+
+use ColumnKind::{Flag, Integer, Number, Text, Word};
+
+/// Sorted by key, for [`find`].
+pub const PROPERTY_COLUMNS: &[PropertyColumn] = &[
+    column("$bot_class", Word),
+    column("$bot_rule", Word),
+    column("$browser", Word),
+    column("$browser_language", Word),
+    column("$browser_version", Word),
+    column("$channel_type", Word),
+    column("$current_url", Text),
+    column("$device", Word),
+    column("$device_id", Text),
+    column("$device_type", Word),
+    column("$el_text", Text),
+    column("$elements_chain", Text),
+    column("$event_type", Word),
+    column("$feature_flag", Word),
+    column("$feature_flag_response", Word),
+    column("$geoip_city_name", Word),
+    column("$geoip_country_code", Word),
+    column("$geoip_country_name", Word),
+    column("$geoip_subdivision_1_name", Word),
+    column("$group_0", Text),
+    column("$group_1", Text),
+    column("$group_2", Text),
+    column("$group_3", Text),
+    column("$group_4", Text),
+    column("$host", Word),
+    column("$ip", Text),
+    column("$is_identified", Flag),
+    column("$lib", Word),
+    column("$lib_version", Word),
+    column("$os", Word),
+    column("$os_version", Word),
+    column("$pageview_id", Text),
+    column("$pathname", Text),
+    column("$prev_pageview_duration", Number),
+    column("$prev_pageview_max_scroll_percentage", Number),
+    column("$prev_pageview_pathname", Text),
+    column("$process_person_profile", Flag),
+    column("$raw_user_agent", Text),
+    column("$referrer", Text),
+    column("$referring_domain", Word),
+    column("$screen_height", Integer),
+    column("$screen_name", Word),
+    column("$screen_width", Integer),
+    column("$session_id", Text),
+    column("$timezone", Word),
+    column("$user_id", Text),
+    column("$viewport_height", Integer),
+    column("$viewport_width", Integer),
+    column("$window_id", Text),
+    column("fbclid", Text),
+    column("gclid", Text),
+    column("title", Text),
+    column("utm_campaign", Word),
+    column("utm_content", Word),
+    column("utm_medium", Word),
+    column("utm_source", Word),
+    column("utm_term", Word),
+];
+
+/// The column of a property, if it has one of its own.
+#[must_use]
+pub fn find(key: &str) -> Option<&'static PropertyColumn> {
+    position(key).map(|at| &PROPERTY_COLUMNS[at])
+}
+
+/// Where in [`PROPERTY_COLUMNS`] a property stands, if it has a column of its own.
+#[must_use]
+pub fn position(key: &str) -> Option<usize> {
+    PROPERTY_COLUMNS.binary_search_by(|column| column.key.cmp(key)).ok()
+}
+
+impl ColumnKind {
+    /// The ClickHouse type of such a column.
+    #[must_use]
+    pub const fn sql_type(self) -> &'static str {
+        match self {
+            Word => "LowCardinality(Nullable(String))",
+            Text => "Nullable(String)",
+            Integer => "Nullable(Int32)",
+            Number => "Nullable(Float64)",
+            Flag => "Nullable(Bool)",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_sorted_for_the_search_and_unique() {
+        assert!(PROPERTY_COLUMNS.windows(2).all(|pair| pair[0].key < pair[1].key));
+        assert_eq!(find("$browser").map(|c| c.kind), Some(Word));
+        assert!(find("plan").is_none());
+    }
+
+    #[test]
+    fn the_table_has_these_columns_with_these_types() {
+        let migration = include_str!("../../migrations/clickhouse/0001_events.sql");
+        for column in PROPERTY_COLUMNS {
+            let line = format!("`{}` {}", column.key, column.kind.sql_type());
+            assert!(migration.contains(&line), "0001_events.sql lacks {line}");
+        }
+    }
+}
