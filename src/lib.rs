@@ -27,3 +27,5 @@
 pub mod config;
 pub mod model;
 
+pub mod telemetry;
+
