@@ -29,3 +29,5 @@ pub mod model;
 
 pub mod telemetry;
 
+pub mod storage;
+

@@ -1,0 +1,166 @@
+//! The client, and where it connects.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clickhouse::query::Query;
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::rt::TokioExecutor;
+
+use super::{Sql, UnixConnector};
+
+/// Why a statement failed.
+pub type ChError = clickhouse::error::Error;
+
+/// Where ClickHouse is.
+#[derive(Debug, Clone)]
+pub enum ClickHouseAddress {
+    /// A server, by its HTTP address.
+    Server { url: String, user: String, password: String, database: String },
+    /// The embedded engine.
+    Socket { path: PathBuf, database: String },
+}
+
+/// A URL that does not name a ClickHouse server.
+#[derive(Debug, thiserror::Error)]
+#[error("CLICKHOUSE_URL must look like http://user:password@host:8123/database: {0}")]
+pub struct InvalidClickHouseUrl(String);
+
+impl FromStr for ClickHouseAddress {
+    type Err = InvalidClickHouseUrl;
+
+    /// Reads `http[s]://[user[:password]@]host[:port][/database]`; user `default` and database `tenrec` if not given.
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let uri: http::Uri = s.parse().map_err(|e| InvalidClickHouseUrl(format!("{e}")))?;
+        let (Some(scheme @ ("http" | "https")), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(InvalidClickHouseUrl("it has no http:// or https:// and host".to_owned()));
+        };
+        let (credentials, _) = authority.as_str().rsplit_once('@').unwrap_or(("default", ""));
+        let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
+        let port = authority.port_u16().unwrap_or(if scheme == "https" { 8443 } else { 8123 });
+        let database = match uri.path().trim_matches('/') {
+            "" => "tenrec",
+            name if name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') => name,
+            name => return Err(InvalidClickHouseUrl(format!("{name:?} is no database name of letters, digits and _"))),
+        };
+        Ok(Self::Server {
+            url: format!("{scheme}://{}:{port}", authority.host()),
+            user: decode(user),
+            password: decode(password),
+            database: database.to_owned(),
+        })
+    }
+}
+
+/// Undoes percent-encoding, as a password in a URL needs it.
+fn decode(s: &str) -> String {
+    serde_urlencoded::from_str::<Vec<(String, String)>>(&format!("v={}", s.replace('+', "%2B")))
+        .ok()
+        .and_then(|mut pairs| pairs.pop())
+        .map_or_else(|| s.to_owned(), |(_, value)| value)
+}
+
+/// A client of one database in ClickHouse. Cheap to clone.
+#[derive(Clone)]
+pub struct ClickHouse {
+    client: clickhouse::Client,
+    database: String,
+}
+
+impl std::fmt::Debug for ClickHouse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClickHouse").field("database", &self.database).finish_non_exhaustive()
+    }
+}
+
+impl ClickHouse {
+    /// A client that connects when first used.
+    #[must_use]
+    pub fn new(address: &ClickHouseAddress) -> Self {
+        let (client, database) = match address {
+            ClickHouseAddress::Server { url, user, password, database } => {
+                let client = clickhouse::Client::default().with_url(url).with_user(user);
+                (if password.is_empty() { client } else { client.with_password(password) }, database)
+            }
+            ClickHouseAddress::Socket { path, database } => {
+                let http = HttpClient::builder(TokioExecutor::new()).build(UnixConnector::new(path.clone()));
+                (clickhouse::Client::with_http_client(http).with_url("http://engine"), database)
+            }
+        };
+        let client = client
+            .with_compression(clickhouse::Compression::None)
+            .with_product_info("tenrec", env!("CARGO_PKG_VERSION"));
+        Self { client, database: database.clone() }
+    }
+
+    /// The database that holds Tenrec's tables.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// Whether ClickHouse answers.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn ping(&self) -> Result<(), ChError> {
+        self.client.query_raw("SELECT 1").fetch_one::<u8>().await.map(drop)
+    }
+
+    /// A statement that changes the schema; `text` is ours, never a request's.
+    pub(in crate::storage) async fn execute_in(&self, database: Option<&str>, text: &str) -> Result<(), ChError> {
+        let client = match database {
+            Some(database) => self.client.clone().with_database(database),
+            None => self.client.clone(),
+        };
+        client.query_raw(text).execute().await
+    }
+
+    /// ClickHouse's version.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub async fn server_version(&self) -> Result<String, ChError> {
+        self.client.query_raw("SELECT version()").fetch_one().await
+    }
+
+    /// A client that needs no database to be there.
+    pub(in crate::storage) fn client_of_no_database(&self) -> clickhouse::Client {
+        self.client.clone()
+    }
+
+    /// A client of the database, for inserts.
+    pub(in crate::storage) fn client(&self) -> clickhouse::Client {
+        self.client.clone().with_database(&self.database)
+    }
+
+    /// A read-only question: limited in time, memory and rows.
+    pub(in crate::storage) fn ask(&self, sql: &Sql) -> Query {
+        let query = self
+            .client()
+            .query_raw(sql.text())
+            .with_setting("readonly", "2")
+            .with_setting("max_execution_time", "30")
+            .with_setting("max_memory_usage", "1000000000")
+            .with_setting("output_format_binary_write_json_as_string", "1")
+            .with_setting("json_type_escape_dots_in_keys", "1");
+        sql.params().iter().enumerate().fold(query, |query, (at, value)| query.param(&Sql::param_name(at), value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_gives_user_password_and_database_apart() {
+        let address: ClickHouseAddress = "https://u:p%40ss+1@ch.example/db".parse().expect("a server");
+        let ClickHouseAddress::Server { url, user, password, database } = address else { panic!("a server") };
+        assert_eq!(
+            (url.as_str(), user.as_str(), password.as_str(), database.as_str()),
+            ("https://ch.example:8443", "u", "p@ss+1", "db")
+        );
+        assert!("ch.example:8123".parse::<ClickHouseAddress>().is_err());
+        assert!("http://ch/a-b;c".parse::<ClickHouseAddress>().is_err());
+    }
+}

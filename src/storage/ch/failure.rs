@@ -1,0 +1,53 @@
+//! What a failed statement says about its cause.
+
+use super::ChError;
+
+/// Error codes that blame the data: the same rows will fail again, others may not.
+const DATA_ERRORS: &[u32] = &[
+    6,   // CANNOT_PARSE_TEXT
+    25,  // CANNOT_PARSE_ESCAPE_SEQUENCE
+    26,  // CANNOT_PARSE_QUOTED_STRING
+    27,  // CANNOT_PARSE_INPUT_ASSERTION_FAILED
+    38,  // CANNOT_PARSE_DATE
+    41,  // CANNOT_PARSE_DATETIME
+    53,  // TYPE_MISMATCH
+    69,  // ARGUMENT_OUT_OF_BOUND
+    70,  // CANNOT_CONVERT_TYPE
+    72,  // CANNOT_PARSE_NUMBER
+    117, // INCORRECT_DATA
+    131, // TOO_LARGE_STRING_SIZE
+    306, // TOO_DEEP_RECURSION
+    349, // CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
+    441, // CANNOT_PARSE_DOMAIN_VALUE
+    467, // CANNOT_PARSE_BOOL
+    469, // VIOLATED_CONSTRAINT
+];
+
+/// The number of ClickHouse's error, if it was ClickHouse that answered.
+#[must_use]
+pub fn error_code(error: &ChError) -> Option<u32> {
+    let ChError::BadResponse(text) = error else { return None };
+    let (_, after) = text.split_once("Code: ")?;
+    after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// Whether the rows themselves were refused, so that sending them again is vain. Everything else may pass by itself.
+#[must_use]
+pub fn blames_data(error: &ChError) -> bool {
+    error_code(error).is_some_and(|code| DATA_ERRORS.contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_errors_of_data_blame_the_data() {
+        let answer = |text: &str| ChError::BadResponse(text.to_owned());
+        let poison = answer("Code: 117. DB::Exception: Cannot parse JSON object here: (INCORRECT_DATA)");
+        assert_eq!((error_code(&poison), blames_data(&poison)), (Some(117), true));
+        assert!(!blames_data(&answer("Code: 252. DB::Exception: Too many parts")));
+        assert!(!blames_data(&answer("502 Bad Gateway")));
+        assert!(!blames_data(&ChError::TimedOut));
+    }
+}

@@ -1,0 +1,130 @@
+//! Names of events and properties that were seen, for pickers.
+
+use jiff::Timestamp;
+
+use super::{Pg, PgError, PgTime};
+use crate::model::ProjectId;
+
+/// Whose property it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PropertyKind {
+    Event,
+    Person,
+}
+
+impl PropertyKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Person => "person",
+        }
+    }
+}
+
+/// An event name and when it was last seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventDefinition {
+    pub name: String,
+    pub last_seen_at: Timestamp,
+}
+
+/// A property name and what its first value was: `String`, `Numeric`, `Boolean`, `DateTime` or `Object`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PropertyDefinition {
+    pub kind: PropertyKind,
+    pub name: String,
+    pub property_type: &'static str,
+}
+
+impl Pg {
+    /// The event names of a project.
+    ///
+    /// # Errors
+    /// If Postgres does not answer.
+    pub async fn list_event_definitions(&self, project: ProjectId) -> Result<Vec<EventDefinition>, PgError> {
+        let sql = "SELECT name, last_seen_at FROM event_definitions WHERE project_id = $1 ORDER BY name";
+        let rows: Vec<(String, PgTime)> = sqlx::query_as(sql).bind(project.get()).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|(name, seen)| EventDefinition { name, last_seen_at: seen.0 }).collect())
+    }
+
+    /// Whether a project has had an event.
+    ///
+    /// # Errors
+    /// If Postgres does not answer.
+    pub async fn has_event_definitions(&self, project: ProjectId) -> Result<bool, PgError> {
+        let sql = "SELECT EXISTS (SELECT FROM event_definitions WHERE project_id = $1)";
+        sqlx::query_scalar(sql).bind(project.get()).fetch_one(&self.pool).await
+    }
+
+    /// The property names of a project, each with its type.
+    ///
+    /// # Errors
+    /// If Postgres does not answer.
+    pub async fn list_property_definitions(
+        &self,
+        project: ProjectId,
+        kind: PropertyKind,
+    ) -> Result<Vec<(String, String)>, PgError> {
+        let sql = r"
+            SELECT name, property_type
+            FROM property_definitions
+            WHERE project_id = $1 AND kind = $2
+            ORDER BY name
+        ";
+        sqlx::query_as(sql).bind(project.get()).bind(kind.as_str()).fetch_all(&self.pool).await
+    }
+
+    /// Adds event names, or moves the time they were last seen.
+    ///
+    /// # Errors
+    /// If Postgres does not answer, or the project is gone.
+    pub async fn upsert_event_definitions(
+        &self,
+        project: ProjectId,
+        events: &[EventDefinition],
+    ) -> Result<(), PgError> {
+        sqlx::query(
+            r"
+            INSERT INTO event_definitions (project_id, name, first_seen_at, last_seen_at)
+            SELECT $1, name, seen_at, seen_at
+            FROM UNNEST($2::text[], $3::timestamptz[]) AS seen (name, seen_at)
+            ON CONFLICT (project_id, name) DO UPDATE
+            SET last_seen_at = GREATEST(event_definitions.last_seen_at, EXCLUDED.last_seen_at)
+            ",
+        )
+        .bind(project.get())
+        .bind(events.iter().map(|e| e.name.as_str()).collect::<Vec<_>>())
+        .bind(events.iter().map(|e| PgTime(e.last_seen_at)).collect::<Vec<_>>())
+        .execute(&self.pool)
+        .await
+        .map(drop)
+    }
+
+    /// Adds property names; those that are there keep their type.
+    ///
+    /// # Errors
+    /// If Postgres does not answer, or the project is gone.
+    pub async fn insert_property_definitions(
+        &self,
+        project: ProjectId,
+        properties: &[PropertyDefinition],
+        seen_at: Timestamp,
+    ) -> Result<(), PgError> {
+        sqlx::query(
+            r"
+            INSERT INTO property_definitions (project_id, kind, name, property_type, first_seen_at)
+            SELECT $1, kind, name, property_type, $5
+            FROM UNNEST($2::text[], $3::text[], $4::text[]) AS seen (kind, name, property_type)
+            ON CONFLICT DO NOTHING
+            ",
+        )
+        .bind(project.get())
+        .bind(properties.iter().map(|p| p.kind.as_str()).collect::<Vec<_>>())
+        .bind(properties.iter().map(|p| p.name.as_str()).collect::<Vec<_>>())
+        .bind(properties.iter().map(|p| p.property_type).collect::<Vec<_>>())
+        .bind(PgTime(seen_at))
+        .execute(&self.pool)
+        .await
+        .map(drop)
+    }
+}

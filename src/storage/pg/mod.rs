@@ -1,0 +1,102 @@
+//! Postgres: accounts, persons, insights. One file per resource, each adding its statements to [`Pg`].
+
+mod accounts;
+mod address;
+mod dashboards;
+mod definitions;
+mod insights;
+mod invitations;
+mod migrate;
+mod personal_keys;
+mod persons;
+mod persons_read;
+mod projects;
+mod setup;
+mod sign_ins;
+mod time;
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+pub use accounts::{Member, MemberChange, UserWithPassword};
+pub use address::{InvalidDatabaseUrl, PgAddress};
+pub use dashboards::{NewTile, Tile};
+pub use definitions::{EventDefinition, PropertyDefinition, PropertyKind};
+pub use insights::{NewInsight, SavedInsight};
+pub use invitations::{Invitation, NewInvitation, NewMember};
+pub use migrate::{MigrateError, MigrationLock};
+pub use personal_keys::{NewPersonalKey, PersonalKey};
+pub use persons::{ChangedPerson, IdentityChanges, IdentityTx, KnownProject, NewPerson, PersonRef, PersonState};
+pub use persons_read::{PersonCursor, PersonLabel, PersonPage, PersonRow, PersonSlice, SEARCHED_INSIDE};
+pub use projects::{NewProject, ProjectChanges, ProjectName};
+pub use setup::{FirstOwner, NewUser};
+pub use sign_ins::{NewSignIn, SignIn, SignedInUser};
+pub use time::PgTime;
+
+/// Why a statement failed.
+pub type PgError = sqlx::Error;
+
+/// A pool of connections to Postgres.
+#[derive(Debug, Clone)]
+pub struct Pg {
+    pool: PgPool,
+}
+
+impl Pg {
+    /// Makes a pool that connects when first used.
+    #[must_use]
+    pub fn new(options: PgConnectOptions, max_connections: u32) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(max_connections)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_lazy_with(options.application_name("tenrec"));
+        Self { pool }
+    }
+
+    /// Whether Postgres answers.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn ping(&self) -> Result<(), PgError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await.map(drop)
+    }
+
+    /// Postgres' clock and version.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub async fn server_time_and_version(&self) -> Result<(PgTime, String), PgError> {
+        sqlx::query_as::<_, (PgTime, String)>("SELECT clock_timestamp(), current_setting('server_version')")
+            .fetch_one(&self.pool)
+            .await
+    }
+
+    /// Gives back every connection; statements after this fail.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Whether the values themselves were refused (error class 22, such as a NUL in a text), so that trying again is vain.
+#[must_use]
+pub fn blames_data(error: &PgError) -> bool {
+    error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code.starts_with("22"))
+}
+
+/// Whether a statement failed on the named constraint: how a race becomes a domain error.
+#[must_use]
+pub fn violates(error: &PgError, constraint: &str) -> bool {
+    error.as_database_error().and_then(|e| e.constraint()) == Some(constraint)
+}
+
+/// Whether a statement failed because Postgres cannot be reached now: worth another try, unlike a wrong statement.
+#[must_use]
+pub fn is_unavailable(error: &PgError) -> bool {
+    match error {
+        PgError::Io(_) | PgError::Tls(_) | PgError::PoolTimedOut | PgError::PoolClosed | PgError::WorkerCrashed => true,
+        // Class 57P: the server is starting, stopping or was told to end the connection; 53: it is out of something.
+        PgError::Database(e) => e.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("53")),
+        _ => false,
+    }
+}
