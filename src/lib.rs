@@ -29,5 +29,6 @@ pub mod model;
 
 pub mod telemetry;
 
+pub mod engine;
 pub mod storage;
 
