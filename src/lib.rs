@@ -29,6 +29,7 @@ pub mod model;
 
 pub mod telemetry;
 
+pub mod embedded;
 pub mod engine;
 pub mod storage;
 
