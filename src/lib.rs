@@ -33,3 +33,5 @@ pub mod embedded;
 pub mod engine;
 pub mod storage;
 
+pub mod accounts;
+
