@@ -34,4 +34,5 @@ pub mod engine;
 pub mod storage;
 
 pub mod accounts;
+pub mod identity;
 

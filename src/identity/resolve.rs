@@ -1,0 +1,90 @@
+//! A batch's identity against Postgres: lock, read, decide, write.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::world::World;
+use super::{Resolved, Subject, Warning};
+use crate::model::ProjectId;
+use crate::storage::ch::{ChError, ClickHouse};
+use crate::storage::pg::{Pg, PgError};
+
+/// Overrides copied to ClickHouse at once.
+const MIRROR_ROWS: i64 = 10_000;
+
+/// Resolves events to persons. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pg: Pg,
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub struct Resolution {
+    /// One for each event, in order.
+    pub resolved: Vec<Resolved>,
+    /// How often something was asked for and refused.
+    pub warnings: HashMap<Warning, u64>,
+}
+
+/// Why overrides could not be copied.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    #[error("postgres: {0}")]
+    Postgres(#[from] PgError),
+    #[error("clickhouse: {0}")]
+    ClickHouse(#[from] ChError),
+}
+
+impl Identity {
+    /// On these persons.
+    #[must_use]
+    pub fn new(pg: Pg) -> Self {
+        Self { pg }
+    }
+
+    /// Says of each event whose it is, and changes persons as the events ask, all or nothing. Doing it again for the same
+    /// events finds the same persons.
+    ///
+    /// # Errors
+    /// If Postgres refuses or does not answer; after a lost answer to the commit the changes may stand.
+    pub async fn resolve(&self, subjects: &[Subject<'_>]) -> Result<Resolution, PgError> {
+        let projects: BTreeSet<ProjectId> = subjects.iter().map(|s| s.project_id).collect();
+        let projects: Vec<ProjectId> = projects.into_iter().collect();
+        let ids: BTreeSet<(ProjectId, String)> =
+            subjects.iter().flat_map(|s| s.distinct_ids().map(|id| (s.project_id, id))).collect();
+        let ids: Vec<(ProjectId, &str)> = ids.iter().map(|(project, id)| (*project, id.as_str())).collect();
+
+        let mut tx = self.pg.begin_identity(&projects).await?;
+        let known = tx.known_projects(&projects).await?;
+        let mut world = World::new(&known, tx.find_persons(&ids).await?);
+        for subject in subjects {
+            world.happen(subject);
+        }
+        let changes = world.changes();
+        let created = if changes.is_empty() { Vec::new() } else { tx.write(&changes).await? };
+        tx.commit().await?;
+
+        let mut warnings = HashMap::new();
+        for warning in std::mem::take(&mut world.warnings) {
+            *warnings.entry(warning).or_insert(0) += 1;
+        }
+        Ok(Resolution { resolved: world.resolved(&created), warnings })
+    }
+
+    /// Copies to ClickHouse what has become of merged persons and claimed ids, and gives how many rows that were.
+    ///
+    /// # Errors
+    /// If a store does not answer; what is left is copied next time.
+    pub async fn mirror_overrides(&self, clickhouse: &ClickHouse) -> Result<usize, IdentityError> {
+        let mut total = 0;
+        loop {
+            let pending = self.pg.list_pending_overrides(MIRROR_ROWS).await?;
+            if pending.is_empty() {
+                return Ok(total);
+            }
+            clickhouse.insert_person_overrides(&pending).await?;
+            self.pg.mark_overrides_mirrored(&pending).await?;
+            total += pending.len();
+        }
+    }
+}
