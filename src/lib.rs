@@ -36,3 +36,5 @@ pub mod storage;
 pub mod accounts;
 pub mod identity;
 
+pub mod ingest;
+

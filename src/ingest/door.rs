@@ -1,0 +1,132 @@
+//! The way in: from a capture request to events that are safe on disk.
+//!
+//! `decode → parse JSON → take apart → find the project → check, complete and normalise each event → enrich → spool`.
+//! Enrichment ([`super::enrich`]) is here and not behind the spool, because only here the client's address and user agent are
+//! at hand.
+
+use serde_json::Value;
+
+use super::enrich::Enricher;
+use super::inflate::InflateError;
+use super::project_keys::ProjectKeys;
+use super::refusal::{CaptureError, Rejection};
+use super::request::CaptureRequest;
+use super::spool::{Spool, SpoolError};
+use crate::config::LimitsConfig;
+use crate::model::{Clock, ProjectApiKey, ProjectId};
+use crate::storage::pg::Pg;
+use crate::telemetry::metrics;
+
+/// Larger bodies are read on a thread of their own, so that they do not hold up small ones.
+const LARGE_BODY_BYTES: usize = 32 << 10;
+
+/// Accepts events. Clones share what they know of keys, and the spool.
+#[derive(Debug, Clone)]
+pub struct Door {
+    keys: ProjectKeys,
+    clock: Clock,
+    limits: LimitsConfig,
+    spool: Spool,
+    enricher: Enricher,
+}
+
+/// What became of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// How many of its events are on disk.
+    pub events: usize,
+    /// The events that are not, by their place in the request.
+    pub rejected: Vec<(usize, Rejection)>,
+}
+
+impl Door {
+    /// Puts the door in front of a spool.
+    #[must_use]
+    pub fn new(pg: Pg, clock: Clock, limits: LimitsConfig, spool: Spool) -> Self {
+        Self { keys: ProjectKeys::new(pg, clock.clone()), clock, limits, spool, enricher: Enricher::default() }
+    }
+
+    /// The same door, adding to events by this.
+    #[must_use]
+    pub fn with_enricher(self, enricher: Enricher) -> Self {
+        Self { enricher, ..self }
+    }
+
+    /// Accepts the events of a request: when this returns, they are on disk.
+    ///
+    /// An event that cannot be accepted is left out alone and its neighbours are kept; only a request of nothing but such
+    /// events is an error.
+    ///
+    /// # Errors
+    /// See [`CaptureError`]; after an error nothing was accepted.
+    pub async fn accept(&self, request: CaptureRequest) -> Result<Accepted, CaptureError> {
+        let body_bytes = request.body.len();
+        let limits = self.limits.clone();
+        let origin = request.origin.clone();
+        let read = off_the_reactor(body_bytes, move || request.read(&limits)).await??;
+        let project_id = self.find_project(read.key()).await?;
+        let (clock, limits) = (self.clock.clone(), self.limits.clone());
+        let enricher = self.enricher.clone();
+        let checked = off_the_reactor(body_bytes, move || {
+            let mut checked = read.check(project_id, &clock, &limits);
+            enricher.enrich(&mut checked.accepted, &origin);
+            checked
+        })
+        .await?;
+
+        let (events, rejected) = (checked.accepted, checked.rejected);
+        for (_, reason) in &rejected {
+            metrics::EVENTS_REJECTED.with(reason.code()).add(1);
+        }
+        if let Some(mistake) = rejected.iter().map(|(_, reason)| *reason).find(|reason| reason.is_mistake())
+            && events.is_empty()
+        {
+            return Err(CaptureError::AllRejected(mistake));
+        }
+        self.spool.append(&events).await.map_err(|e| self.refuse(&e))?;
+        metrics::EVENTS_ACCEPTED.add(events.len() as u64);
+        Ok(Accepted { events: events.len(), rejected })
+    }
+
+    /// The project that a key names.
+    ///
+    /// # Errors
+    /// [`CaptureError::UnknownKey`], or [`CaptureError::Unavailable`] if that cannot be known now.
+    pub async fn find_project(&self, key: &ProjectApiKey) -> Result<ProjectId, CaptureError> {
+        self.keys.find(key).await
+    }
+
+    /// The JSON of a request that holds no events but is encoded like one: flags, mostly.
+    ///
+    /// # Errors
+    /// If it cannot be decoded or is no JSON.
+    pub async fn read_json(&self, request: CaptureRequest) -> Result<Value, CaptureError> {
+        let max_bytes = self.limits.max_body_bytes;
+        off_the_reactor(request.body.len(), move || request.json(max_bytes).map(|(value, _)| value)).await?
+    }
+
+    fn refuse(&self, error: &SpoolError) -> CaptureError {
+        match error {
+            SpoolError::TooLarge => InflateError::TooLarge { max_bytes: self.limits.max_body_bytes }.into(),
+            SpoolError::Full => CaptureError::Unavailable,
+            SpoolError::Failed(cause) => {
+                tracing::error!(error = %cause, "Events could not be made durable and were refused");
+                CaptureError::Unavailable
+            }
+        }
+    }
+}
+
+/// Runs work elsewhere if there is much of it.
+async fn off_the_reactor<T: Send + 'static>(
+    body_bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, CaptureError> {
+    if body_bytes < LARGE_BODY_BYTES {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work).await.map_err(|e| {
+        tracing::error!(error = %e, "A request could not be read");
+        CaptureError::Internal
+    })
+}

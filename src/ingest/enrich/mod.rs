@@ -1,0 +1,215 @@
+//! What Tenrec adds to an event: where its sender is, with what, by which channel, and whether it is a program.
+//!
+//! It happens at the door, between the check and the spool: only there the client's address and the `User-Agent` header
+//! are at hand, and the address must not reach the disk. All of it is pure: no store is asked. A property that the sender
+//! gave, even as null, is never changed; the one exception is `$ip`, which is taken out after the look-up unless
+//! `TENREC_STORE_IP` is set.
+//!
+//! | property | from | in |
+//! |---|---|---|
+//! | `$channel_type` | referrer, campaign, click ids | [`channel`], [`hosts`] |
+//! | `$bot_class`, `$bot_rule` | user agent | [`bots`] |
+//! | `$browser`, `$browser_version`, `$os`, `$os_version`, `$device_type` | user agent | [`user_agent`] |
+//! | `$geoip_…` | `$ip` of the event, else the client's address | [`geo`] |
+//!
+//! - An event of a server (`$is_server`, or a `$lib` that runs on servers) has neither the address nor the browser of a
+//!   person: only an `$ip` that it gives itself is looked up.
+//! - The user agent is the event's `$raw_user_agent`. The header stands in for it if it is a browser's or the event comes from
+//!   the browser SDK: a script that reports what people do is not judged by its own name.
+//! - An event without referrer, campaign and click id has no channel; nor has one whose referrer is its own host, because
+//!   nobody came from anywhere.
+//! - `$geoip_disable: true` leaves out the look-up, `?ip=0` the client's address.
+
+pub mod bots;
+pub mod channel;
+mod geo;
+pub mod hosts;
+pub mod user_agent;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde_json::{Map, Value};
+
+use super::AcceptedEvent;
+use bots::BotRule;
+use channel::{AD_CLICK_IDS, Acquisition, channel_type};
+use user_agent::UserAgent;
+
+pub use geo::GeoIp;
+
+/// Longest user agent that is read.
+const MAX_AGENT_BYTES: usize = 1024;
+/// User agents that are remembered; then all are forgotten.
+const MAX_AGENTS: usize = 4096;
+
+/// `$lib` of SDKs that run on servers.
+const SERVER_LIBS: &[&str] = &[
+    "posthog-python",
+    "posthog-node",
+    "posthog-go",
+    "posthog-ruby",
+    "posthog-php",
+    "posthog-java",
+    "posthog-server",
+    "posthog-rs",
+    "posthog-dotnet",
+    "posthog-elixir",
+    "posthog-edge",
+];
+
+/// Who sent a request, as far as the request shows.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// The client's address, behind trusted proxies only.
+    pub ip: Option<IpAddr>,
+    /// The `User-Agent` header.
+    pub user_agent: Option<String>,
+}
+
+/// Adds to events. Clones share the database and what is known of user agents.
+#[derive(Debug, Clone, Default)]
+pub struct Enricher {
+    geo: Option<GeoIp>,
+    store_ip: bool,
+    agents: Arc<RwLock<HashMap<String, Arc<Agent>>>>,
+}
+
+/// What a user agent is.
+#[derive(Debug)]
+struct Agent {
+    bot: Option<BotRule>,
+    read: UserAgent,
+}
+
+impl Enricher {
+    /// With a database of addresses or without one; `store_ip` leaves `$ip` on the events.
+    #[must_use]
+    pub fn new(geo: Option<GeoIp>, store_ip: bool) -> Self {
+        Self { geo, store_ip, agents: Arc::default() }
+    }
+
+    /// Completes the events of a request.
+    pub fn enrich(&self, events: &mut [AcceptedEvent], origin: &Origin) {
+        for event in events {
+            self.complete(&mut event.properties, origin);
+        }
+    }
+
+    /// Completes the properties of one event.
+    pub fn complete(&self, properties: &mut Map<String, Value>, origin: &Origin) {
+        let is_server = is_server(properties);
+        self.place(properties, origin, is_server);
+        if is_server {
+            return;
+        }
+        if let Some(agent) = agent_text(properties, origin).map(|text| self.agent(text)) {
+            describe(properties, &agent);
+        }
+        if let Some(channel) = channel_of(properties) {
+            say(properties, "$channel_type", channel);
+        }
+    }
+
+    fn place(&self, properties: &mut Map<String, Value>, origin: &Origin, is_server: bool) {
+        let given = properties.get("$ip").and_then(Value::as_str).and_then(|text| text.trim().parse().ok());
+        let seen = origin.ip.filter(|_| !is_server && !properties.contains_key("$ip"));
+        let is_wanted = properties.get("$geoip_disable") != Some(&Value::Bool(true))
+            && !properties.keys().any(|key| key.starts_with("$geoip_") && key != "$geoip_disable");
+        if let (Some(geo), Some(ip), true) = (&self.geo, given.or(seen), is_wanted) {
+            for (key, value) in geo.find(ip) {
+                say(properties, key, &value);
+            }
+        }
+        match (self.store_ip, seen) {
+            (true, Some(ip)) => say(properties, "$ip", &ip.to_string()),
+            (true, None) => {}
+            (false, _) => drop(properties.remove("$ip")),
+        }
+    }
+
+    fn agent(&self, text: &str) -> Arc<Agent> {
+        let text = &text[..text.floor_char_boundary(MAX_AGENT_BYTES)];
+        // What a panic elsewhere left behind is still a map of right answers.
+        if let Some(agent) = self.agents.read().unwrap_or_else(PoisonError::into_inner).get(text) {
+            return Arc::clone(agent);
+        }
+        let agent = Arc::new(Agent { bot: bots::classify(text), read: user_agent::parse(text) });
+        let mut agents = self.agents.write().unwrap_or_else(PoisonError::into_inner);
+        if agents.len() >= MAX_AGENTS {
+            agents.clear();
+        }
+        agents.insert(text.to_owned(), Arc::clone(&agent));
+        agent
+    }
+}
+
+fn is_server(properties: &Map<String, Value>) -> bool {
+    let lib = properties.get("$lib").and_then(Value::as_str);
+    properties.get("$is_server") == Some(&Value::Bool(true)) || lib.is_some_and(|lib| SERVER_LIBS.contains(&lib))
+}
+
+fn agent_text<'a>(properties: &'a Map<String, Value>, origin: &'a Origin) -> Option<&'a str> {
+    if let Some(said) = properties.get("$raw_user_agent") {
+        return said.as_str();
+    }
+    let is_browser_sdk = matches!(properties.get("$lib").and_then(Value::as_str), Some("web" | "js"));
+    origin.user_agent.as_deref().filter(|agent| is_browser_sdk || agent.starts_with("Mozilla/"))
+}
+
+fn describe(properties: &mut Map<String, Value>, agent: &Agent) {
+    if let Some(BotRule { class, name }) = agent.bot
+        && !properties.contains_key("$bot_class")
+    {
+        say(properties, "$bot_class", class);
+        say(properties, "$bot_rule", name);
+    }
+    let UserAgent { browser, browser_version, os, os_version, device_type } = &agent.read;
+    // A version belongs to a name: neither is put beside the other's from elsewhere.
+    for (key, name, version_key, version) in
+        [("$browser", browser, "$browser_version", browser_version), ("$os", os, "$os_version", os_version)]
+    {
+        if properties.contains_key(key) || properties.contains_key(version_key) {
+            continue;
+        }
+        if let Some(name) = name {
+            say(properties, key, name);
+        }
+        if let Some(version) = version {
+            say(properties, version_key, version);
+        }
+    }
+    if let Some(device_type) = device_type {
+        say(properties, "$device_type", device_type);
+    }
+}
+
+fn channel_of(properties: &Map<String, Value>) -> Option<&'static str> {
+    let text = |key: &str| properties.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let is_ad_click = AD_CLICK_IDS.iter().any(|key| text(key).is_some());
+    let (source, medium, campaign) = (text("utm_source"), text("utm_medium"), text("utm_campaign"));
+    let referring_domain = text("$referring_domain").or_else(|| text("$referrer").map(host_of));
+    let is_campaign = is_ad_click || source.or(medium).or(campaign).is_some();
+    let own = text("$host").or_else(|| text("$current_url").map(host_of));
+    if !is_campaign && (referring_domain.is_none() || own == referring_domain) {
+        return None;
+    }
+    Some(channel_type(&Acquisition { referring_domain, source, medium, campaign, is_ad_click }))
+}
+
+/// The host in an address, or the text itself if there is none.
+fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or_default()
+}
+
+/// Sets a property that the sender did not.
+fn say(properties: &mut Map<String, Value>, key: &str, value: &str) {
+    if !properties.contains_key(key) {
+        properties.insert(key.to_owned(), Value::String(value.to_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! Gunzip and inflate that cannot be made to fill the memory.
+
+use std::io::Read;
+
+/// Below this many bytes of output no ratio is too high: small texts of one letter compress well.
+pub(super) const FREE_BYTES: usize = 1 << 20;
+/// Beyond [`FREE_BYTES`], the most that one byte of input may become. Real batches reach about 30.
+pub(super) const MAX_RATIO: usize = 100;
+
+/// Why compressed bytes were not unpacked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InflateError {
+    /// The output would be larger than allowed.
+    #[error("the body is larger than {max_bytes} bytes when unpacked")]
+    TooLarge { max_bytes: usize },
+    /// A bomb.
+    #[error("the body unpacks to more than {MAX_RATIO} times its size")]
+    TooDense,
+    /// Not the format it claims to be, or cut short.
+    #[error("the compressed body is damaged or cut short")]
+    Damaged,
+}
+
+/// Unpacks gzip, one or several members.
+///
+/// # Errors
+/// If the bytes are not gzip, or become more than `max_bytes`, or more than a real batch would.
+pub fn gunzip(packed: &[u8], max_bytes: usize) -> Result<Vec<u8>, InflateError> {
+    read_capped(flate2::bufread::MultiGzDecoder::new(packed), packed.len(), max_bytes)
+}
+
+/// Unpacks zlib, which HTTP calls `deflate`.
+///
+/// # Errors
+/// As [`gunzip`].
+pub fn inflate_zlib(packed: &[u8], max_bytes: usize) -> Result<Vec<u8>, InflateError> {
+    read_capped(flate2::bufread::ZlibDecoder::new(packed), packed.len(), max_bytes)
+}
+
+/// Fails if `unpacked` is too large, or too large for what it came from.
+pub(super) fn check(unpacked: usize, packed: usize, max_bytes: usize) -> Result<(), InflateError> {
+    if unpacked > max_bytes {
+        return Err(InflateError::TooLarge { max_bytes });
+    }
+    if unpacked > FREE_BYTES && unpacked / MAX_RATIO > packed {
+        return Err(InflateError::TooDense);
+    }
+    Ok(())
+}
+
+fn read_capped(mut from: impl Read, packed: usize, max_bytes: usize) -> Result<Vec<u8>, InflateError> {
+    const STEP: u64 = 64 << 10;
+    let mut unpacked = Vec::with_capacity(packed.saturating_mul(6).min(max_bytes));
+    loop {
+        let before = unpacked.len();
+        from.by_ref().take(STEP).read_to_end(&mut unpacked).map_err(|_| InflateError::Damaged)?;
+        check(unpacked.len(), packed, max_bytes)?;
+        if unpacked.len() == before {
+            return Ok(unpacked);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut into = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        into.write_all(bytes).expect("memory takes all");
+        into.finish().expect("memory takes all")
+    }
+
+    #[test]
+    fn what_was_packed_comes_back() {
+        let text = b"{\"event\":\"x\"}".repeat(1000);
+        assert_eq!(gunzip(&gzip(&text), 1 << 20), Ok(text));
+    }
+
+    #[test]
+    fn output_over_the_cap_is_refused() {
+        assert_eq!(gunzip(&gzip(&[b'a'; 2000]), 1999), Err(InflateError::TooLarge { max_bytes: 1999 }));
+        assert!(gunzip(&gzip(&[b'a'; 2000]), 2000).is_ok());
+    }
+
+    #[test]
+    fn a_bomb_is_refused_long_before_the_cap() {
+        let bomb = gzip(&vec![0; 64 << 20]);
+        assert_eq!(gunzip(&bomb, usize::MAX), Err(InflateError::TooDense));
+    }
+
+    #[test]
+    fn a_small_text_may_be_dense() {
+        assert_eq!(gunzip(&gzip(&[b'a'; 1 << 20]), 1 << 20).map(|t| t.len()), Ok(1 << 20));
+    }
+
+    #[test]
+    fn damage_and_cuts_are_noticed() {
+        let packed = gzip(b"{\"event\":\"x\",\"distinct_id\":\"u\"}");
+        for end in 0..packed.len() {
+            assert!(end == 0 || gunzip(&packed[..end], 1 << 20).is_err(), "cut at {end}");
+        }
+        let mut flipped = packed.clone();
+        flipped[packed.len() - 6] ^= 1;
+        assert_eq!(gunzip(&flipped, 1 << 20), Err(InflateError::Damaged));
+    }
+}

@@ -1,0 +1,27 @@
+//! Bytes to stored events: decode, parse, normalise, spool, resolve, store.
+//!
+//! [`Door`] is the way in; what it does is in files of those names. Behind the spool, nothing is refused any more.
+
+mod accepted;
+pub mod decode;
+mod door;
+pub mod elements;
+pub mod enrich;
+pub mod event;
+mod inflate;
+pub mod json;
+mod lz_string;
+pub mod normalise;
+pub mod parse;
+pub mod pipeline;
+mod project_keys;
+mod refusal;
+mod request;
+pub mod spool;
+pub mod timestamp;
+
+pub use accepted::AcceptedEvent;
+pub use door::{Accepted, Door};
+pub use inflate::InflateError;
+pub use refusal::{CaptureError, RETRY_AFTER_SECONDS, Rejection};
+pub use request::{CaptureRequest, CheckedEvents, ReadRequest};

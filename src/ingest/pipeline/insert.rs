@@ -1,0 +1,63 @@
+//! Resolved events as rows.
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Map, Value};
+
+use crate::identity::Resolved;
+use crate::ingest::AcceptedEvent;
+use crate::storage::ch::{ChError, ClickHouse, EventRow, event_blocks};
+
+/// Each insert has a name of its own, also after a restart.
+static INSERTS: AtomicU64 = AtomicU64::new(0);
+
+/// How the names of a batch's inserts start.
+pub(super) fn name_of(batch: u64) -> String {
+    format!("tenrec-{batch:016x}-")
+}
+
+/// Inserts events that belong to somebody, month by month.
+pub(super) async fn insert(
+    clickhouse: &ClickHouse,
+    batch: u64,
+    events: &[(&AcceptedEvent, &Resolved)],
+) -> Result<(), ChError> {
+    let properties: Vec<_> = events.iter().map(|(event, resolved)| properties_to_store(event, resolved)).collect();
+    let rows = events.iter().zip(&properties).filter_map(|((event, resolved), properties)| {
+        let Resolved::Person { id, properties: person_properties } = resolved else { return None };
+        Some(EventRow {
+            project_id: event.project_id,
+            event: &event.event,
+            timestamp: event.timestamp,
+            person_id: *id,
+            uuid: event.uuid,
+            distinct_id: &event.distinct_id,
+            received_at: event.received_at,
+            inserted_by: batch,
+            properties,
+            person_properties: person_properties.as_deref(),
+        })
+    });
+    for block in event_blocks(rows) {
+        let name = format!("{}{}-{:08x}", name_of(batch), INSERTS.fetch_add(1, Ordering::Relaxed), nonce());
+        clickhouse.insert_events(&name, &block).await?;
+    }
+    Ok(())
+}
+
+/// An event without a profile says nothing about a person.
+fn properties_to_store<'a>(event: &'a AcceptedEvent, resolved: &Resolved) -> Cow<'a, Map<String, Value>> {
+    let about_person = |key: &str| matches!(key, "$set" | "$set_once" | "$unset") || key.starts_with("$initial_");
+    let is_personless = event.properties.get("$process_person_profile") == Some(&Value::Bool(false));
+    debug_assert!(is_personless || !matches!(resolved, Resolved::Person { properties: None, .. }));
+    if !is_personless || !event.properties.keys().any(|key| about_person(key)) {
+        return Cow::Borrowed(&event.properties);
+    }
+    let kept = event.properties.iter().filter(|(key, _)| !about_person(key));
+    Cow::Owned(kept.map(|(key, value)| (key.clone(), value.clone())).collect())
+}
+
+fn nonce() -> u32 {
+    getrandom::u32().unwrap_or_default()
+}

@@ -1,0 +1,173 @@
+//! From the spool into both stores, exactly once as seen from a query.
+//!
+//! A batch goes through steps, each in its file:
+//!
+//! 1. `duplicates`: which events are stored already? One look-up by uuid for each month in the batch. A row that this very
+//!    batch wrote (it carries the batch's id) is progress from before a crash; a row of another batch means that the client
+//!    sent the event again: it is left out, before it can change anything about a person.
+//! 2. [`identity`](crate::identity): whose are the rest?
+//! 3. `insert`: one insert for each month, all rows of it or none.
+//! 4. `definitions`: names for pickers.
+//! 5. Override rows are copied to ClickHouse, then the spool's cursor moves on.
+//!
+//! Any step may fail, and the process may die between any two: the batch begins again at the look-up, with the same events
+//! under the same id, and finds what is done. So an insert whose outcome is unknown is never sent again blindly.
+//!
+//! - A store that is away is asked again, with growing pauses up to 30 seconds, for ever: the spool holds the events.
+//! - Rows that a store refuses for what they contain are halved until the one event is found; it goes to the quarantine
+//!   (`quarantine`), its neighbours are stored.
+
+mod backoff;
+mod definitions;
+mod duplicates;
+mod insert;
+mod quarantine;
+mod status;
+mod steps;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::spool::{BatchLimits, SpoolBatch, SpoolReader};
+use crate::identity::Identity;
+use crate::model::Clock;
+use crate::storage::ch::ClickHouse;
+use crate::storage::pg::Pg;
+
+use backoff::Backoff;
+use status::Counters;
+use steps::{Stopped, Work};
+
+pub use status::{PipelineHandle, PipelineStatus};
+pub use steps::Step;
+
+/// How the pipeline works; the defaults are meant for use.
+#[derive(Debug, Clone)]
+pub struct PipelineConfig {
+    /// Most events resolved and inserted together.
+    pub max_events: usize,
+    /// Most bytes of JSON in memory at once.
+    pub max_bytes: usize,
+    /// Least time between the starts of two batches that are not full: each insert makes a part that must be merged.
+    /// After a quiet time an event is taken up at once.
+    pub interval: Duration,
+    /// Where events go that no store takes.
+    pub quarantine_dir: PathBuf,
+}
+
+impl PipelineConfig {
+    /// The defaults, with this directory.
+    #[must_use]
+    pub fn new(quarantine_dir: PathBuf) -> Self {
+        Self { max_events: 10_000, max_bytes: 32 << 20, interval: Duration::from_millis(500), quarantine_dir }
+    }
+}
+
+/// What the pipeline works with.
+#[derive(Debug)]
+pub struct PipelineParts {
+    pub reader: SpoolReader,
+    pub pg: Pg,
+    pub clickhouse: ClickHouse,
+    pub clock: Clock,
+}
+
+/// The one worker that empties the spool.
+#[derive(Debug)]
+pub struct Pipeline {
+    config: PipelineConfig,
+    reader: SpoolReader,
+    work: Work,
+    stored: watch::Sender<u64>,
+}
+
+impl Pipeline {
+    /// Puts the parts together; nothing runs before [`Pipeline::run`].
+    #[must_use]
+    pub fn new(config: PipelineConfig, parts: PipelineParts) -> (Self, PipelineHandle) {
+        let PipelineParts { reader, pg, clickhouse, clock } = parts;
+        let (stored, watched) = watch::channel(reader.stored_seq());
+        let counters = Counters::new(clock.clone());
+        let handle = PipelineHandle::new(watched, counters.clone());
+        let work = Work::new(Identity::new(pg.clone()), pg, clickhouse, clock, counters, config.quarantine_dir.clone());
+        (Self { config, reader, work, stored }, handle)
+    }
+
+    /// Makes [`Pipeline::run`] end right before the given step as if the process had died there. For tests of what a
+    /// crash leaves behind.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn crash_before(mut self, step: Step) -> Self {
+        self.work.crash_before = Some(step);
+        self
+    }
+
+    /// Stores batches until `shutdown`; what is under way is finished first, unless a store is away.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let mut reads = Backoff::default();
+        let mut taken = 0_u64;
+        loop {
+            let started = Instant::now();
+            let limits = BatchLimits { events: self.config.max_events, bytes: self.config.max_bytes };
+            let batch = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                batch = self.reader.next(limits) => batch,
+            };
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(error) => {
+                    tracing::error!(error = %error, "The spool cannot be read, trying again");
+                    reads.pause(&shutdown).await;
+                    continue;
+                }
+            };
+            reads = Backoff::default();
+            let (events, seq) = (batch.events.len(), batch.last_seq);
+            match self.store(batch, &shutdown).await {
+                Ok(()) => {
+                    self.stored.send_replace(seq);
+                }
+                Err(Stopped::Shutdown) => break,
+                Err(Stopped::Crash) => return,
+            }
+            taken = taken.saturating_add(events as u64);
+            if events < self.config.max_events / 2 {
+                self.pace(started, taken, &shutdown).await;
+            }
+        }
+        if let Err(error) = self.reader.save().await {
+            tracing::warn!(error = %error, "The spool's cursor could not be saved; some batches will be looked at again");
+        }
+    }
+
+    async fn store(&mut self, batch: SpoolBatch, shutdown: &CancellationToken) -> Result<(), Stopped> {
+        let seq = batch.last_seq;
+        self.work.store(batch.id, batch.events, shutdown).await?;
+        self.work.reach(Step::Cursor)?;
+        let mut retries = Backoff::default();
+        while let Err(error) = self.reader.stored(seq).await {
+            tracing::error!(error = %error, "The spool's cursor cannot move, trying again");
+            retries.pause(shutdown).await;
+            if shutdown.is_cancelled() {
+                return Err(Stopped::Shutdown);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the interval is over or a full batch is there.
+    async fn pace(&self, started: Instant, taken: u64, shutdown: &CancellationToken) {
+        let mut position = self.reader.watch();
+        let full = self.config.max_events as u64;
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = tokio::time::sleep_until(started + self.config.interval) => {}
+            _ = position.wait_for(|position| position.events.saturating_sub(taken) >= full) => {}
+        }
+    }
+}

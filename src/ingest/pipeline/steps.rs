@@ -1,0 +1,356 @@
+//! A batch through its steps, again and again until it is done.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::backoff::Backoff;
+use super::definitions::Definitions;
+use super::duplicates::{find_stored, first_of_each, key};
+use super::insert::{insert, name_of};
+use super::quarantine::Quarantine;
+use super::status::Counters;
+use crate::identity::{Identity, IdentityError, Resolved, Subject};
+use crate::ingest::AcceptedEvent;
+use crate::model::Clock;
+use crate::storage::ch::{self, ChError, ClickHouse};
+use crate::storage::pg::{self, Pg, PgError};
+
+/// The steps of a batch, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    LookUp,
+    Identity,
+    Insert,
+    Definitions,
+    Overrides,
+    Cursor,
+}
+
+impl Step {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::LookUp => "look-up",
+            Self::Identity => "identity",
+            Self::Insert => "insert",
+            Self::Definitions => "definitions",
+            Self::Overrides => "overrides",
+            Self::Cursor => "cursor",
+        }
+    }
+}
+
+/// Why the batch was not finished.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    Shutdown,
+    /// As [`super::Pipeline::crash_before`] asked.
+    Crash,
+}
+
+/// Why a try ended.
+#[derive(Debug)]
+enum Failure {
+    /// The store was away, slow, or busy with another change: it may work later.
+    Passing {
+        step: Step,
+        error: String,
+    },
+    /// The store refuses what the events contain.
+    Poison {
+        step: Step,
+        error: String,
+    },
+    Crash,
+}
+
+impl From<Stopped> for Failure {
+    fn from(_: Stopped) -> Self {
+        Self::Crash
+    }
+}
+
+/// What is known of a part of a batch from one try to the next.
+#[derive(Debug)]
+struct Progress {
+    /// Whether an insert may have gone through, or still run, without our knowing.
+    unclear: bool,
+    /// For each event; `None` if it was stored by another batch.
+    resolved: Option<Vec<Option<Resolved>>>,
+}
+
+/// A part that a store refuses for what it contains.
+#[derive(Debug)]
+struct Refused {
+    step: Step,
+    error: String,
+    resolved: Option<Vec<Option<Resolved>>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Work {
+    identity: Identity,
+    pg: Pg,
+    clickhouse: ClickHouse,
+    clock: Clock,
+    counters: Counters,
+    quarantine: Quarantine,
+    definitions: Definitions,
+    /// The first batch may be the repetition of one whose insert still runs.
+    is_first: bool,
+    pub crash_before: Option<Step>,
+}
+
+impl Work {
+    pub fn new(
+        identity: Identity,
+        pg: Pg,
+        clickhouse: ClickHouse,
+        clock: Clock,
+        counters: Counters,
+        quarantine_dir: PathBuf,
+    ) -> Self {
+        Self {
+            identity,
+            pg,
+            clickhouse,
+            clock,
+            counters,
+            quarantine: Quarantine::new(quarantine_dir),
+            definitions: Definitions::default(),
+            is_first: true,
+            crash_before: None,
+        }
+    }
+
+    /// The place where a test lets the process die.
+    pub fn reach(&self, step: Step) -> Result<(), Stopped> {
+        if self.crash_before == Some(step) { Err(Stopped::Crash) } else { Ok(()) }
+    }
+
+    /// Stores a batch, whatever it takes.
+    pub async fn store(
+        &mut self,
+        batch: u64,
+        events: Vec<AcceptedEvent>,
+        shutdown: &CancellationToken,
+    ) -> Result<(), Stopped> {
+        self.counters.oldest(events.iter().map(|e| e.received_at).min());
+        let all = events.len();
+        let events = first_of_each(events);
+        self.counters.duplicates(all - events.len());
+        // Halves of what a store refuses, the first on top: order decides who merges into whom.
+        let mut parts = vec![(&events[..], None)];
+        while let Some((part, resolved)) = parts.pop() {
+            let Some(refused) = self.store_part(batch, part, resolved, shutdown).await? else { continue };
+            if let [event] = part {
+                self.quarantine(event, refused.step.as_str(), &refused.error, shutdown).await?;
+                continue;
+            }
+            let (first, second) = part.split_at(part.len() / 2);
+            let mut of_first = refused.resolved;
+            let of_second = of_first.as_mut().map(|resolved| resolved.split_off(first.len()));
+            parts.extend([(second, of_second), (first, of_first)]);
+        }
+        self.is_first = false;
+        self.counters.oldest(None);
+        Ok(())
+    }
+
+    /// Tries until it is stored; says why if it never will be.
+    async fn store_part(
+        &mut self,
+        batch: u64,
+        events: &[AcceptedEvent],
+        resolved: Option<Vec<Option<Resolved>>>,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<Refused>, Stopped> {
+        let mut progress = Progress { unclear: self.is_first, resolved };
+        let mut retries = Backoff::default();
+        loop {
+            match self.attempt(batch, events, &mut progress, shutdown).await {
+                Ok(()) => return Ok(None),
+                Err(Failure::Poison { step, error }) => {
+                    return Ok(Some(Refused { step, error, resolved: progress.resolved }));
+                }
+                Err(Failure::Crash) => return Err(Stopped::Crash),
+                Err(Failure::Passing { step, error }) => {
+                    // Once in a while is enough to know; the status says it all the time.
+                    if retries.tries().is_power_of_two() || retries.tries() == 0 {
+                        let step = step.as_str();
+                        tracing::warn!(step, error, tries = retries.tries(), "Events wait for a store, trying again");
+                    }
+                    self.counters.retry(format!("{}: {error}", step.as_str()));
+                    retries.pause(shutdown).await;
+                    if shutdown.is_cancelled() {
+                        return Err(Stopped::Shutdown);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        batch: u64,
+        events: &[AcceptedEvent],
+        progress: &mut Progress,
+        shutdown: &CancellationToken,
+    ) -> Result<(), Failure> {
+        if events.is_empty() {
+            return self.mirror_overrides().await;
+        }
+        self.reach(Step::LookUp)?;
+        if progress.unclear {
+            self.await_inserts(batch, shutdown).await.map_err(in_clickhouse(Step::LookUp))?;
+            progress.unclear = false;
+        }
+        let stored = find_stored(&self.clickhouse, events).await.map_err(in_clickhouse(Step::LookUp))?;
+        let is_missing = |event: &AcceptedEvent| !stored.contains_key(&key(event));
+        let is_ours = |event: &AcceptedEvent| stored.get(&key(event)).is_none_or(|by| *by == batch);
+
+        self.reach(Step::Identity)?;
+        if events.iter().any(is_missing) {
+            if progress.resolved.is_none() {
+                progress.resolved = Some(self.resolve(events, is_ours).await?);
+            }
+            self.reach(Step::Insert)?;
+            let resolved = progress.resolved.iter().flatten();
+            let missing: Vec<_> = pairs(events, resolved).filter(|(event, _)| is_missing(event)).collect();
+            if let Err(error) = insert(&self.clickhouse, batch, &missing).await {
+                progress.unclear = ch::error_code(&error).is_none();
+                return Err(in_clickhouse(Step::Insert)(error));
+            }
+        }
+
+        self.reach(Step::Definitions)?;
+        let ours: Vec<_> = match &progress.resolved {
+            Some(resolved) => pairs(events, resolved.iter()).map(|(event, whose)| (event, Some(whose))).collect(),
+            None => events.iter().filter(|event| is_ours(event)).map(|event| (event, None)).collect(),
+        };
+        if let Err(error) = self.definitions.note(&self.pg, &ours, self.clock.now()).await {
+            if !pg::blames_data(&error) {
+                return Err(in_postgres(Step::Definitions)(error));
+            }
+            tracing::warn!(error = %error, "Postgres refuses the names of some events or properties");
+        }
+        self.mirror_overrides().await?;
+
+        let kept = events.iter().filter(|event| is_ours(event)).count();
+        let mut dropped = Vec::new();
+        for (event, resolved) in events.iter().zip(progress.resolved.iter().flatten()) {
+            if let Some(Resolved::Dropped(reason)) = resolved {
+                dropped.push((event, reason.as_str()));
+            }
+        }
+        let dropped_count = dropped.len();
+        for (event, reason) in dropped {
+            self.quarantine(event, reason, "", shutdown).await?;
+        }
+        self.counters.stored(kept - dropped_count);
+        self.counters.duplicates(events.len() - kept);
+        Ok(())
+    }
+
+    async fn resolve(
+        &self,
+        events: &[AcceptedEvent],
+        is_ours: impl Fn(&AcceptedEvent) -> bool,
+    ) -> Result<Vec<Option<Resolved>>, Failure> {
+        // Those stored before a crash too: what a person becomes depends on all of the batch, in order.
+        let ours: Vec<&AcceptedEvent> = events.iter().filter(|event| is_ours(event)).collect();
+        let subjects: Vec<Subject<'_>> = ours.iter().map(|event| subject(event)).collect();
+        let resolution = self.identity.resolve(&subjects).await.map_err(in_postgres(Step::Identity))?;
+        for (warning, times) in resolution.warnings {
+            self.counters.warning(warning.as_str(), times);
+        }
+        let mut by_key: HashMap<_, _> = ours.iter().map(|event| key(event)).zip(resolution.resolved).collect();
+        Ok(events.iter().map(|event| by_key.remove(&key(event))).collect())
+    }
+
+    /// Waits until no insert of the batch runs any more: only then a look-up is the truth.
+    async fn await_inserts(&self, batch: u64, shutdown: &CancellationToken) -> Result<(), ChError> {
+        while self.clickhouse.is_running(&name_of(batch)).await? && !shutdown.is_cancelled() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        Ok(())
+    }
+
+    async fn mirror_overrides(&self) -> Result<(), Failure> {
+        self.reach(Step::Overrides)?;
+        let passing = |error: IdentityError| Failure::Passing { step: Step::Overrides, error: error.to_string() };
+        self.identity.mirror_overrides(&self.clickhouse).await.map(drop).map_err(passing)
+    }
+
+    /// Keeps the event aside; ends only when it is kept, counted as too many, or on shutdown.
+    async fn quarantine(
+        &mut self,
+        event: &AcceptedEvent,
+        reason: &'static str,
+        detail: &str,
+        shutdown: &CancellationToken,
+    ) -> Result<(), Stopped> {
+        let mut retries = Backoff::default();
+        loop {
+            match self.quarantine.keep(event, reason, detail, self.clock.now()) {
+                Ok(kept) => {
+                    self.counters.quarantined(reason);
+                    tracing::warn!(project.id = %event.project_id, event.uuid = %event.uuid, reason, kept, "Quarantined an event");
+                    return Ok(());
+                }
+                Err(error) => {
+                    tracing::error!(error = %error, "The quarantine cannot be written, trying again");
+                    retries.pause(shutdown).await;
+                    if shutdown.is_cancelled() {
+                        return Err(Stopped::Shutdown);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn subject(event: &AcceptedEvent) -> Subject<'_> {
+    Subject {
+        project_id: event.project_id,
+        event: &event.event,
+        distinct_id: &event.distinct_id,
+        timestamp: event.timestamp,
+        properties: &event.properties,
+    }
+}
+
+/// The events that belong to somebody, with whom.
+fn pairs<'a>(
+    events: &'a [AcceptedEvent],
+    resolved: impl Iterator<Item = &'a Option<Resolved>>,
+) -> impl Iterator<Item = (&'a AcceptedEvent, &'a Resolved)> {
+    events.iter().zip(resolved).filter_map(|(event, resolved)| match resolved {
+        Some(resolved @ Resolved::Person { .. }) => Some((event, resolved)),
+        Some(Resolved::Dropped(_)) | None => None,
+    })
+}
+
+fn in_clickhouse(step: Step) -> impl Fn(ChError) -> Failure {
+    move |error| {
+        let text = error.to_string();
+        if ch::blames_data(&error) {
+            Failure::Poison { step, error: text }
+        } else {
+            Failure::Passing { step, error: text }
+        }
+    }
+}
+
+fn in_postgres(step: Step) -> impl Fn(PgError) -> Failure {
+    move |error| {
+        let text = error.to_string();
+        if pg::blames_data(&error) {
+            Failure::Poison { step, error: text }
+        } else {
+            Failure::Passing { step, error: text }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What is not accepted, and why: a whole request, or one event of it.
+
+use crate::model::InvalidApiKey;
+
+use super::decode::DecodeError;
+use super::inflate::InflateError;
+use super::json::InvalidJson;
+
+/// Why a request was not accepted as a whole. Its text is for the person who reads the SDK's log.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    #[error(transparent)]
+    Json(#[from] InvalidJson),
+    /// The JSON is neither an event nor events.
+    #[error("the body must be an event, an array of events, or an object with a batch of events")]
+    NotEvents,
+    /// `[]`, or `"batch": []`.
+    #[error("the batch holds no event")]
+    EmptyBatch,
+    /// Every single event of the request was rejected; the first one's reason.
+    #[error("no event of the request could be accepted: {0}")]
+    AllRejected(Rejection),
+    /// No key anywhere in the request.
+    #[error("the request has no project API key: send it as api_key or token")]
+    MissingKey,
+    /// Two events of one request name different projects.
+    #[error("the request holds more than one project API key; send one request for each project")]
+    SeveralKeys,
+    #[error(transparent)]
+    InvalidKey(#[from] InvalidApiKey),
+    /// Well-formed, but no project has it.
+    #[error("no project has this API key: compare it with the one in the project's settings")]
+    UnknownKey,
+    /// Nothing was accepted, and the same request may succeed a little later.
+    #[error("events cannot be accepted at the moment, try again in {RETRY_AFTER_SECONDS} seconds")]
+    Unavailable,
+    /// A defect of ours.
+    #[error("the request could not be read because of an error in the server")]
+    Internal,
+}
+
+impl From<InflateError> for CaptureError {
+    fn from(error: InflateError) -> Self {
+        Self::Decode(error.into())
+    }
+}
+
+/// What [`CaptureError::Unavailable`] tells senders to wait.
+pub const RETRY_AFTER_SECONDS: u32 = 5;
+
+/// Why one event was not accepted, while its neighbours were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Rejection {
+    #[error("an event must be a JSON object")]
+    NotAnObject,
+    #[error("the event has no name")]
+    MissingEventName,
+    #[error("the event has no distinct_id")]
+    MissingDistinctId,
+    #[error("the event's uuid is not a UUID")]
+    InvalidUuid,
+    #[error("the event's properties are not a JSON object")]
+    InvalidProperties,
+    #[error("the event is larger than this server accepts")]
+    TooLarge,
+    /// A snapshot of a session recording. Recordings are not kept yet; when they are, snapshots leave for them here.
+    #[error("session recordings are not stored")]
+    Recording,
+    /// `$$client_ingestion_warning`: what an SDK says about itself, not something that happened.
+    #[error("warnings of the SDK about itself are not stored as events")]
+    ClientWarning,
+}
+
+impl Rejection {
+    /// Every reason there is, in the order of [`Rejection::index`].
+    pub const ALL: [Self; 8] = [
+        Self::NotAnObject,
+        Self::MissingEventName,
+        Self::MissingDistinctId,
+        Self::InvalidUuid,
+        Self::InvalidProperties,
+        Self::TooLarge,
+        Self::Recording,
+        Self::ClientWarning,
+    ];
+
+    /// The stable name: in answers, metrics and the ledger.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NotAnObject => "not_an_object",
+            Self::MissingEventName => "missing_event_name",
+            Self::MissingDistinctId => "missing_distinct_id",
+            Self::InvalidUuid => "invalid_uuid",
+            Self::InvalidProperties => "invalid_properties",
+            Self::TooLarge => "event_too_large",
+            Self::Recording => "recording",
+            Self::ClientWarning => "client_warning",
+        }
+    }
+
+    /// Where the reason stands in [`Rejection::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Whether the sender did something wrong. A request of nothing but blameless events that are not kept is answered
+    /// with success: sending it again, or an error in a browser's console, would help nobody.
+    #[must_use]
+    pub const fn is_mistake(self) -> bool {
+        !matches!(self, Self::Recording | Self::ClientWarning)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_knows_its_place_and_has_a_name_of_its_own() {
+        let names: std::collections::HashSet<_> = Rejection::ALL.iter().map(|r| r.code()).collect();
+        assert_eq!(names.len(), Rejection::ALL.len());
+        assert!(Rejection::ALL.iter().enumerate().all(|(at, reason)| reason.index() == at));
+    }
+}

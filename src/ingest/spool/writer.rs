@@ -1,0 +1,181 @@
+//! The one thread that writes.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::SpoolError;
+use super::frame::{Payload, SEGMENT_HEADER, SegmentHeader};
+use super::shared::{Reserved, Segment, Shared};
+
+/// Most bytes behind one sync: keeps the wait of the first in the group short.
+const GROUP_BYTES: usize = 8 << 20;
+
+/// One append on its way to the disk.
+#[derive(Debug)]
+pub(super) struct Append {
+    pub payload: Payload,
+    pub reserved: Reserved,
+    pub done: oneshot::Sender<Result<(), SpoolError>>,
+}
+
+struct Open {
+    file: File,
+    len: u64,
+}
+
+/// An append whose frame is in the buffer.
+struct Written {
+    reserved: Reserved,
+    done: oneshot::Sender<Result<(), SpoolError>>,
+    events: u64,
+}
+
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    segment_bytes: u64,
+    next_seq: u64,
+    /// Numbers given out in vain since the last durable frame.
+    skipped: u32,
+    open: Option<Open>,
+    buffer: Vec<u8>,
+    group: Vec<Written>,
+}
+
+impl Writer {
+    pub fn new(shared: Arc<Shared>, segment_bytes: u64, next_seq: u64, skipped: u32) -> Self {
+        Self { shared, segment_bytes, next_seq, skipped, open: None, buffer: Vec::new(), group: Vec::new() }
+    }
+
+    /// Writes until every [`super::Spool`] is gone, or one was closed and the queue is empty.
+    pub fn run(mut self, mut appends: mpsc::Receiver<Append>) {
+        while let Some(first) = appends.blocking_recv() {
+            self.take(first);
+            while self.buffer.len() < GROUP_BYTES
+                && let Ok(next) = appends.try_recv()
+            {
+                self.take(next);
+            }
+            self.flush();
+            if *self.shared.close.borrow() {
+                appends.close(); // what is queued is still written: the loop ends when it is empty
+            }
+        }
+    }
+
+    fn take(&mut self, append: Append) {
+        let Append { payload, reserved, done } = append;
+        if payload.events == 0 {
+            self.flush();
+            done.send(Ok(())).ok();
+            return;
+        }
+        let header = SEGMENT_HEADER as u64;
+        let used = self.open.as_ref().map_or(header, |open| open.len) + self.buffer.len() as u64;
+        if used > header && used + payload.frame_len() > self.segment_bytes {
+            self.flush();
+            self.seal();
+        }
+        payload.write(self.next_seq, &mut self.buffer);
+        self.next_seq += 1;
+        self.group.push(Written { reserved, done, events: payload.events.into() });
+    }
+
+    /// Makes the group durable and tells those who wait.
+    fn flush(&mut self) {
+        if self.group.is_empty() {
+            return;
+        }
+        let frames = u32::try_from(self.group.len()).unwrap_or(u32::MAX);
+        let outcome = self.write_group();
+        let written = self.buffer.len() as u64;
+        self.buffer.clear();
+        if self.buffer.capacity() > 2 * GROUP_BYTES {
+            self.buffer = Vec::new();
+        }
+        let events: u64 = self.group.iter().map(|w| w.events).sum();
+        match outcome {
+            Ok(()) => {
+                self.skipped = 0;
+                self.shared.add_used(written);
+                self.shared.durable.send_modify(|position| {
+                    position.seq = self.next_seq - 1;
+                    position.events += events;
+                });
+                for Written { done, reserved, .. } in self.group.drain(..) {
+                    drop(reserved);
+                    done.send(Ok(())).ok();
+                }
+            }
+            Err(error) => {
+                self.skipped = self.skipped.saturating_add(frames);
+                self.shared.failed.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(error = %error, events, "The spool could not be written, {events} events were refused");
+                for Written { done, reserved, .. } in self.group.drain(..) {
+                    drop(reserved);
+                    done.send(Err(refusal(&error))).ok();
+                }
+            }
+        }
+    }
+
+    fn write_group(&mut self) -> io::Result<()> {
+        let first_seq = self.next_seq - self.group.len() as u64;
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => self.begin_segment(first_seq)?,
+        };
+        let disk = &self.shared.disk;
+        if let Err(error) = disk.write_at(&open.file, &self.buffer, open.len) {
+            // Nothing was synced: once cut, the segment is as it was.
+            if open.file.set_len(open.len).is_ok() && is_full(&error) {
+                self.open = Some(open);
+            } else {
+                self.seal();
+            }
+            return Err(error);
+        }
+        if let Err(error) = disk.sync(&open.file) {
+            // Whether the bytes are on disk is unknowable now, and a second sync may say so falsely.
+            open.file.set_len(open.len).ok();
+            self.seal();
+            return Err(error);
+        }
+        let len = open.len + self.buffer.len() as u64;
+        if let Some(segment) = self.shared.segments().back_mut() {
+            segment.len = len;
+            segment.last_seq = self.next_seq - 1;
+        }
+        self.open = Some(Open { len, ..open });
+        Ok(())
+    }
+
+    fn begin_segment(&self, first_seq: u64) -> io::Result<Open> {
+        let header = SegmentHeader { node: self.shared.node, first_seq, skipped: self.skipped };
+        let (path, file) = self.shared.disk.create_segment(first_seq, &header.to_bytes())?;
+        let len = SEGMENT_HEADER as u64;
+        self.shared.add_used(len);
+        let skipped = self.skipped.into();
+        let segment = Segment { path, first_seq, last_seq: first_seq - 1, skipped, len, sealed: false };
+        self.shared.segments().push_back(segment);
+        Ok(Open { file, len })
+    }
+
+    fn seal(&mut self) {
+        self.open = None;
+        if let Some(segment) = self.shared.segments().back_mut() {
+            segment.sealed = true;
+        }
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+fn refusal(error: &io::Error) -> SpoolError {
+    if is_full(error) { SpoolError::Full } else { SpoolError::Failed(io::Error::new(error.kind(), error.to_string())) }
+}
