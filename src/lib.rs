@@ -37,4 +37,5 @@ pub mod accounts;
 pub mod identity;
 
 pub mod ingest;
+pub mod insights;
 

@@ -1,0 +1,101 @@
+//! One person: with a profile, or only a distinct id that sent events.
+
+use uuid::Uuid;
+
+use super::{ExploreError, PersonName};
+use crate::model::{PersonId, ProjectId};
+use crate::storage::ch::{ClickHouse, EventSpan};
+use crate::storage::pg::{PersonRow, Pg};
+
+/// How a page names the person it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PersonFound {
+    ByUuid(Uuid),
+    ByDistinctId(String),
+}
+
+/// A person, and the numbers under which their events stand.
+#[derive(Debug, Clone)]
+pub struct Person {
+    pub name: PersonName,
+    /// None for a distinct id that never got a profile.
+    pub profile: Option<PersonRow>,
+    /// The distinct id to link to the person by.
+    pub distinct_id: Option<String>,
+    pub event_ids: Vec<PersonId>,
+    /// None if there are no events.
+    pub span: Option<EventSpan>,
+}
+
+/// Finds a person. A distinct id without a profile is found by its events; one that has neither is nobody.
+///
+/// # Errors
+/// If a store does not answer.
+pub async fn find_person(
+    pg: &Pg,
+    ch: &ClickHouse,
+    project: ProjectId,
+    by: &PersonFound,
+) -> Result<Option<Person>, ExploreError> {
+    let uuid = match by {
+        PersonFound::ByUuid(uuid) => Some(*uuid),
+        // Postgres keeps no text with a zero in it, so no profile has such an id.
+        PersonFound::ByDistinctId(id) if id.contains('\0') => return Ok(None),
+        PersonFound::ByDistinctId(id) => pg.find_person_uuid(project, id).await?,
+    };
+    let profile = match uuid {
+        Some(uuid) => pg.find_person_by_uuid(project, uuid).await?,
+        None => None,
+    };
+    if let Some(profile) = profile {
+        let event_ids = pg.list_person_event_ids(project, profile.id).await?;
+        let span = ch.find_event_span(project, &event_ids).await?;
+        return Ok(Some(Person {
+            name: PersonName::of(&profile),
+            distinct_id: profile.distinct_ids.first().cloned(),
+            profile: Some(profile),
+            event_ids,
+            span,
+        }));
+    }
+    let PersonFound::ByDistinctId(id) = by else { return Ok(None) };
+    let event_ids = vec![PersonId::without_profile(project, id)];
+    let span = ch.find_event_span(project, &event_ids).await?;
+    Ok(span.is_some().then(|| Person {
+        name: PersonName::new(id, None),
+        profile: None,
+        distinct_id: Some(id.clone()),
+        event_ids,
+        span,
+    }))
+}
+
+/// The numbers of everybody that a search text may mean: the person with exactly this distinct id or UUID, else the people
+/// that the list would find, else the distinct id itself without a profile.
+pub(super) async fn search_event_ids(pg: &Pg, project: ProjectId, search: &str) -> Result<Vec<PersonId>, ExploreError> {
+    const MOST_PEOPLE: usize = 50;
+    if search.contains('\0') {
+        return Ok(Vec::new());
+    }
+    let uuid = match pg.find_person_uuid(project, search).await? {
+        Some(uuid) => Some(uuid),
+        None => search.parse().ok(),
+    };
+    let exact = match uuid {
+        Some(uuid) => pg.find_person_by_uuid(project, uuid).await?,
+        None => None,
+    };
+    let people = match exact {
+        Some(person) => vec![person],
+        None => {
+            pg.list_persons(project, Some(search), crate::storage::pg::PersonPage::Newest, MOST_PEOPLE).await?.people
+        }
+    };
+    let mut ids = vec![PersonId::without_profile(project, search)];
+    for person in people {
+        ids.extend(pg.list_person_event_ids(project, person.id).await?);
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
+}

@@ -1,0 +1,18 @@
+//! Insights: from a query value to an answer.
+//!
+//! [`run_trends`] resolves a query's dates in the project's time zone, asks the store one statement a series, and lays
+//! the numbers over the buckets. [`saved`] keeps questions, [`home`] the dashboard every project has; [`explore`] reads
+//! single events and people.
+
+mod answer;
+mod error;
+pub mod explore;
+pub mod home;
+pub mod saved;
+pub mod starter;
+pub mod suggestions;
+mod trends;
+
+pub use answer::{Period, TrendResult, TrendsAnswer, ValueOf};
+pub use error::InsightError;
+pub use trends::run_trends;
