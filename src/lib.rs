@@ -39,3 +39,5 @@ pub mod identity;
 pub mod ingest;
 pub mod insights;
 
+pub mod http;
+

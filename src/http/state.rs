@@ -1,0 +1,78 @@
+//! What every handler may reach.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Limits;
+use crate::config::Config;
+use crate::ingest::Door;
+use crate::ingest::enrich::Enricher;
+use crate::ingest::pipeline::PipelineHandle;
+use crate::ingest::spool::Spool;
+use crate::model::Clock;
+use crate::storage::ch::ClickHouse;
+use crate::storage::pg::Pg;
+
+/// The state of the server, shared by all handlers. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct AppState(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    parts: Parts,
+    limits: Limits,
+    door: Door,
+}
+
+/// The parts of [`AppState`].
+#[derive(Debug)]
+pub struct Parts {
+    pub config: Config,
+    pub clock: Clock,
+    pub pg: Pg,
+    pub ch: ClickHouse,
+    /// Where accepted events wait; an append returns when they are durable.
+    pub spool: Spool,
+    /// What is added to events.
+    pub enricher: Enricher,
+    /// What became of them.
+    pub pipeline: PipelineHandle,
+    /// Cancelled when the server takes no more requests: an answer that waits for something ends then.
+    pub shutdown: CancellationToken,
+    /// Where a handler starts a task that outlives its answer, so that the end waits for it.
+    pub tasks: TaskTracker,
+}
+
+impl AppState {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let limits = Limits::new(&parts.clock);
+        let door = Door::new(parts.pg.clone(), parts.clock.clone(), parts.config.limits.clone(), parts.spool.clone())
+            .with_enricher(parts.enricher.clone());
+        Self(Arc::new(Inner { parts, limits, door }))
+    }
+
+    /// Where events come in.
+    #[must_use]
+    pub fn door(&self) -> &Door {
+        &self.0.door
+    }
+
+    /// How often is too often.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+}
+
+impl Deref for AppState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0.parts
+    }
+}
