@@ -41,3 +41,5 @@ pub mod insights;
 
 pub mod http;
 
+pub mod api;
+

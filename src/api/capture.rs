@@ -1,0 +1,133 @@
+//! Capture: where SDKs send events (PROTOCOL §1).
+//!
+//! Success is exactly 200 with a JSON body: the browser SDK sends again on every other 2xx. Errors are JSON too, and say in
+//! `detail` what to do, because that is what a developer finds in the browser's or the SDK's log.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::http::{AppState, ClientIp};
+use crate::ingest::decode::DecodeError;
+use crate::ingest::enrich::Origin;
+use crate::ingest::{Accepted, CaptureError, CaptureRequest, InflateError, RETRY_AFTER_SECONDS};
+
+/// `/e/`, `/i/v0/e/`, `/batch/`, `/capture/`, `/track/`: takes one event, an array of them, or a batch, by POST or in the
+/// `data` of a GET.
+pub async fn events(State(state): State<AppState>, SdkRequest(request): SdkRequest) -> Result<Response, Refused> {
+    Ok(accepted(&state.door().accept(request).await?))
+}
+
+/// `/engage/`: takes updates of persons as the browser SDK sent them until 2023.
+pub async fn person_updates(
+    State(state): State<AppState>,
+    SdkRequest(request): SdkRequest,
+) -> Result<Response, Refused> {
+    let request = CaptureRequest { is_person_update: true, ..request };
+    Ok(accepted(&state.door().accept(request).await?))
+}
+
+/// What SDKs take for success. They read no more than the status; `rejected` is for people who try things out.
+fn accepted(accepted: &Accepted) -> Response {
+    if accepted.rejected.is_empty() {
+        return ([(header::CONTENT_TYPE, "application/json")], r#"{"status":"Ok"}"#).into_response();
+    }
+    let rejected: Vec<_> = accepted
+        .rejected
+        .iter()
+        .map(|(place, reason)| json!({"index": place, "code": reason.code(), "detail": reason.to_string()}))
+        .collect();
+    Json(json!({"status": "Ok", "rejected": rejected})).into_response()
+}
+
+/// A request in the encoding of SDKs: anything may be in its body.
+#[derive(Debug)]
+pub struct SdkRequest(pub CaptureRequest);
+
+impl FromRequest<AppState> for SdkRequest {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Refused> {
+        let content_type = header_text(&request, header::CONTENT_TYPE);
+        let content_encoding = header_text(&request, header::CONTENT_ENCODING);
+        let user_agent = header_text(&request, header::USER_AGENT);
+        let (mut parts, body) = request.into_parts();
+        let Ok(ClientIp(ip)) = ClientIp::from_request_parts(&mut parts, state).await;
+        let request = Request::from_parts(parts, body);
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        // Asked for by old SDKs that were told not to report addresses.
+        let ip = (!query.split('&').any(|pair| pair == "ip=0")).then_some(ip);
+        let origin = Origin { ip, user_agent };
+        let body = match Bytes::from_request(request, state).await {
+            Ok(body) => body,
+            Err(BytesRejection::FailedToBufferBody(e)) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                return Err(CaptureError::from(InflateError::TooLarge {
+                    max_bytes: state.config.limits.max_body_bytes,
+                })
+                .into());
+            }
+            // The sender went away, or was too slow.
+            Err(_) => return Err(CaptureError::from(InflateError::Damaged).into()),
+        };
+        Ok(Self(CaptureRequest { query, content_type, content_encoding, body, is_person_update: false, origin }))
+    }
+}
+
+fn header_text(request: &Request, name: HeaderName) -> Option<String> {
+    request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// A [`CaptureError`] as an answer.
+#[derive(Debug)]
+pub struct Refused(CaptureError);
+
+impl From<CaptureError> for Refused {
+    fn from(error: CaptureError) -> Self {
+        Self(error)
+    }
+}
+
+impl Refused {
+    fn status_and_code(&self) -> (StatusCode, &'static str) {
+        use CaptureError as E;
+        match &self.0 {
+            E::Decode(DecodeError::Empty) => (StatusCode::BAD_REQUEST, "empty_body"),
+            E::Decode(DecodeError::Inflate(InflateError::Damaged)) => (StatusCode::BAD_REQUEST, "damaged_body"),
+            E::Decode(DecodeError::Inflate(_)) => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
+            E::Decode(DecodeError::UnsupportedEncoding(_)) => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding")
+            }
+            E::Decode(DecodeError::NotJson) | E::Json(_) => (StatusCode::BAD_REQUEST, "invalid_json"),
+            E::NotEvents => (StatusCode::BAD_REQUEST, "invalid_batch"),
+            E::EmptyBatch => (StatusCode::BAD_REQUEST, "empty_batch"),
+            E::AllRejected(reason) => (StatusCode::BAD_REQUEST, reason.code()),
+            E::MissingKey => (StatusCode::UNAUTHORIZED, "missing_api_key"),
+            E::SeveralKeys => (StatusCode::UNAUTHORIZED, "several_api_keys"),
+            E::InvalidKey(_) | E::UnknownKey => (StatusCode::UNAUTHORIZED, "invalid_api_key"),
+            E::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            E::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
+        }
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let (status, code) = self.status_and_code();
+        tracing::debug!(code, "Refused a request of an SDK");
+        let kind = match status {
+            StatusCode::UNAUTHORIZED => "authentication_error",
+            status if status.is_server_error() => "server_error",
+            _ => "validation_error",
+        };
+        let body = Json(json!({"type": kind, "code": code, "detail": self.0.to_string(), "attr": null}));
+        let mut response = (status, body).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        }
+        response
+    }
+}

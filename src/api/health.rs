@@ -1,0 +1,113 @@
+//! How Tenrec is: for balancers, containers and Prometheus. Says which parts work; never where they are or who uses them.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use serde::Serialize;
+
+use crate::http::AppState;
+use crate::telemetry::metrics;
+
+/// A part that takes longer to answer is down.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// `GET /healthz`: the process serves.
+pub async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// The answer of `/readyz`.
+#[derive(Debug, Serialize)]
+pub struct Readiness {
+    status: Status,
+    postgres: Part,
+    clickhouse: Part,
+    spool: Part,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    /// Everything works.
+    Ready,
+    /// Events are taken and kept; what is asked of ClickHouse fails until it is back.
+    Degraded,
+    /// Requests should go elsewhere.
+    Unavailable,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Part {
+    Up,
+    Down,
+    /// It takes no more: the spool at its limit.
+    Full,
+}
+
+impl Part {
+    fn of(is_up: bool) -> Self {
+        if is_up { Self::Up } else { Self::Down }
+    }
+}
+
+/// `GET /readyz`: whether requests should come here. 200 while events are taken, even if ClickHouse is down (then
+/// `degraded`); 503 without Postgres, with a full spool, or while ending.
+pub async fn ready(State(state): State<AppState>) -> Response {
+    let (pg, ch) = tokio::join!(
+        tokio::time::timeout(ANSWER_WITHIN, state.pg.ping()),
+        tokio::time::timeout(ANSWER_WITHIN, state.ch.ping()),
+    );
+    let spool = state.spool.status();
+    let postgres = Part::of(matches!(pg, Ok(Ok(()))));
+    let clickhouse = Part::of(matches!(ch, Ok(Ok(()))));
+    let spool = if spool.used_bytes >= spool.max_bytes { Part::Full } else { Part::Up };
+    for (name, part) in [("postgres", postgres), ("clickhouse", clickhouse), ("spool", spool)] {
+        metrics::PART_UP.with(name).set(i64::from(part == Part::Up));
+    }
+    let status = match (postgres, clickhouse, spool) {
+        _ if state.shutdown.is_cancelled() => Status::Unavailable,
+        (Part::Up, Part::Up, Part::Up) => Status::Ready,
+        (Part::Up, _, Part::Up) => Status::Degraded,
+        _ => Status::Unavailable,
+    };
+    let code = if status == Status::Unavailable { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let answer = Readiness { status, postgres, clickhouse, spool };
+    (code, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response()
+}
+
+/// The answer of `/version`.
+#[derive(Debug, Serialize)]
+pub struct Version {
+    name: &'static str,
+    version: &'static str,
+}
+
+/// `GET /version`.
+pub async fn version() -> Json<Version> {
+    Json(Version { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") })
+}
+
+/// `GET /metrics`: Prometheus' text format.
+pub async fn metrics(State(state): State<AppState>) -> Response {
+    let spool = state.spool.status();
+    metrics::SPOOL_USED_BYTES.set(i64::try_from(spool.used_bytes).unwrap_or(i64::MAX));
+    metrics::SPOOL_MAX_BYTES.set(i64::try_from(spool.max_bytes).unwrap_or(i64::MAX));
+    metrics::SPOOL_FAILED_WRITES.set(i64::try_from(spool.failed_writes).unwrap_or(i64::MAX));
+    let pipeline = state.pipeline.status();
+    metrics::EVENTS_STORED.set(pipeline.stored);
+    metrics::EVENTS_DUPLICATE.set(pipeline.duplicates);
+    metrics::PIPELINE_RETRIES.set(pipeline.retries);
+    metrics::PIPELINE_LAG_SECONDS.set(i64::try_from(pipeline.lag.as_secs()).unwrap_or(i64::MAX));
+    for (reason, events) in pipeline.quarantined {
+        metrics::EVENTS_QUARANTINED.with(reason).set(events);
+    }
+    for (reason, times) in pipeline.warnings {
+        metrics::INGEST_WARNINGS.with(reason).set(times);
+    }
+    let kind = (header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");
+    ([kind, (header::CACHE_CONTROL, "no-store")], metrics::render()).into_response()
+}

@@ -1,0 +1,15 @@
+//! What machines call: capture, flags, the API of projects and queries, health.
+
+pub mod capture;
+pub mod cors;
+pub mod errors;
+pub mod flags;
+pub mod health;
+mod page;
+pub mod projects;
+pub mod remote_config;
+pub mod sdk_bundles;
+pub mod side_channels;
+pub mod users;
+
+pub use page::Page;
