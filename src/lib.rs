@@ -42,4 +42,5 @@ pub mod insights;
 pub mod http;
 
 pub mod api;
+pub mod web;
 

@@ -1,0 +1,33 @@
+//! The event explorer, one event, and the live page.
+
+mod cells;
+mod columns;
+mod detail;
+mod event;
+mod explorer;
+mod form;
+mod live;
+mod range;
+mod state;
+
+pub use cells::{Cell, EventTable, Line, person_href, time_text};
+pub use columns::Column;
+pub use detail::{EventDetail, PropertyLine, property_lines};
+pub use event::get as get_detail;
+pub use explorer::{get, open_line};
+pub use live::{get as get_live, poll as poll_live};
+pub use state::{cursor_text, read_cursor};
+
+use crate::http::Cause;
+use crate::insights::explore::ExploreError;
+use crate::storage::ch::ChError;
+
+impl From<ExploreError> for Cause {
+    fn from(error: ExploreError) -> Self {
+        match error {
+            ExploreError::Pg(error) => error.into(),
+            ExploreError::Ch(error @ (ChError::Network(_) | ChError::TimedOut)) => Self::Unavailable(Box::new(error)),
+            ExploreError::Ch(error) => Self::Internal(Box::new(error)),
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! HTTP for people: one file per page with its handlers and its page struct; `templates/pages/` mirrors it.
+
+pub mod errors;
+pub mod events;
+pub mod home;
+pub mod insights;
+pub mod invitation;
+mod links;
+pub mod login;
+pub mod onboarding;
+pub mod persons;
+pub mod settings;
+pub mod setup;
+mod shell;
+pub mod start;
+#[cfg(test)]
+mod tests;
+
+pub use shell::{Section, Shell, ShellProject};
