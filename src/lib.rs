@@ -39,6 +39,7 @@ pub mod identity;
 pub mod ingest;
 pub mod insights;
 
+pub mod demo;
 pub mod http;
 
 pub mod api;
