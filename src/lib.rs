@@ -45,3 +45,5 @@ pub mod http;
 pub mod api;
 pub mod web;
 
+pub mod app;
+pub mod cli;

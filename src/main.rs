@@ -1,3 +1,10 @@
-//! Tenrec's one binary.
+//! Tenrec's one binary: parses the command line, starts the log, hands over.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match tenrec::cli::parse(std::env::args_os()) {
+        Ok(command) => tenrec::cli::run(command),
+        Err(error) => error.exit(),
+    }
+}

@@ -1,0 +1,104 @@
+//! Every route of Tenrec.
+
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::routing::{any, get, post};
+
+use super::sdk_routes::sdk_routes;
+use crate::http::{AppState, assets, middleware};
+use crate::{api, web};
+
+/// All routes, for people and machines.
+pub fn router(state: AppState) -> Router {
+    let pages = middleware::inside_pages(pages(), &state).layer(from_fn(web::errors::render));
+    let all = Router::new()
+        .route("/assets/{name}", get(assets::get))
+        .merge(health())
+        .merge(sdk_routes(&state))
+        .merge(middleware::for_api(management(), &state))
+        .merge(middleware::for_pages(pages, &state));
+    middleware::for_all(all).with_state(state)
+}
+
+/// How Tenrec is, for machines that watch it.
+fn health() -> Router<AppState> {
+    use api::health;
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/version", get(health::version))
+        .route("/metrics", get(health::metrics))
+}
+
+/// What personal keys open.
+fn management() -> Router<AppState> {
+    use api::{errors, projects, users};
+    let list = || get(projects::list).post(projects::create);
+    let one = || get(projects::get).patch(projects::update);
+    Router::new()
+        .route("/api/projects", list())
+        .route("/api/projects/", list())
+        .route("/api/projects/{project}", one())
+        .route("/api/projects/{project}/", one())
+        .route("/api/users/@me", get(users::me))
+        .route("/api/users/@me/", get(users::me))
+        .route("/api/organizations/@current", get(users::current_organization))
+        .route("/api/organizations/@current/", get(users::current_organization))
+        .route("/api/{*rest}", any(errors::not_found))
+}
+
+/// What people see. Every page of a project is below `/project/{project}` and takes `ProjectAccess`.
+fn pages() -> Router<AppState> {
+    use web::settings::{account, api_keys, members, new_project, project};
+    use web::{errors, invitation, login, settings, setup, start};
+    Router::new()
+        .route("/", get(start::get))
+        // Coming in
+        .route("/setup", get(setup::get).post(setup::post))
+        .route("/login", get(login::get).post(login::post))
+        .route("/logout", post(login::end))
+        .route("/invitations/{token}", get(invitation::get).post(invitation::post))
+        // Settings
+        .route("/settings", get(settings::get))
+        .route("/settings/account", get(account::get).post(account::post))
+        .route("/settings/account/password", post(account::post_password))
+        .route("/settings/account/sign-ins/end-others", post(account::end_other_sign_ins))
+        .route("/settings/account/sign-ins/{id}/end", post(account::end_sign_in))
+        .route("/settings/api-keys", get(api_keys::get).post(api_keys::post))
+        .route("/settings/api-keys/{id}/revoke", post(api_keys::revoke))
+        .route("/settings/projects/new", get(new_project::get).post(new_project::post))
+        .route("/project/{project}/settings", get(project::get).post(project::post))
+        .route("/project/{project}/settings/members", get(members::get))
+        .route("/project/{project}/settings/members/{id}/role", post(members::set_role))
+        .route("/project/{project}/settings/members/{id}/remove", post(members::remove))
+        .route("/project/{project}/settings/invitations", post(members::invite))
+        .route("/project/{project}/settings/invitations/{id}/revoke", post(members::revoke_invitation))
+        .route("/project/{project}/settings/organization", post(members::rename_organization))
+        .merge(explorer())
+        .fallback(errors::not_found)
+}
+
+/// Events and people, from the first one on.
+fn explorer() -> Router<AppState> {
+    use web::{events, home, insights, onboarding, persons};
+    Router::new()
+        .route("/project/{project}", get(home::get))
+        .route("/project/{project}/home/tiles/{id}", get(home::get_tile))
+        .route("/project/{project}/home/tiles/{id}/remove", post(home::remove_tile))
+        .route("/project/{project}/insights", get(insights::get_list).post(insights::create))
+        .route("/project/{project}/insights/new", get(insights::get_new))
+        .route("/project/{project}/insights/values", get(insights::get_values))
+        .route("/project/{project}/insights/{short_id}", get(insights::get_saved).post(insights::update))
+        .route("/project/{project}/insights/{short_id}/duplicate", post(insights::duplicate))
+        .route("/project/{project}/insights/{short_id}/delete", post(insights::delete))
+        .route("/project/{project}/insights/{short_id}/home", post(insights::add_to_home))
+        .route("/project/{project}/onboarding", get(onboarding::get))
+        .route("/project/{project}/onboarding/events", get(onboarding::poll))
+        .route("/project/{project}/events", get(events::get))
+        .route("/project/{project}/events/live", get(events::get_live))
+        .route("/project/{project}/events/live/feed", get(events::poll_live))
+        .route("/project/{project}/events/{uuid}", get(events::get_detail))
+        .route("/project/{project}/persons", get(persons::get_list))
+        .route("/project/{project}/persons/{uuid}", get(persons::get_by_uuid))
+        .route("/project/{project}/person/{distinct_id}", get(persons::get_by_distinct_id))
+}

@@ -1,0 +1,53 @@
+//! The routes that SDKs call: from any site, without a sign-in.
+//!
+//! Each answers with and without a trailing slash and never redirects, since a redirect loses the body and fails a
+//! preflight. A prefix (`/ph/…`) is the business of the proxy that adds it: it strips it again.
+//!
+//! Still to come here: capture v1 (`/i/v1/analytics/events`) and events of language models (`/i/v0/ai`).
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
+use axum::routing::{MethodRouter, get, post};
+
+use crate::api::{capture, cors, flags, remote_config, sdk_bundles, side_channels};
+use crate::http::AppState;
+
+/// All of them, each open to every origin.
+pub(super) fn sdk_routes(state: &AppState) -> Router<AppState> {
+    let router = Router::new()
+        .route("/array/{key}/config", get(remote_config::as_json))
+        .route("/array/{key}/config.js", get(remote_config::as_script))
+        .route("/array/{key}/array.js", get(remote_config::with_bundle))
+        .route("/static/{file}", get(sdk_bundles::newest))
+        .route("/static/{version}/{file}", get(sdk_bundles::of_version));
+    let slashed = [
+        ("/e", capture_events()),
+        ("/i/v0/e", capture_events()),
+        ("/batch", capture_events()),
+        ("/capture", capture_events()),
+        ("/track", capture_events()),
+        ("/engage", get(capture::person_updates).post(capture::person_updates)),
+        ("/flags", get(flags::evaluate_nobody).post(flags::evaluate)),
+        ("/decide", get(flags::decide_nobody).post(flags::decide)),
+        ("/flags/definitions", get(flags::definitions)),
+        ("/api/feature_flag/local_evaluation", get(flags::definitions)),
+        ("/api/surveys", get(side_channels::surveys)),
+        ("/api/early_access_features", get(side_channels::early_access_features)),
+        ("/api/web_experiments", get(side_channels::web_experiments)),
+        ("/api/product_tours", get(side_channels::product_tours)),
+        ("/i/v1/logs", post(side_channels::otlp)),
+        ("/i/v1/metrics", post(side_channels::otlp)),
+        ("/i/v1/traces", post(side_channels::otlp)),
+        ("/s", post(side_channels::recordings)),
+    ];
+    slashed
+        .into_iter()
+        .fold(router, |router, (path, methods)| router.route(path, methods.clone()).route(&format!("{path}/"), methods))
+        .layer(DefaultBodyLimit::max(state.config.limits.max_body_bytes))
+        .layer(from_fn(cors::allow_every_origin))
+}
+
+fn capture_events() -> MethodRouter<AppState> {
+    get(capture::events).post(capture::events)
+}

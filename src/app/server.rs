@@ -1,0 +1,127 @@
+//! The server on one port: state, workers, accept loop.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+
+use super::{Lifecycle, router};
+use crate::config::Config;
+use crate::embedded;
+use crate::http::{AppState, ConnectionLimits, Parts, serve_connections};
+use crate::ingest::enrich::{Enricher, GeoIp};
+use crate::ingest::pipeline::{Pipeline, PipelineConfig, PipelineParts};
+use crate::ingest::spool::{Spool, SpoolConfig};
+use crate::model::Clock;
+use crate::storage::ch::ClickHouse;
+use crate::storage::pg::Pg;
+
+/// Requests in flight have so long to be answered when the end begins.
+const ANSWER_WITHIN: Duration = Duration::from_secs(8);
+/// Then the pipeline has so long to store what is queued; the rest waits in the spool.
+const STORE_WITHIN: Duration = Duration::from_secs(3);
+/// Then workers have so long to finish what they are at.
+const FINISH_WITHIN: Duration = Duration::from_secs(3);
+
+/// A running server. [`Server::stop`] ends it; dropping it leaves tasks to the runtime's end.
+#[derive(Debug)]
+pub struct Server {
+    state: AppState,
+    address: SocketAddr,
+    lifecycle: Lifecycle,
+}
+
+impl Server {
+    /// Opens the spool in `data_dir`, starts the workers, and serves on `config.server`'s address. The stores must be
+    /// migrated.
+    ///
+    /// # Errors
+    /// If the spool cannot be opened or the address cannot be had.
+    pub async fn start(config: Config, clock: Clock, pg: Pg, ch: ClickHouse, data_dir: &Path) -> anyhow::Result<Self> {
+        let lifecycle = Lifecycle::new();
+        let wanted = SocketAddr::from((config.server.host, config.server.port));
+        // The port comes first: if it is taken nothing else has begun.
+        let listener = TcpListener::bind(wanted).await.with_context(|| {
+            format!("could not listen on {wanted}; set PORT to a free port, or stop what listens there")
+        })?;
+        let address = listener.local_addr().context("could not read the address we listen on")?;
+        let enricher = Enricher::new(open_geoip(&config)?, config.enrich.store_ip);
+        let spool = SpoolConfig { dir: data_dir.join("spool"), max_bytes: config.limits.spool_max_mb << 20 };
+        let (spool, reader) = Spool::open(&spool).context("could not open the spool")?;
+        let parts = PipelineParts { reader, pg: pg.clone(), clickhouse: ch.clone(), clock: clock.clone() };
+        let (pipeline, handle) = Pipeline::new(PipelineConfig::new(data_dir.join("quarantine")), parts);
+        // A token of its own: the pipeline cancels it when it crashes, and that must not look like being asked to end.
+        let end = lifecycle.no_more_work().child_token();
+        lifecycle.spawn_worker("pipeline", async move {
+            pipeline.run(end).await;
+            Ok::<_, Infallible>(())
+        });
+        let state = AppState::new(Parts {
+            config,
+            clock,
+            pg,
+            ch,
+            spool,
+            enricher,
+            pipeline: handle,
+            shutdown: lifecycle.no_more_requests(),
+            tasks: lifecycle.tasks().clone(),
+        });
+        let routes = router(state.clone());
+        let stop = lifecycle.no_more_requests();
+        lifecycle.spawn_requests(serve_connections(listener, routes, stop, ANSWER_WITHIN, ConnectionLimits::default()));
+        Ok(Self { state, address, lifecycle })
+    }
+
+    /// The address it listens on: with the port that was found, if port 0 was asked for.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What the handlers reach.
+    #[must_use]
+    pub fn state(&self) -> &AppState {
+        &self.state
+    }
+
+    /// What runs.
+    #[must_use]
+    pub fn lifecycle(&self) -> &Lifecycle {
+        &self.lifecycle
+    }
+
+    /// Answers what is in flight, stores what is queued, and ends: 14 s at most.
+    pub async fn stop(self) {
+        self.lifecycle.stop_requests().await;
+        let stored = self.state.pipeline.stored_up_to(self.state.spool.position());
+        if !matches!(tokio::time::timeout(STORE_WITHIN, stored).await, Ok(true)) {
+            tracing::warn!("Not everything is stored yet; the rest is in the spool for the next start");
+        }
+        self.lifecycle.stop_workers(FINISH_WITHIN).await;
+        self.state.spool.close().await;
+    }
+}
+
+/// The database of addresses: the one that was named must be there, the one among the parts may be.
+fn open_geoip(config: &Config) -> anyhow::Result<Option<GeoIp>> {
+    if let Some(path) = &config.enrich.geoip_db {
+        let geo = GeoIp::open(path);
+        return geo.map(Some).with_context(|| format!("could not read TENREC_GEOIP_DB {}", path.display()));
+    }
+    let program = std::env::current_exe().context("could not find the path of this program")?;
+    let Some(path) = embedded::geoip_database(config.stores.parts_dir.as_deref(), &program) else {
+        tracing::info!("Without a database of addresses events get no country; TENREC_GEOIP_DB names one");
+        return Ok(None);
+    };
+    match GeoIp::open(&path) {
+        Ok(geo) => Ok(Some(geo)),
+        Err(error) => {
+            tracing::warn!(error = %error, "The database of addresses cannot be read: events get no country");
+            Ok(None)
+        }
+    }
+}
