@@ -1,3 +1,27 @@
 //! Everything with a door, tested through it, on the real engines.
 
+mod support;
+
+mod accounts;
+mod capture;
+mod clients;
+mod demo;
+mod durability;
+mod embedded;
+mod engine;
+mod enrich;
+mod events_pages;
+mod explorer_support;
+mod fixtures;
+mod flags;
+mod health;
+mod insights_pages;
 mod layering;
+mod lifecycle;
+mod onboarding;
+mod persons_pages;
+mod pipeline;
+mod projects;
+mod sdk;
+mod security;
+mod trends;

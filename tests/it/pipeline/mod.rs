@@ -1,0 +1,7 @@
+//! From the spool into both stores: exactly once, whatever dies on the way.
+
+mod crashes;
+mod identity;
+mod proxy;
+mod rig;
+mod round_trip;

@@ -1,0 +1,19 @@
+//! What every test stands on: the real stores, started once per process, and a real server with fresh databases.
+
+#![allow(dead_code, unused_imports, reason = "each test uses what it needs")]
+
+mod app;
+mod browser;
+mod engine;
+mod people;
+mod process;
+mod reply;
+mod stores;
+
+pub use app::{TestApp, TestAppBuilder};
+pub use browser::Browser;
+pub use engine::{Engine, Options, repository};
+pub use people::{Owner, PASSWORD, setup_fields};
+pub use process::{Tenrec, children_of, command_line, is_alive};
+pub use reply::Reply;
+pub use stores::{SharedStores, eventually, parts_dir};
