@@ -1,0 +1,110 @@
+# Tenrec: build, run, test. `make help` lists what there is.
+#
+# Every step looks first whether it is needed, so that with the parts already there everything works without network.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+say = @printf '==> %s\n'
+
+ASSETS := dist/assets.json
+ASSET_SOURCES := $(shell find assets static -type f 2>/dev/null)
+CLIENTS := tests/clients/requirements.txt
+# Debian's, or another one by its path.
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+
+.PHONY: help
+help: ## this list
+	@printf 'Tenrec: self-hosted product analytics\n\n'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@printf '\nStart with `make run`; Tenrec is then on http://localhost:8000 (PORT=… for another port).\n'
+
+.PHONY: run
+run: build ## build and start on http://localhost:8000
+	$(say) 'Starting Tenrec (Ctrl-C stops it)'
+	@exec target/release/tenrec serve
+
+.PHONY: build
+build: parts assets ## build the release binary target/release/tenrec
+	$(say) 'Building target/release/tenrec (the first time takes some minutes)'
+	@cargo build --release --locked
+
+.PHONY: demo
+demo: build ## fill a project with thirty days of a small shop
+	@exec target/release/tenrec demo
+
+.PHONY: parts
+parts: ## install the pinned npm parts: embedded stores, front end, SDK bundles
+	@command -v node >/dev/null && command -v npm >/dev/null || { \
+		echo 'error: Node is missing: install version 20 or newer (on Debian: apt-get install nodejs npm)' >&2; exit 1; }
+	@node assets/parts-are-current.mjs || { \
+		echo '==> Installing the parts from npm (about 800 MB unpacked, once)'; \
+		npm ci --no-audit --no-fund --loglevel=error; }
+
+.PHONY: assets
+assets: $(ASSETS) ## build the front end into dist/
+
+$(ASSETS): package-lock.json $(ASSET_SOURCES) | parts
+	$(say) 'Building the front end'
+	@npm run --silent assets
+	@touch $@
+
+.PHONY: test
+test: parts assets check unit e2e ## run every test, after installing what they need
+	$(say) 'All tests passed'
+
+.PHONY: check
+check: parts assets ## formatting and lints
+	$(say) 'Checking the format'
+	@cargo fmt --check
+	$(say) 'Linting'
+	@cargo clippy --locked --all-targets -- -D warnings
+
+.PHONY: unit
+unit: parts assets clients ## unit tests, and integration tests on the real stores
+	$(say) 'Building the tests'
+	@cargo test --locked --no-run
+	$(say) 'Testing, on a real Postgres and a real ClickHouse engine'
+	@cargo test --locked
+
+.PHONY: e2e
+e2e: parts assets chromium ## the end-to-end test in a real browser
+	@if [ ! -f tests/e2e/run.mjs ]; then echo '==> No end-to-end test in this tree'; exit 0; fi; \
+	printf '==> %s\n' 'Building the program for the end-to-end test'; \
+	cargo build --locked; \
+	printf '==> %s\n' 'Testing end to end in Chromium'; \
+	TENREC=target/debug/tenrec CHROMIUM="$(CHROMIUM)" node tests/e2e/run.mjs
+
+# The two ClickHouse clients that nobody here wrote; the Python one needs a place of its own.
+.PHONY: clients
+clients:
+	@if [ ! -f $(CLIENTS) ] || cmp -s $(CLIENTS) .venv/installed.txt; then exit 0; fi; \
+	echo '==> Installing the Python ClickHouse client for its test'; \
+	python3 -m venv --clear .venv || { \
+		echo 'error: python3-venv is missing (on Debian: apt-get install python3-venv)' >&2; exit 1; }; \
+	.venv/bin/pip install --quiet --disable-pip-version-check -r $(CLIENTS); \
+	cp $(CLIENTS) .venv/installed.txt
+
+.PHONY: chromium
+chromium:
+ifeq ($(CHROMIUM),)
+	@if [ ! -f tests/e2e/run.mjs ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		printf '==> %s\n' "Installing Debian's Chromium for the end-to-end test"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; \
+	else \
+		echo 'error: the end-to-end test needs Chromium: sudo apt-get install chromium (or set CHROMIUM to its path)' >&2; exit 1; \
+	fi
+endif
+
+.PHONY: bench
+bench: build ## measure: start, memory, idle CPU, pages
+	@if [ ! -f benches/run.mjs ]; then echo 'error: there is no benchmark in this tree' >&2; exit 1; fi
+	@node benches/run.mjs
+
+.PHONY: clean
+clean: ## remove what was built; keeps the npm parts and your data
+	@cargo clean
+	@rm -rf dist dist.new .venv
