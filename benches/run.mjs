@@ -101,6 +101,12 @@ try {
     "trend: people, three events, 30 days": ["/insights/new?event=%24pageview&math=dau&event=added+to+cart&math=dau&event=order+completed&math=dau&date=-30d", 300],
     "settings": ["/settings", 100], "members": ["/settings/members", 100],
   };
+  const html = async (path) => (await fetch(`${tenrec.url}/project/${demo}${path}`, { headers: { cookie } })).text();
+  const linkIn = (text, pattern) => pattern.exec(text)?.[1].replaceAll("&amp;", "&").replace(`/project/${demo}`, "");
+  pages["an event"] = [linkIn(await html("/events"), /data-src="([^"]+)"/), 100];
+  pages["a person"] = [linkIn(await html("/persons"), /href="([^"]*\/persons?\/[^"]+)"/), 100];
+  const tiles = [...(await html("")).matchAll(/hx-get="([^"]*\/home\/tiles\/[^"]+)"/g)].map(([, at]) => at.replace(`/project/${demo}`, ""));
+  tiles.forEach((path, at) => (pages[`home, tile ${at + 1}`] = [path, 300]));
   for (const [name, [path, goal]] of Object.entries(pages)) {
     const times = [];
     let status = 0;

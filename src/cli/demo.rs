@@ -29,7 +29,7 @@ pub struct DemoArgs {
     /// Another seed makes another shop; the same seed and end make the same events, which count once.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Days to fill, the last one being today.
+    /// Whole days to fill, before today.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=366))]
     days: u16,
     /// People who visit the shop.

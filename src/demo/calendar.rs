@@ -7,8 +7,13 @@ use jiff::{Span, Timestamp};
 use super::people::Person;
 use super::rng::{Purpose, Rng};
 
-/// What an average visit leaves behind; measured on the generator, and held by a test.
-const EVENTS_PER_VISIT: f64 = 15.0;
+/// What an average visit leaves behind, a little less because the last day has not gone by; held by a test.
+const EVENTS_PER_VISIT: f64 = 14.4;
+
+/// The share of people who knew the shop before the demo begins, so that it does not begin with an empty shop.
+const KNEW_IT_BEFORE: f64 = 0.45;
+/// Interest fades with the age of an acquaintance by this power.
+const FADES: f64 = 0.55;
 
 /// How many of a day's visits fall into each hour, on working days and at weekends.
 const WORKDAY: [f64; 24] = [
@@ -30,7 +35,7 @@ pub(super) struct Visit {
     pub number: u32,
 }
 
-/// The days a demo covers, the last one being the day of its end, in the project's zone.
+/// The days a demo covers: so many whole ones and then the day of its end, in the project's zone.
 #[derive(Debug, Clone)]
 pub(super) struct Calendar {
     first: Date,
@@ -41,8 +46,9 @@ pub(super) struct Calendar {
 impl Calendar {
     pub(super) fn new(end: Timestamp, days: u16, zone: TimeZone) -> Self {
         let last = end.to_zoned(zone.clone()).date();
-        let first = last.saturating_sub(Span::new().days(i64::from(days) - 1));
-        Self { first, days, zone }
+        let first = last.saturating_sub(Span::new().days(i64::from(days)));
+        // The last day is not over: it comes on top.
+        Self { first, days: days + 1, zone }
     }
 
     pub(super) fn zone(&self) -> &TimeZone {
@@ -88,34 +94,45 @@ impl Calendar {
             .map_or(Timestamp::UNIX_EPOCH, |moment| moment.timestamp())
     }
 
+    /// When somebody came to know the shop, and when the first visit is that the demo sees.
+    fn acquaintance(&self, seed: u64, number: u64, days: &[u16]) -> Acquaintance {
+        let mut rng = Rng::new(seed, Purpose::Calendar, number);
+        if rng.chance(KNEW_IT_BEFORE) {
+            let since = -rng.between(0.0, 60.0).floor();
+            let seen = *rng.weighted(days, |day| self.weight(*day) * (f64::from(*day) - since + 1.0).powf(-FADES));
+            return Acquaintance { since, seen };
+        }
+        let seen = *rng.weighted(days, |day| self.weight(*day));
+        Acquaintance { since: f64::from(seen), seen }
+    }
+
     /// Every visit of these people, in time order, as many as make about `events` events.
     pub(super) fn visits(&self, seed: u64, people: &[Person], events: u32) -> Vec<Visit> {
         let days: Vec<u16> = (0..self.days).collect();
-        let firsts: Vec<u16> = (0_u64..)
-            .zip(people)
-            .map(|(number, _)| *Rng::new(seed, Purpose::Calendar, number).weighted(&days, |day| self.weight(*day)))
-            .collect();
-        let returns = |person: &Person, first: u16, day: u16| {
-            person.loyalty * f64::from(day - first).powf(-0.55) * self.weight(day)
+        let known: Vec<_> = (0_u64..).zip(people).map(|(n, _)| self.acquaintance(seed, n, &days)).collect();
+        // How likely a further visit is on a day, before all are scaled to the number of events.
+        let returns = |person: &Person, known: &Acquaintance, day: u16| {
+            let age = f64::from(day) - known.since;
+            if day == known.seen || age < 1.0 { 0.0 } else { person.loyalty * age.powf(-FADES) * self.weight(day) }
         };
         let expected: f64 = people
             .iter()
-            .zip(&firsts)
-            .flat_map(|(person, first)| (first + 1..self.days).map(move |day| returns(person, *first, day)))
+            .zip(&known)
+            .flat_map(|(person, known)| days.iter().map(move |day| returns(person, known, *day)))
             .sum();
         let wanted = f64::from(events) / EVENTS_PER_VISIT - f64::from(u32::try_from(people.len()).unwrap_or(u32::MAX));
         let scale = if expected > 0.0 { (wanted / expected).max(0.0) } else { 0.0 };
 
         let mut visits = Vec::new();
-        for ((index, person), first) in (0_u32..).zip(people).zip(firsts) {
+        for ((index, person), known) in (0_u32..).zip(people).zip(&known) {
             // A stream apart from the one that chose the first day.
             let mut rng = Rng::new(seed.wrapping_add(1), Purpose::Calendar, u64::from(index));
-            let mut own = vec![self.moment(first, &mut rng)];
-            for day in first + 1..self.days {
-                let expected = returns(person, first, day) * scale;
+            let mut own = vec![self.moment(known.seen, &mut rng)];
+            for day in &days {
+                let expected = returns(person, known, *day) * scale;
                 for chance in [expected, expected - 0.7, expected - 1.4] {
                     if rng.chance(chance) {
-                        own.push(self.moment(day, &mut rng));
+                        own.push(self.moment(*day, &mut rng));
                     }
                 }
             }
@@ -125,4 +142,12 @@ impl Calendar {
         visits.sort_unstable();
         visits
     }
+}
+
+/// How somebody stands to the shop, in days from the demo's first.
+struct Acquaintance {
+    /// The first visit ever; before the demo for those who knew the shop already.
+    since: f64,
+    /// The day of a visit that is sure.
+    seen: u16,
 }

@@ -18,7 +18,7 @@ use super::story::{Circumstances, Customer, play};
 #[derive(Debug, Clone)]
 pub struct DemoOptions {
     pub seed: u64,
-    /// Length in days; the last one is the day of `end` in the project's zone.
+    /// Whole days, after which comes the day of `end` up to then, in the project's zone.
     pub days: u16,
     pub people: u32,
     /// How many events to aim at, had the last day gone by.
