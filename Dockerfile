@@ -33,6 +33,7 @@ RUN groupadd --gid 10001 tenrec \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/tenrec --shell /usr/sbin/nologin tenrec \
     && install -d -o 10001 -g 10001 -m 0700 /var/lib/tenrec
 COPY --from=build /out/tenrec /opt/tenrec/tenrec
+COPY --from=parts /src/node_modules/@ip-location-db /opt/tenrec/node_modules/@ip-location-db
 COPY README.md THIRD_PARTY.md LICENSE-MIT LICENSE-APACHE /opt/tenrec/
 ENV PATH=/opt/tenrec:$PATH \
     TENREC_DATA_DIR=/var/lib/tenrec
