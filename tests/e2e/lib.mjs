@@ -1,6 +1,6 @@
 // What the end-to-end test, the screenshots and the benchmark share: a Tenrec of their own, a browser, a site to visit.
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
@@ -26,6 +26,16 @@ export async function until(what, look, seconds = 20) {
   }
 }
 
+// Whatever ends the test, a Tenrec that it started ends too.
+const running = new Map();
+process.on("exit", () => {
+  for (const [child, dir] of running) {
+    child.kill("SIGKILL"); // its children end with it
+    rmSync(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  }
+});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
+
 /** A Tenrec on a free port, with data of its own; `dataDir` to start one again on data that is there. */
 export async function startTenrec({ env = {}, dataDir } = {}) {
   if (!existsSync(program)) throw new Error(`${program} is not there: build it first, or set TENREC to its path`);
@@ -38,6 +48,8 @@ export async function startTenrec({ env = {}, dataDir } = {}) {
     env: { ...inherited, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  running.set(child, dir);
+  child.on("exit", () => running.delete(child));
   let log = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (bytes) => (log += bytes));
   const ended = new Promise((done) => child.on("exit", (code, signal) => done({ code, signal })));
