@@ -22,6 +22,11 @@ pub async fn events(State(state): State<AppState>, SdkRequest(request): SdkReque
     Ok(accepted(&state.door().accept(request).await?))
 }
 
+/// `/i/v0/ai/batch/`: takes a batch like `/batch/`, of events of language models, which may be larger.
+pub async fn ai_events(State(state): State<AppState>, SdkRequest(request): SdkRequest) -> Result<Response, Refused> {
+    Ok(accepted(&state.door().accept_ai(request).await?))
+}
+
 /// `/engage/`: takes updates of persons as the browser SDK sent them until 2023.
 pub async fn person_updates(
     State(state): State<AppState>,
@@ -54,14 +59,12 @@ impl FromRequest<AppState> for SdkRequest {
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Refused> {
         let content_type = header_text(&request, header::CONTENT_TYPE);
         let content_encoding = header_text(&request, header::CONTENT_ENCODING);
-        let user_agent = header_text(&request, header::USER_AGENT);
-        let (mut parts, body) = request.into_parts();
-        let Ok(ClientIp(ip)) = ClientIp::from_request_parts(&mut parts, state).await;
-        let request = Request::from_parts(parts, body);
+        let (request, mut origin) = origin_of(request, state).await;
         let query = request.uri().query().unwrap_or_default().to_owned();
         // Asked for by old SDKs that were told not to report addresses.
-        let ip = (!query.split('&').any(|pair| pair == "ip=0")).then_some(ip);
-        let origin = Origin { ip, user_agent };
+        if query.split('&').any(|pair| pair == "ip=0") {
+            origin.ip = None;
+        }
         let body = match Bytes::from_request(request, state).await {
             Ok(body) => body,
             Err(BytesRejection::FailedToBufferBody(e)) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => {
@@ -75,6 +78,14 @@ impl FromRequest<AppState> for SdkRequest {
         };
         Ok(Self(CaptureRequest { query, content_type, content_encoding, body, is_person_update: false, origin }))
     }
+}
+
+/// Who sends a request; the request itself is given back.
+pub(super) async fn origin_of(request: Request, state: &AppState) -> (Request, Origin) {
+    let user_agent = header_text(&request, header::USER_AGENT);
+    let (mut parts, body) = request.into_parts();
+    let Ok(ClientIp(ip)) = ClientIp::from_request_parts(&mut parts, state).await;
+    (Request::from_parts(parts, body), Origin { ip: Some(ip), user_agent })
 }
 
 fn header_text(request: &Request, name: HeaderName) -> Option<String> {

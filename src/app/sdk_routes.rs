@@ -1,16 +1,15 @@
 //! The routes that SDKs call: from any site, without a sign-in.
 //!
 //! Each answers with and without a trailing slash and never redirects, since a redirect loses the body and fails a
-//! preflight. A prefix (`/ph/…`) is the business of the proxy that adds it: it strips it again.
-//!
-//! Still to come here: capture v1 (`/i/v1/analytics/events`) and events of language models (`/i/v0/ai`).
+//! preflight. A proxy that adds a prefix (`/ph/…`) strips it again, or the prefix is configured and all routes answer below
+//! it too.
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::routing::{MethodRouter, get, post};
 
-use crate::api::{capture, cors, flags, remote_config, sdk_bundles, side_channels};
+use crate::api::{capture, capture_v1, cors, flags, remote_config, sdk_bundles, side_channels};
 use crate::http::AppState;
 
 /// All of them, each open to every origin.
@@ -27,6 +26,9 @@ pub(super) fn sdk_routes(state: &AppState) -> Router<AppState> {
         ("/batch", capture_events()),
         ("/capture", capture_events()),
         ("/track", capture_events()),
+        ("/i/v0/ai/batch", post(capture::ai_events)),
+        ("/i/v1/analytics/events", post(capture_v1::events)),
+        ("/i/v1/ai/events", post(capture_v1::ai_events)),
         ("/engage", get(capture::person_updates).post(capture::person_updates)),
         ("/flags", get(flags::evaluate_nobody).post(flags::evaluate)),
         ("/decide", get(flags::decide_nobody).post(flags::decide)),
@@ -41,11 +43,14 @@ pub(super) fn sdk_routes(state: &AppState) -> Router<AppState> {
         ("/i/v1/traces", post(side_channels::otlp)),
         ("/s", post(side_channels::recordings)),
     ];
-    slashed
-        .into_iter()
-        .fold(router, |router, (path, methods)| router.route(path, methods.clone()).route(&format!("{path}/"), methods))
-        .layer(DefaultBodyLimit::max(state.config.limits.max_body_bytes))
-        .layer(from_fn(cors::allow_every_origin))
+    let routes = slashed.into_iter().fold(router, |router, (path, methods)| {
+        router.route(path, methods.clone()).route(&format!("{path}/"), methods)
+    });
+    let routes = match &state.config.server.path_prefix {
+        Some(prefix) => routes.clone().nest(prefix, routes),
+        None => routes,
+    };
+    routes.layer(DefaultBodyLimit::max(state.config.limits.max_body_bytes)).layer(from_fn(cors::allow_every_origin))
 }
 
 fn capture_events() -> MethodRouter<AppState> {

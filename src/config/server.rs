@@ -17,6 +17,9 @@ pub struct ServerConfig {
     /// Without it, the address of each request is used.
     #[arg(long, env = "SITE_URL", value_parser = site_url)]
     pub site_url: Option<String>,
+    /// Path below which SDKs are answered too, such as /ph, for a reverse proxy that does not strip it.
+    #[arg(long, env = "TENREC_PATH_PREFIX", value_parser = path_prefix)]
+    pub path_prefix: Option<String>,
     /// Proxies whose X-Forwarded-For is believed, as addresses or networks separated by commas. Default: none.
     #[arg(long, env = "TENREC_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
@@ -45,6 +48,26 @@ fn site_url(s: &str) -> Result<String, String> {
     }
 }
 
+/// First segments that Tenrec's own addresses begin with.
+const TAKEN: [&str; 7] = ["api", "array", "assets", "flags", "i", "project", "static"];
+
+fn path_prefix(s: &str) -> Result<String, String> {
+    let prefix = s.trim_end_matches('/');
+    let Some(path) = prefix.strip_prefix('/') else {
+        return Err("must be a path, such as /ph".to_owned());
+    };
+    let is_plain = |segment: &str| {
+        !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    if !path.split('/').all(is_plain) {
+        return Err("must consist of letters, digits, - and _, such as /ph".to_owned());
+    }
+    match path.split('/').next() {
+        Some(first) if TAKEN.contains(&first) => Err(format!("/{first} is an address of Tenrec itself")),
+        _ => Ok(prefix.to_owned()),
+    }
+}
+
 fn network(s: &str) -> Result<IpNet, String> {
     let s = s.trim();
     s.parse()
@@ -61,6 +84,15 @@ mod tests {
         assert_eq!(network("10.0.0.1").map(|n| n.prefix_len()), Ok(32));
         assert_eq!(network("10.0.0.0/8").map(|n| n.prefix_len()), Ok(8));
         assert!(network("proxy").is_err());
+    }
+
+    #[test]
+    fn a_path_prefix_is_plain_and_not_taken() {
+        assert_eq!(path_prefix("/ph/"), Ok("/ph".to_owned()));
+        assert_eq!(path_prefix("/a/b-c"), Ok("/a/b-c".to_owned()));
+        for wrong in ["", "/", "ph", "//", "/{x}", "/a//b", "/i/v0", "/static"] {
+            assert!(path_prefix(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::project_keys::ProjectKeys;
 use super::refusal::{CaptureError, Rejection};
 use super::request::CaptureRequest;
 use super::spool::{Spool, SpoolError};
+use super::v1::{Outcome, V1Error, V1Request, V1Result};
 use crate::config::LimitsConfig;
 use crate::model::{Clock, ProjectApiKey, ProjectId};
 use crate::storage::pg::Pg;
@@ -60,13 +61,55 @@ impl Door {
     /// # Errors
     /// See [`CaptureError`]; after an error nothing was accepted.
     pub async fn accept(&self, request: CaptureRequest) -> Result<Accepted, CaptureError> {
+        self.accept_within(request, self.limits.clone()).await
+    }
+
+    /// Accepts events of language models, which may be larger than others.
+    ///
+    /// # Errors
+    /// As [`Door::accept`].
+    pub async fn accept_ai(&self, request: CaptureRequest) -> Result<Accepted, CaptureError> {
+        self.accept_within(request, self.ai_limits()).await
+    }
+
+    /// Accepts the events of a request of capture v1: those that are not dropped are on disk when this returns.
+    ///
+    /// # Errors
+    /// See [`V1Error`]; after an error nothing was accepted.
+    pub async fn accept_v1(&self, request: V1Request) -> Result<Vec<V1Result>, V1Error> {
+        let project_id = self.find_project(&request.key).await?;
         let body_bytes = request.body.len();
-        let limits = self.limits.clone();
+        let limits = if request.is_ai { self.ai_limits() } else { self.limits.clone() };
+        let (clock, enricher) = (self.clock.clone(), self.enricher.clone());
+        let checked = off_the_reactor(body_bytes, move || {
+            let mut checked = request.check(project_id, &clock, &limits)?;
+            enricher.enrich(&mut checked.accepted, &request.origin);
+            Ok::<_, V1Error>(checked)
+        })
+        .await??;
+        if !checked.accepted.is_empty() {
+            self.spool.append(&checked.accepted).await.map_err(|e| self.refuse(&e))?;
+        }
+        metrics::EVENTS_ACCEPTED.add(checked.accepted.len() as u64);
+        for result in &checked.results {
+            if let Outcome::Drop(tag) = result.outcome {
+                metrics::EVENTS_REJECTED.with(tag).add(1);
+            }
+        }
+        Ok(checked.results)
+    }
+
+    fn ai_limits(&self) -> LimitsConfig {
+        LimitsConfig { max_event_bytes: self.limits.max_ai_event_bytes, ..self.limits.clone() }
+    }
+
+    async fn accept_within(&self, request: CaptureRequest, limits: LimitsConfig) -> Result<Accepted, CaptureError> {
+        let body_bytes = request.body.len();
         let origin = request.origin.clone();
-        let read = off_the_reactor(body_bytes, move || request.read(&limits)).await??;
+        let (read, limits) = off_the_reactor(body_bytes, move || (request.read(&limits), limits)).await?;
+        let read = read?;
         let project_id = self.find_project(read.key()).await?;
-        let (clock, limits) = (self.clock.clone(), self.limits.clone());
-        let enricher = self.enricher.clone();
+        let (clock, enricher) = (self.clock.clone(), self.enricher.clone());
         let checked = off_the_reactor(body_bytes, move || {
             let mut checked = read.check(project_id, &clock, &limits);
             enricher.enrich(&mut checked.accepted, &origin);

@@ -1,4 +1,4 @@
-//! Gunzip and inflate that cannot be made to fill the memory.
+//! Gunzip, inflate, brotli and zstd that cannot be made to fill the memory.
 
 use std::io::Read;
 
@@ -35,6 +35,54 @@ pub fn gunzip(packed: &[u8], max_bytes: usize) -> Result<Vec<u8>, InflateError> 
 /// As [`gunzip`].
 pub fn inflate_zlib(packed: &[u8], max_bytes: usize) -> Result<Vec<u8>, InflateError> {
     read_capped(flate2::bufread::ZlibDecoder::new(packed), packed.len(), max_bytes)
+}
+
+/// Unpacks brotli. The window is that of HTTP, 16 MB at most: the extension for larger ones is refused.
+///
+/// # Errors
+/// As [`gunzip`].
+pub fn unbrotli(packed: &[u8], max_bytes: usize) -> Result<Vec<u8>, InflateError> {
+    const LARGE_WINDOW: u8 = 0x11;
+    if packed.first().is_none_or(|first| first & 0x7f == LARGE_WINDOW) {
+        return Err(InflateError::Damaged);
+    }
+    read_capped(brotli_decompressor::Decompressor::new(packed, 4096), packed.len(), max_bytes)
+}
+
+/// Unpacks one frame of zstd whose window is 8 MiB at most, as HTTP has it (RFC 9659).
+///
+/// # Errors
+/// As [`gunzip`].
+pub fn unzstd(packed: &[u8], max_bytes: usize) -> Result<Vec<u8>, InflateError> {
+    check_zstd_window(packed, max_bytes)?;
+    let mut rest = packed;
+    let decoder = ruzstd::decoding::StreamingDecoder::new(&mut rest).map_err(|_| InflateError::Damaged)?;
+    let unpacked = read_capped(decoder, packed.len(), max_bytes)?;
+    if rest.is_empty() { Ok(unpacked) } else { Err(InflateError::Damaged) }
+}
+
+/// Reads the window that a frame asks for before anything is allocated for it (RFC 8878 §3.1.1.1).
+fn check_zstd_window(packed: &[u8], max_bytes: usize) -> Result<(), InflateError> {
+    const MAX_WINDOW: u64 = 8 << 20;
+    let [_, _, _, _, descriptor, window, ..] = *packed else { return Err(InflateError::Damaged) };
+    let is_one_segment = descriptor & 0x20 != 0;
+    if is_one_segment {
+        // The window is the whole content, whose size stands behind the dictionary's id.
+        let id_bytes = [0, 1, 2, 4][usize::from(descriptor & 3)];
+        let size_bytes = 1 << (descriptor >> 6);
+        let mut size = [0; 8];
+        let field = packed.get(5 + id_bytes..5 + id_bytes + size_bytes).ok_or(InflateError::Damaged)?;
+        size[..size_bytes].copy_from_slice(field);
+        return match usize::try_from(u64::from_le_bytes(size)) {
+            Ok(size) if size <= max_bytes => Ok(()),
+            _ => Err(InflateError::TooLarge { max_bytes }),
+        };
+    }
+    let base = 1_u64 << (10 + u32::from(window >> 3));
+    if base + base / 8 * u64::from(window & 7) > MAX_WINDOW {
+        return Err(InflateError::TooLarge { max_bytes });
+    }
+    Ok(())
 }
 
 /// Fails if `unpacked` is too large, or too large for what it came from.

@@ -19,6 +19,7 @@ mod refusal;
 mod request;
 pub mod spool;
 pub mod timestamp;
+pub mod v1;
 
 pub use accepted::AcceptedEvent;
 pub use door::{Accepted, Door};

@@ -23,6 +23,7 @@ pub struct Recording {
     /// Name and version of the SDK.
     pub sdk: String,
     pub received_at: Timestamp,
+    pub headers: Map<String, Value>,
     pub request: CaptureRequest,
     /// The JSON in the body, if it has any.
     pub decoded: Option<Value>,
@@ -85,16 +86,17 @@ fn recording(file: &Path) -> Recording {
             is_person_update: path.contains("/engage"),
             ..CaptureRequest::default()
         },
+        headers,
         path,
         decoded: decoded.is_file().then(|| json(&decoded)["body"].take()),
     }
 }
 
-/// Whether this is a capture request of the kind that is served now. Capture v1 and AI batches are protocols of their own.
+/// Whether this is a capture request of version 0. Capture v1 is a protocol of its own.
 pub fn is_capture(recording: &Recording) -> bool {
     let path = recording.path.strip_prefix("/ph").unwrap_or(&recording.path);
     recording.method != "OPTIONS"
-        && ["e", "i/v0/e", "batch", "capture", "track", "engage"].contains(&path.trim_matches('/'))
+        && ["e", "i/v0/e", "i/v0/ai/batch", "batch", "capture", "track", "engage"].contains(&path.trim_matches('/'))
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod support;
 
 mod accounts;
 mod capture;
+mod capture_v1;
 mod clients;
 mod demo;
 mod durability;
