@@ -51,6 +51,7 @@ impl Server {
         let enricher = Enricher::new(open_geoip(&config)?, config.enrich.store_ip);
         let spool = SpoolConfig { dir: data_dir.join("spool"), max_bytes: config.limits.spool_max_mb << 20 };
         let (spool, reader) = Spool::open(&spool).context("could not open the spool")?;
+        let reader = reader.with_enricher(enricher.clone());
         let parts = PipelineParts { reader, pg: pg.clone(), clickhouse: ch.clone(), clock: clock.clone() };
         let (pipeline, handle) = Pipeline::new(PipelineConfig::new(data_dir.join("quarantine")), parts);
         // A token of its own: the pipeline cancels it when it crashes, and that must not look like being asked to end.

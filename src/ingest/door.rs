@@ -1,8 +1,8 @@
 //! The way in: from a capture request to events that are safe on disk.
 //!
-//! `decode → parse JSON → take apart → find the project → check, complete and normalise each event → enrich → spool`.
-//! Enrichment ([`super::enrich`]) is here and not behind the spool, because only here the client's address and user agent are
-//! at hand.
+//! Most requests are plain: `decode → glance → find the project → spool`, and the rest of the work is done behind the spool,
+//! where it holds up nobody. What a [`glance`](super::glance) does not let pass goes the long way at once: `parse JSON → take
+//! apart → find the project → check, complete and normalise each event → enrich → spool`.
 
 use serde_json::Value;
 
@@ -10,7 +10,8 @@ use super::enrich::Enricher;
 use super::inflate::InflateError;
 use super::project_keys::ProjectKeys;
 use super::refusal::{CaptureError, Rejection};
-use super::request::CaptureRequest;
+use super::request::{CaptureRequest, Glanced};
+use super::scanned::{Facts, ScannedRequest};
 use super::spool::{Spool, SpoolError};
 use super::v1::{Outcome, V1Error, V1Request, V1Result};
 use crate::config::LimitsConfig;
@@ -106,8 +107,23 @@ impl Door {
     async fn accept_within(&self, request: CaptureRequest, limits: LimitsConfig) -> Result<Accepted, CaptureError> {
         let body_bytes = request.body.len();
         let origin = request.origin.clone();
-        let (read, limits) = off_the_reactor(body_bytes, move || (request.read(&limits), limits)).await?;
-        let read = read?;
+        let (glanced, limits) = off_the_reactor(body_bytes, move || (request.glance(&limits), limits)).await?;
+        let read = match glanced? {
+            Glanced::Read(read) => read,
+            Glanced::Scanned { glance, query_clock, json } => {
+                let facts = Facts {
+                    project_id: self.find_project(&glance.key).await?,
+                    received_at: self.clock.now(),
+                    query_clock,
+                    sender: self.enricher.locate(&origin),
+                    uuids: (0..glance.without_uuid).map(|_| self.clock.new_uuid()).collect(),
+                };
+                let request = ScannedRequest { facts, events: glance.events, json };
+                self.spool.append_request(&request).await.map_err(|e| self.refuse(&e))?;
+                metrics::EVENTS_ACCEPTED.add(glance.events.into());
+                return Ok(Accepted { events: glance.events as usize, rejected: Vec::new() });
+            }
+        };
         let project_id = self.find_project(read.key()).await?;
         let (clock, enricher) = (self.clock.clone(), self.enricher.clone());
         let checked = off_the_reactor(body_bytes, move || {
@@ -145,7 +161,7 @@ impl Door {
     /// If it cannot be decoded or is no JSON.
     pub async fn read_json(&self, request: CaptureRequest) -> Result<Value, CaptureError> {
         let max_bytes = self.limits.max_body_bytes;
-        off_the_reactor(request.body.len(), move || request.json(max_bytes).map(|(value, _)| value)).await?
+        off_the_reactor(request.body.len(), move || request.json(max_bytes)).await?
     }
 
     fn refuse(&self, error: &SpoolError) -> CaptureError {

@@ -12,13 +12,13 @@ use super::normalise::normalise;
 use super::parse;
 use super::refusal::Rejection;
 use super::timestamp::{Claim, event_time};
-use crate::model::{Clock, ProjectId};
+use crate::model::ProjectId;
 
 /// Longest event name and distinct id, in characters; what is longer is cut.
 const MAX_NAME_CHARS: usize = 200;
 
 /// What all events of one request share.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Arrival<'a> {
     pub project_id: ProjectId,
     /// When the request came in.
@@ -29,8 +29,8 @@ pub struct Arrival<'a> {
     pub is_person_update: bool,
     /// Largest event; `None` if the whole request is smaller than that.
     pub max_event_bytes: Option<usize>,
-    /// Gives the uuid of events that have none.
-    pub clock: &'a Clock,
+    /// Gives the uuid of an event that has none.
+    pub new_uuid: &'a dyn Fn() -> Uuid,
 }
 
 /// Makes an event of what a sender wrote.
@@ -50,8 +50,8 @@ pub fn accept(event: Value, arrival: &Arrival<'_>) -> Result<AcceptedEvent, Reje
     };
     let distinct_id = distinct_id(&fields, &mut properties)?;
     let uuid = match fields.get("uuid") {
-        None | Some(Value::Null) => arrival.clock.new_uuid(),
-        Some(Value::String(text)) if text.is_empty() => arrival.clock.new_uuid(),
+        None | Some(Value::Null) => (arrival.new_uuid)(),
+        Some(Value::String(text)) if text.is_empty() => (arrival.new_uuid)(),
         Some(Value::String(text)) => Uuid::parse_str(text.trim()).map_err(|_| Rejection::InvalidUuid)?,
         Some(_) => return Err(Rejection::InvalidUuid),
     };
@@ -85,6 +85,11 @@ fn event_name(fields: &Map<String, Value>, is_person_update: bool) -> Result<Str
         "$$client_ingestion_warning" => Err(Rejection::ClientWarning),
         name => Ok(shortened(name)),
     }
+}
+
+/// Whether events of this name are kept: not those of recordings, nor an SDK's warnings about itself.
+pub(super) fn is_kept_name(name: &str) -> bool {
+    !matches!(name, "" | "$snapshot" | "$performance_event" | "$$client_ingestion_warning")
 }
 
 /// Finds the distinct id, and takes its copy out of the properties.

@@ -19,11 +19,11 @@ pub struct ParsedRequest {
     pub events: Vec<Value>,
 }
 
-/// Takes a request apart. `query` is the raw query string: old browsers put their clock there.
+/// Takes a request apart. `query_clock` gives the sender's clock from the query: old browsers put it there.
 ///
 /// # Errors
 /// If there is no event in it, no key, or more than one.
-pub fn parse(json: Value, query: &str) -> Result<ParsedRequest, CaptureError> {
+pub fn parse(json: Value, query_clock: impl FnOnce() -> Option<Timestamp>) -> Result<ParsedRequest, CaptureError> {
     let mut key = Key::default();
     let (mut events, sent_at) = match json {
         Value::Array(events) => (events, None),
@@ -53,8 +53,14 @@ pub fn parse(json: Value, query: &str) -> Result<ParsedRequest, CaptureError> {
             }
         }
     }
-    let sent_at = sent_at.or_else(|| parameter(query.as_bytes(), "_").and_then(|ms| timestamp::parse_query_clock(&ms)));
+    let sent_at = sent_at.or_else(query_clock);
     Ok(ParsedRequest { key: key.0.ok_or(CaptureError::MissingKey)?, sent_at, events })
+}
+
+/// The sender's clock in a raw query string.
+#[must_use]
+pub fn query_clock(query: &str) -> Option<Timestamp> {
+    parameter(query.as_bytes(), "_").and_then(|ms| timestamp::parse_query_clock(&ms))
 }
 
 /// The `sent_at` of a request or an event, in either spelling.
@@ -109,7 +115,7 @@ mod tests {
     use crate::model::InvalidApiKey;
 
     fn parsed(json: Value) -> Result<ParsedRequest, CaptureError> {
-        parse(json, "")
+        parse(json, || None)
     }
 
     #[test]
@@ -150,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_clock_of_the_sender_is_found_wherever_it_stands() {
-        let at = |json, query| parse(json, query).expect("a request").sent_at.map(|t| t.to_string());
+        let at = |json, query| parse(json, || query_clock(query)).expect("a request").sent_at.map(|t| t.to_string());
         let body = json!({"api_key": "k", "event": "a", "sentAt": "2026-11-21T01:00:00Z"});
         assert_eq!(at(body, "_=1795226342176").as_deref(), Some("2026-11-21T01:00:00Z"));
         let array = json!([{"api_key": "k", "event": "a"}]);

@@ -1,14 +1,18 @@
 //! A capture request, from its bytes to the events in it: all of the door that needs neither store nor spool.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::accepted::AcceptedEvent;
 use super::decode::{Encoded, decode};
 use super::enrich::Origin;
 use super::event::{self, Arrival};
+use super::glance::{Glance, glance};
 use super::json;
-use super::parse::{ParsedRequest, parse};
+use super::parse::{ParsedRequest, parse, query_clock};
 use super::refusal::{CaptureError, Rejection};
 use crate::config::LimitsConfig;
 use crate::model::{Clock, ProjectApiKey, ProjectId};
@@ -25,6 +29,15 @@ pub struct CaptureRequest {
     pub is_person_update: bool,
     /// Who sent it.
     pub origin: Origin,
+}
+
+/// A request of which the door knows enough.
+#[derive(Debug)]
+pub enum Glanced {
+    /// All of its events will be accepted, and can be read later.
+    Scanned { glance: Glance, query_clock: Option<Timestamp>, json: Vec<u8> },
+    /// It had to be read.
+    Read(ReadRequest),
 }
 
 /// A request that was read: it has a key and events, but nothing is known of the key and nothing checked of the events.
@@ -44,19 +57,38 @@ pub struct CheckedEvents {
 }
 
 impl CaptureRequest {
-    /// The JSON of the request, and how long it was.
+    /// The JSON of the request.
     ///
     /// # Errors
     /// If it cannot be decoded, is larger than `max_bytes`, or is no JSON.
-    pub fn json(&self, max_bytes: usize) -> Result<(Value, usize), CaptureError> {
+    pub fn json(&self, max_bytes: usize) -> Result<Value, CaptureError> {
+        Ok(json::parse(&self.data(max_bytes)?)?)
+    }
+
+    fn data(&self, max_bytes: usize) -> Result<Cow<'_, [u8]>, CaptureError> {
         let encoded = Encoded {
             query: &self.query,
             content_type: self.content_type.as_deref(),
             content_encoding: self.content_encoding.as_deref(),
             body: &self.body,
         };
-        let data = decode(&encoded, max_bytes)?;
-        Ok((json::parse(&data)?, data.len()))
+        Ok(decode(&encoded, max_bytes)?)
+    }
+
+    /// Reads as little of the request as its acknowledgement needs.
+    ///
+    /// # Errors
+    /// As [`CaptureRequest::read`].
+    pub fn glance(&self, limits: &LimitsConfig) -> Result<Glanced, CaptureError> {
+        let data = self.data(limits.max_body_bytes)?;
+        // What is longer may hold an event that is too long.
+        if data.len() <= limits.max_event_bytes
+            && !self.is_person_update
+            && let Some(glance) = glance(&data)
+        {
+            return Ok(Glanced::Scanned { glance, query_clock: query_clock(&self.query), json: data.into_owned() });
+        }
+        self.read_data(&data).map(Glanced::Read)
     }
 
     /// Reads the request up to its events.
@@ -64,9 +96,12 @@ impl CaptureRequest {
     /// # Errors
     /// If it cannot be decoded, holds no event, or names no project or several.
     pub fn read(&self, limits: &LimitsConfig) -> Result<ReadRequest, CaptureError> {
-        let (value, json_bytes) = self.json(limits.max_body_bytes)?;
-        let parsed = parse(value, &self.query)?;
-        Ok(ReadRequest { parsed, is_person_update: self.is_person_update, json_bytes })
+        self.read_data(&self.data(limits.max_body_bytes)?)
+    }
+
+    fn read_data(&self, data: &[u8]) -> Result<ReadRequest, CaptureError> {
+        let parsed = parse(json::parse(data)?, || query_clock(&self.query))?;
+        Ok(ReadRequest { parsed, is_person_update: self.is_person_update, json_bytes: data.len() })
     }
 }
 
@@ -87,7 +122,7 @@ impl ReadRequest {
             is_person_update: self.is_person_update,
             // An event cannot be longer than the request it came in: most need not be measured.
             max_event_bytes: (self.json_bytes > limits.max_event_bytes).then_some(limits.max_event_bytes),
-            clock,
+            new_uuid: &|| clock.new_uuid(),
         };
         let mut checked = CheckedEvents::default();
         for (place, event) in self.parsed.events.into_iter().enumerate() {

@@ -110,7 +110,7 @@ impl V1Request {
             sent_at: Some(self.sent_at),
             is_person_update: false,
             max_event_bytes: (json_bytes > limits.max_event_bytes).then_some(limits.max_event_bytes),
-            clock,
+            new_uuid: &|| clock.new_uuid(),
         };
         let mut checked = V1Checked::default();
         for (event, uuid) in events.into_iter().zip(uuids) {

@@ -1,7 +1,7 @@
 //! What Tenrec adds to an event: where its sender is, with what, by which channel, and whether it is a program.
 //!
-//! It happens at the door, between the check and the spool: only there the client's address and the `User-Agent` header
-//! are at hand, and the address must not reach the disk. All of it is pure: no store is asked. A property that the sender
+//! The client's address must not reach the disk, so [`Enricher::locate`] turns it into a place at the door, before the spool;
+//! the rest needs nothing that the spool does not hold. All of it is pure: no store is asked. A property that the sender
 //! gave, even as null, is never changed; the one exception is `$ip`, which is taken out after the look-up unless
 //! `TENREC_STORE_IP` is set.
 //!
@@ -26,10 +26,12 @@ mod geo;
 pub mod hosts;
 pub mod user_agent;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::AcceptedEvent;
@@ -68,6 +70,16 @@ pub struct Origin {
     pub user_agent: Option<String>,
 }
 
+/// What is kept of an [`Origin`] until its events are completed: the place instead of the address.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sender {
+    /// Properties of the place.
+    place: Vec<(Cow<'static, str>, String)>,
+    /// Only if addresses are stored.
+    ip: Option<IpAddr>,
+    user_agent: Option<String>,
+}
+
 /// Adds to events. Clones share the database and what is known of user agents.
 #[derive(Debug, Clone, Default)]
 pub struct Enricher {
@@ -90,21 +102,32 @@ impl Enricher {
         Self { geo, store_ip, agents: Arc::default() }
     }
 
+    /// Looks up where a request comes from.
+    #[must_use]
+    pub fn locate(&self, origin: &Origin) -> Sender {
+        let place = match (&self.geo, origin.ip) {
+            (Some(geo), Some(ip)) => geo.find(ip).into_iter().map(|(key, value)| (key.into(), value)).collect(),
+            _ => Vec::new(),
+        };
+        Sender { place, ip: origin.ip.filter(|_| self.store_ip), user_agent: origin.user_agent.clone() }
+    }
+
     /// Completes the events of a request.
     pub fn enrich(&self, events: &mut [AcceptedEvent], origin: &Origin) {
+        let sender = self.locate(origin);
         for event in events {
-            self.complete(&mut event.properties, origin);
+            self.complete(&mut event.properties, &sender);
         }
     }
 
     /// Completes the properties of one event.
-    pub fn complete(&self, properties: &mut Map<String, Value>, origin: &Origin) {
+    pub fn complete(&self, properties: &mut Map<String, Value>, sender: &Sender) {
         let is_server = is_server(properties);
-        self.place(properties, origin, is_server);
+        self.place(properties, sender, is_server);
         if is_server {
             return;
         }
-        if let Some(agent) = agent_text(properties, origin).map(|text| self.agent(text)) {
+        if let Some(agent) = agent_text(properties, sender).map(|text| self.agent(text)) {
             describe(properties, &agent);
         }
         if let Some(channel) = channel_of(properties) {
@@ -112,19 +135,27 @@ impl Enricher {
         }
     }
 
-    fn place(&self, properties: &mut Map<String, Value>, origin: &Origin, is_server: bool) {
+    fn place(&self, properties: &mut Map<String, Value>, sender: &Sender, is_server: bool) {
         let given = properties.get("$ip").and_then(Value::as_str).and_then(|text| text.trim().parse().ok());
-        let seen = origin.ip.filter(|_| !is_server && !properties.contains_key("$ip"));
+        let is_seen = !is_server && !properties.contains_key("$ip");
         let is_wanted = properties.get("$geoip_disable") != Some(&Value::Bool(true))
             && !properties.keys().any(|key| key.starts_with("$geoip_") && key != "$geoip_disable");
-        if let (Some(geo), Some(ip), true) = (&self.geo, given.or(seen), is_wanted) {
-            for (key, value) in geo.find(ip) {
-                say(properties, key, &value);
+        match (&self.geo, given) {
+            (Some(geo), Some(ip)) if is_wanted => {
+                for (key, value) in geo.find(ip) {
+                    say(properties, key, &value);
+                }
             }
+            (_, None) if is_wanted && is_seen => {
+                for (key, value) in &sender.place {
+                    say(properties, key, value);
+                }
+            }
+            _ => {}
         }
-        match (self.store_ip, seen) {
-            (true, Some(ip)) => say(properties, "$ip", &ip.to_string()),
-            (true, None) => {}
+        match (self.store_ip, sender.ip) {
+            (true, Some(ip)) if is_seen => say(properties, "$ip", &ip.to_string()),
+            (true, _) => {}
             (false, _) => drop(properties.remove("$ip")),
         }
     }
@@ -150,12 +181,12 @@ fn is_server(properties: &Map<String, Value>) -> bool {
     properties.get("$is_server") == Some(&Value::Bool(true)) || lib.is_some_and(|lib| SERVER_LIBS.contains(&lib))
 }
 
-fn agent_text<'a>(properties: &'a Map<String, Value>, origin: &'a Origin) -> Option<&'a str> {
+fn agent_text<'a>(properties: &'a Map<String, Value>, sender: &'a Sender) -> Option<&'a str> {
     if let Some(said) = properties.get("$raw_user_agent") {
         return said.as_str();
     }
     let is_browser_sdk = matches!(properties.get("$lib").and_then(Value::as_str), Some("web" | "js"));
-    origin.user_agent.as_deref().filter(|agent| is_browser_sdk || agent.starts_with("Mozilla/"))
+    sender.user_agent.as_deref().filter(|agent| is_browser_sdk || agent.starts_with("Mozilla/"))
 }
 
 fn describe(properties: &mut Map<String, Value>, agent: &Agent) {

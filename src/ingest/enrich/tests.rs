@@ -9,7 +9,8 @@ const CHROME: &str =
 fn completed(properties: Value, user_agent: &str) -> Value {
     let Value::Object(mut properties) = properties else { panic!("not an object") };
     let origin = Origin { ip: Some([203, 0, 113, 9].into()), user_agent: Some(user_agent.to_owned()) };
-    Enricher::default().complete(&mut properties, &origin);
+    let enricher = Enricher::default();
+    enricher.complete(&mut properties, &enricher.locate(&origin));
     Value::Object(properties)
 }
 
@@ -56,7 +57,7 @@ fn an_address_is_dropped_unless_it_shall_be_kept() {
         (json!({"$is_server": true}), json!({"$is_server": true})),
     ] {
         let Value::Object(mut properties) = given else { panic!("not an object") };
-        keep.complete(&mut properties, &origin);
+        keep.complete(&mut properties, &keep.locate(&origin));
         assert_eq!(Value::Object(properties), kept);
     }
 }
@@ -109,12 +110,14 @@ proptest! {
         let sent: Map<String, Value> = sent.into_iter().collect();
         let mut properties = sent.clone();
         let origin = Origin { ip: Some([203, 0, 113, 9].into()), user_agent: Some(user_agent) };
-        Enricher::new(None, true).complete(&mut properties, &origin);
+        let enricher = Enricher::new(None, true);
+        let sender = enricher.locate(&origin);
+        enricher.complete(&mut properties, &sender);
         for (key, value) in &sent {
             prop_assert_eq!(properties.get(key), Some(value));
         }
         let once = properties.clone();
-        Enricher::new(None, true).complete(&mut properties, &origin);
+        enricher.complete(&mut properties, &sender);
         prop_assert_eq!(once, properties);
     }
 }

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::model::Clock;
 
 const NOW: &str = "2026-11-21T12:00:00Z";
 
@@ -13,7 +14,7 @@ fn try_accept(event: Value) -> Result<AcceptedEvent, Rejection> {
         sent_at: Some("2026-11-21T11:00:00Z".parse().expect("a timestamp")),
         is_person_update: false,
         max_event_bytes: Some(1 << 20),
-        clock: &clock,
+        new_uuid: &|| clock.new_uuid(),
     };
     accept(event, &arrival)
 }

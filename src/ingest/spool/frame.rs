@@ -4,12 +4,14 @@ use uuid::Uuid;
 
 use super::MAX_INFLATED;
 use crate::ingest::AcceptedEvent;
+use crate::ingest::scanned::{Facts, ScannedRequest};
 
 pub(super) const SEGMENT_HEADER: usize = 48;
 pub(super) const FRAME_HEADER: usize = 36;
 const SEGMENT_MAGIC: &[u8; 8] = b"TENRECSP";
 const FRAME_MAGIC: [u8; 4] = [0x1e, b'T', b'N', 0];
-const VERSION: u32 = 1;
+/// Version 1 had no requests, only events.
+const VERSIONS: std::ops::RangeInclusive<u32> = 1..=2;
 
 /// The start of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +33,7 @@ impl SegmentHeader {
     pub fn to_bytes(self) -> [u8; SEGMENT_HEADER] {
         let mut bytes = [0; SEGMENT_HEADER];
         bytes[..8].copy_from_slice(SEGMENT_MAGIC);
-        bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[8..12].copy_from_slice(&VERSIONS.end().to_le_bytes());
         bytes[16..32].copy_from_slice(self.node.as_bytes());
         bytes[32..40].copy_from_slice(&self.first_seq.to_le_bytes());
         bytes[40..44].copy_from_slice(&self.skipped.to_le_bytes());
@@ -46,7 +48,7 @@ impl SegmentHeader {
             return Err(BadHeader::Damaged);
         }
         match u32_at(bytes, 8) {
-            VERSION => Ok(Self {
+            version if VERSIONS.contains(&version) => Ok(Self {
                 node: Uuid::from_slice(&bytes[16..32]).map_err(|_| BadHeader::Damaged)?,
                 first_seq: u64_at(bytes, 32),
                 skipped: u32_at(bytes, 40),
@@ -56,34 +58,55 @@ impl SegmentHeader {
     }
 }
 
+/// What a payload holds, by the number in the frame's header.
+const EVENTS: u32 = 0;
+const REQUEST: u32 = 1;
+
 /// The events of one append, compressed.
 #[derive(Debug)]
 pub(super) struct Payload {
     bytes: Vec<u8>,
+    kind: u32,
     inflated: u32,
     pub events: u32,
     crc: u32,
 }
 
+/// What one append held.
+#[derive(Debug)]
+pub(super) enum Contents {
+    Events(Vec<AcceptedEvent>),
+    Request(ScannedRequest),
+}
+
 impl Payload {
     /// `None` if they are too large for a frame.
-    pub fn encode(events: &[AcceptedEvent]) -> Option<Self> {
+    pub fn of_events(events: &[AcceptedEvent]) -> Option<Self> {
         let json = serde_json::to_vec(events).expect("an event is maps with text keys, which JSON can hold");
-        if json.len() > MAX_INFLATED {
+        Self::compress(EVENTS, &json, events.len().try_into().ok()?)
+    }
+
+    /// `None` if it is too large for a frame.
+    pub fn of_request(request: &ScannedRequest) -> Option<Self> {
+        let facts = serde_json::to_vec(&request.facts).expect("facts are texts and numbers");
+        let mut plain = Vec::with_capacity(4 + facts.len() + request.json.len());
+        plain.extend(u32::try_from(facts.len()).ok()?.to_le_bytes());
+        plain.extend(facts);
+        plain.extend_from_slice(&request.json);
+        Self::compress(REQUEST, &plain, request.events)
+    }
+
+    fn compress(kind: u32, plain: &[u8], events: u32) -> Option<Self> {
+        if plain.len() > MAX_INFLATED {
             return None;
         }
-        let bytes = lz4_flex::block::compress(&json);
-        Some(Self {
-            crc: crc32fast::hash(&bytes),
-            bytes,
-            inflated: u32::try_from(json.len()).ok()?,
-            events: u32::try_from(events.len()).ok()?,
-        })
+        let bytes = lz4_flex::block::compress(plain);
+        Some(Self { crc: crc32fast::hash(&bytes), bytes, kind, inflated: plain.len().try_into().ok()?, events })
     }
 
     /// No events: never written.
     pub const fn empty() -> Self {
-        Self { bytes: Vec::new(), inflated: 0, events: 0, crc: 0 }
+        Self { bytes: Vec::new(), kind: EVENTS, inflated: 0, events: 0, crc: 0 }
     }
 
     pub fn frame_len(&self) -> u64 {
@@ -99,6 +122,7 @@ impl Payload {
         header[8..12].copy_from_slice(&self.inflated.to_le_bytes());
         header[12..16].copy_from_slice(&self.events.to_le_bytes());
         header[16..24].copy_from_slice(&seq.to_le_bytes());
+        header[24..28].copy_from_slice(&self.kind.to_le_bytes());
         header[28..32].copy_from_slice(&self.crc.to_le_bytes());
         let crc = crc32fast::hash(&header[..32]);
         header[32..].copy_from_slice(&crc.to_le_bytes());
@@ -114,6 +138,7 @@ pub(super) struct FrameHeader {
     pub inflated: usize,
     pub events: u32,
     pub seq: u64,
+    kind: u32,
     crc: u32,
 }
 
@@ -129,6 +154,7 @@ impl FrameHeader {
             inflated: u32_at(bytes, 8) as usize,
             events: u32_at(bytes, 12),
             seq: u64_at(bytes, 16),
+            kind: u32_at(bytes, 24),
             crc: u32_at(bytes, 28),
         };
         (header.inflated <= MAX_INFLATED).then_some(header)
@@ -145,9 +171,19 @@ impl FrameHeader {
     }
 
     /// Inflates and parses a payload; the error says why it is unreadable although its checksum is right.
-    pub fn events(&self, payload: &[u8]) -> Result<Vec<AcceptedEvent>, String> {
-        let json = lz4_flex::block::decompress(payload, self.inflated).map_err(|e| e.to_string())?;
-        serde_json::from_slice(&json).map_err(|e| e.to_string())
+    pub fn contents(&self, payload: &[u8]) -> Result<Contents, String> {
+        let mut plain = lz4_flex::block::decompress(payload, self.inflated).map_err(|e| e.to_string())?;
+        match self.kind {
+            EVENTS => serde_json::from_slice(&plain).map(Contents::Events).map_err(|e| e.to_string()),
+            REQUEST => {
+                let facts_end = 4 + plain.first_chunk().map_or(0, |len| u32::from_le_bytes(*len) as usize);
+                let facts = plain.get(4..facts_end).ok_or("the facts are longer than the payload")?;
+                let facts: Facts = serde_json::from_slice(facts).map_err(|e| e.to_string())?;
+                plain.drain(..facts_end);
+                Ok(Contents::Request(ScannedRequest { facts, events: self.events, json: plain }))
+            }
+            kind => Err(format!("its kind is {kind}, which is not known here")),
+        }
     }
 }
 

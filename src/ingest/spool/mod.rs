@@ -19,7 +19,7 @@
 //!
 //! ```text
 //! 0   8  magic "TENRECSP"
-//! 8   4  version, 1
+//! 8   4  version, 2
 //! 12  4  zero
 //! 16  16 uuid of the node
 //! 32  8  sequence number of its first frame
@@ -35,10 +35,11 @@
 //! 8   4  length of the payload inflated
 //! 12  4  number of events
 //! 16  8  sequence number
-//! 24  4  zero
+//! 24  4  what the payload holds: 0 events, 1 a request
 //! 28  4  CRC-32 of the payload
 //! 32  4  CRC-32 of the above
-//! 36     payload: an LZ4 block; inflated, a JSON array of events
+//! 36     payload: an LZ4 block; inflated, a JSON array of complete events; or the length of a JSON object of facts about
+//!        a request (4), the facts, and the JSON of the request as its sender wrote it
 //! ```
 //!
 //! The **cursor** is 40 bytes: magic `TENRECCU`, version (4), zero (4), last sequence number stored (8), last one of the
@@ -75,6 +76,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::AcceptedEvent;
+use super::scanned::ScannedRequest;
 
 pub use reader::{BatchLimits, SpoolBatch, SpoolReader};
 pub use recover::SpoolOpenError;
@@ -152,7 +154,19 @@ impl Spool {
         if events.is_empty() {
             return Ok(());
         }
-        let payload = frame::Payload::encode(events).ok_or(SpoolError::TooLarge)?;
+        self.write(frame::Payload::of_events(events)).await
+    }
+
+    /// Makes a request durable as [`Spool::append`] does its events.
+    ///
+    /// # Errors
+    /// See [`SpoolError`]; after an error nothing was accepted.
+    pub async fn append_request(&self, request: &ScannedRequest) -> Result<(), SpoolError> {
+        self.write(frame::Payload::of_request(request)).await
+    }
+
+    async fn write(&self, payload: Option<frame::Payload>) -> Result<(), SpoolError> {
+        let payload = payload.ok_or(SpoolError::TooLarge)?;
         let reserved = self.shared.reserve(payload.frame_len()).ok_or(SpoolError::Full)?;
         let (done, outcome) = oneshot::channel();
         let append = writer::Append { payload, reserved, done };

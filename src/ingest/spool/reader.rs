@@ -11,9 +11,10 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use super::cursor::Cursor;
-use super::frame::{FRAME_HEADER, FrameHeader, SEGMENT_HEADER, resync};
+use super::frame::{Contents, FRAME_HEADER, FrameHeader, SEGMENT_HEADER, resync};
 use super::shared::{Shared, SpoolPosition};
 use crate::ingest::AcceptedEvent;
+use crate::ingest::enrich::Enricher;
 
 const WINDOW: usize = 1 << 20;
 
@@ -52,8 +53,16 @@ impl SpoolReader {
             open: None,
             ahead: None,
             tail_damaged: false,
+            enricher: Enricher::default(),
         };
         Self { shared, inner: Arc::new(Mutex::new(inner)) }
+    }
+
+    /// The same reader, adding to the events of requests by this.
+    #[must_use]
+    pub fn with_enricher(self, enricher: Enricher) -> Self {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).enricher = enricher;
+        self
     }
 
     /// The next batch, as soon as there is anything. Asks again for the same one until [`SpoolReader::stored`].
@@ -144,6 +153,7 @@ struct Inner {
     ahead: Option<Frame>,
     /// Whether the segment just left ended in damage.
     tail_damaged: bool,
+    enricher: Enricher,
 }
 
 impl Inner {
@@ -175,7 +185,7 @@ impl Inner {
             bytes += header.inflated;
             last_seq = header.seq;
             first_seq.get_or_insert(header.seq);
-            match header.events(payload) {
+            match self.events_of(header, payload) {
                 Ok(more) => events.extend(more),
                 Err(reason) => {
                     self.shared.damaged.fetch_add(1, Ordering::Relaxed);
@@ -196,6 +206,19 @@ impl Inner {
         let digest = Sha256::new().chain_update(self.shared.node).chain_update(first_seq.to_be_bytes()).finalize();
         id.copy_from_slice(&digest[..8]);
         Ok(Some(SpoolBatch { id: u64::from_be_bytes(id), last_seq, events }))
+    }
+
+    fn events_of(&self, header: &FrameHeader, payload: &[u8]) -> Result<Vec<AcceptedEvent>, String> {
+        match header.contents(payload)? {
+            Contents::Events(events) => Ok(events),
+            Contents::Request(request) => {
+                let read = request.read(&self.enricher).map_err(|e| e.to_string())?;
+                for (place, reason) in &read.rejected {
+                    tracing::error!(seq = header.seq, place, %reason, "An event was accepted by mistake and is left out");
+                }
+                Ok(read.accepted)
+            }
+        }
     }
 
     /// The next frame that is durable and not stored.

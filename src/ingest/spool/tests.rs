@@ -455,7 +455,7 @@ proptest! {
     fn any_bytes_are_read_calmly(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = (SegmentHeader::read(&bytes), Cursor::read(&bytes), resync(&bytes, 0));
         if let Some(header) = FrameHeader::read(&bytes) {
-            let _ = header.events(&bytes);
+            let _ = header.contents(&bytes);
         }
     }
 }
