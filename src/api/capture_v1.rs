@@ -44,12 +44,12 @@ async fn accept(state: &AppState, request: Request, is_ai: bool) -> Result<Respo
 }
 
 fn shown(V1Result { uuid, outcome }: V1Result) -> (String, Value) {
-    let (result, details) = match outcome {
-        Outcome::Accepted => ("ok", None),
-        Outcome::Warning(tag) => ("warning", Some(tag)),
-        Outcome::Drop(tag) => ("drop", Some(tag)),
+    let result = match outcome {
+        Outcome::Accepted => "ok",
+        Outcome::Warning(_) => "warning",
+        Outcome::Drop(_) => "drop",
     };
-    (uuid, json!({"result": result, "details": details}))
+    (uuid, json!({"result": result, "details": outcome.tag()}))
 }
 
 /// All of a request that its headers tell.

@@ -10,10 +10,11 @@ use super::enrich::Enricher;
 use super::inflate::InflateError;
 use super::project_keys::ProjectKeys;
 use super::refusal::{CaptureError, Rejection};
+use super::rejected::Arrivals;
 use super::request::{CaptureRequest, Glanced};
 use super::scanned::{Facts, ScannedRequest};
 use super::spool::{Spool, SpoolError};
-use super::v1::{Outcome, V1Error, V1Request, V1Result};
+use super::v1::{V1Error, V1Request, V1Result};
 use crate::config::LimitsConfig;
 use crate::model::{Clock, ProjectApiKey, ProjectId};
 use crate::storage::pg::Pg;
@@ -57,7 +58,7 @@ impl Door {
     /// Accepts the events of a request: when this returns, they are on disk.
     ///
     /// An event that cannot be accepted is left out alone and its neighbours are kept; only a request of nothing but such
-    /// events is an error.
+    /// events is an error. What is known of those left out is on disk, too.
     ///
     /// # Errors
     /// See [`CaptureError`]; after an error nothing was accepted.
@@ -88,15 +89,8 @@ impl Door {
             Ok::<_, V1Error>(checked)
         })
         .await??;
-        if !checked.accepted.is_empty() {
-            self.spool.append(&checked.accepted).await.map_err(|e| self.refuse(&e))?;
-        }
-        metrics::EVENTS_ACCEPTED.add(checked.accepted.len() as u64);
-        for result in &checked.results {
-            if let Outcome::Drop(tag) = result.outcome {
-                metrics::EVENTS_REJECTED.with(tag).add(1);
-            }
-        }
+        let arrivals = Arrivals { events: checked.accepted, rejected: checked.noted };
+        self.keep(&arrivals).await?;
         Ok(checked.results)
     }
 
@@ -133,18 +127,25 @@ impl Door {
         })
         .await?;
 
-        let (events, rejected) = (checked.accepted, checked.rejected);
-        for (_, reason) in &rejected {
-            metrics::EVENTS_REJECTED.with(reason.code()).add(1);
-        }
+        let rejected = checked.rejected;
+        let arrivals = Arrivals { events: checked.accepted, rejected: checked.noted };
+        self.keep(&arrivals).await?;
         if let Some(mistake) = rejected.iter().map(|(_, reason)| *reason).find(|reason| reason.is_mistake())
-            && events.is_empty()
+            && arrivals.events.is_empty()
         {
             return Err(CaptureError::AllRejected(mistake));
         }
-        self.spool.append(&events).await.map_err(|e| self.refuse(&e))?;
-        metrics::EVENTS_ACCEPTED.add(events.len() as u64);
-        Ok(Accepted { events: events.len(), rejected })
+        Ok(Accepted { events: arrivals.events.len(), rejected })
+    }
+
+    /// Makes what a request brought durable, the rejected ones too: the ledger counts them behind the spool.
+    async fn keep(&self, arrivals: &Arrivals) -> Result<(), CaptureError> {
+        self.spool.append(arrivals).await.map_err(|e| self.refuse(&e))?;
+        metrics::EVENTS_ACCEPTED.add(arrivals.events.len() as u64);
+        for rejected in &arrivals.rejected {
+            metrics::EVENTS_REJECTED.with(rejected.reason.code()).add(rejected.count.into());
+        }
+        Ok(())
     }
 
     /// The project that a key names.

@@ -36,27 +36,32 @@ pub struct Arrival<'a> {
 /// Makes an event of what a sender wrote.
 ///
 /// # Errors
-/// If it cannot be an event; says why. Its neighbours in the request are not concerned.
-pub fn accept(event: Value, arrival: &Arrival<'_>) -> Result<AcceptedEvent, Rejection> {
-    if arrival.max_event_bytes.is_some_and(|max| json_bytes(&event) > max) {
+/// If it cannot be an event; says why, and leaves it as it was. Its neighbours in the request are not concerned.
+pub fn accept(event: &mut Value, arrival: &Arrival<'_>) -> Result<AcceptedEvent, Rejection> {
+    if arrival.max_event_bytes.is_some_and(|max| json_bytes(event) > max) {
         return Err(Rejection::TooLarge);
     }
-    let Value::Object(mut fields) = event else { return Err(Rejection::NotAnObject) };
-    let event = event_name(&fields, arrival.is_person_update)?;
+    let Value::Object(fields) = event else { return Err(Rejection::NotAnObject) };
+    let event = event_name(fields, arrival.is_person_update)?;
     let mut properties = match fields.remove("properties") {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(properties)) => properties,
-        Some(_) => return Err(Rejection::InvalidProperties),
+        Some(other) => {
+            fields.insert("properties".to_owned(), other);
+            return Err(Rejection::InvalidProperties);
+        }
     };
-    let distinct_id = distinct_id(&fields, &mut properties)?;
-    let uuid = match fields.get("uuid") {
-        None | Some(Value::Null) => (arrival.new_uuid)(),
-        Some(Value::String(text)) if text.is_empty() => (arrival.new_uuid)(),
-        Some(Value::String(text)) => Uuid::parse_str(text.trim()).map_err(|_| Rejection::InvalidUuid)?,
-        Some(_) => return Err(Rejection::InvalidUuid),
+    let (distinct_id, uuid) = match names(fields, &mut properties, arrival.new_uuid) {
+        Ok(names) => names,
+        Err(reason) => {
+            if !properties.is_empty() {
+                fields.insert("properties".to_owned(), Value::Object(properties));
+            }
+            return Err(reason);
+        }
     };
-    let timestamp = place_in_time(&fields, &mut properties, arrival);
-    lay_over(&mut fields, &mut properties);
+    let timestamp = place_in_time(fields, &mut properties, arrival);
+    lay_over(fields, &mut properties);
     simplify_elements(&mut properties);
     // Every event may carry the page's heat map along; only its own event keeps it.
     if event != "$$heatmap" {
@@ -92,6 +97,24 @@ pub(super) fn is_kept_name(name: &str) -> bool {
     !matches!(name, "" | "$snapshot" | "$performance_event" | "$$client_ingestion_warning")
 }
 
+/// Distinct id and uuid; the properties are as they were if one is wrong.
+fn names(
+    fields: &Map<String, Value>,
+    properties: &mut Map<String, Value>,
+    new_uuid: &dyn Fn() -> Uuid,
+) -> Result<(String, Uuid), Rejection> {
+    let uuid = match fields.get("uuid") {
+        None | Some(Value::Null) => Some(new_uuid()),
+        Some(Value::String(text)) if text.is_empty() => Some(new_uuid()),
+        Some(Value::String(text)) => Uuid::parse_str(text.trim()).ok(),
+        Some(_) => None,
+    };
+    match uuid {
+        Some(uuid) => Ok((distinct_id(fields, properties)?, uuid)),
+        None => Err(Rejection::InvalidUuid),
+    }
+}
+
 /// Finds the distinct id, and takes its copy out of the properties.
 fn distinct_id(fields: &Map<String, Value>, properties: &mut Map<String, Value>) -> Result<String, Rejection> {
     let on_event = ["distinct_id", "$distinct_id"].into_iter().find_map(|key| fields.get(key).and_then(id_text));
@@ -106,7 +129,7 @@ fn distinct_id(fields: &Map<String, Value>, properties: &mut Map<String, Value>)
 }
 
 /// Numbers, truth values, objects and arrays name somebody by their JSON text.
-fn id_text(value: &Value) -> Option<Cow<'_, str>> {
+pub(super) fn id_text(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::Null => None,
         Value::String(text) if text.is_empty() => None,
@@ -116,7 +139,7 @@ fn id_text(value: &Value) -> Option<Cow<'_, str>> {
 }
 
 /// Cut to 200 characters, with U+FFFD for NUL.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     text.chars().take(MAX_NAME_CHARS).map(|c| if c == '\0' { '\u{fffd}' } else { c }).collect()
 }
 

@@ -1,5 +1,7 @@
 //! What is not accepted, and why: a whole request, or one event of it.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::model::InvalidApiKey;
 
 use super::decode::DecodeError;
@@ -71,11 +73,22 @@ pub enum Rejection {
     /// `$$client_ingestion_warning`: what an SDK says about itself, not something that happened.
     #[error("warnings of the SDK about itself are not stored as events")]
     ClientWarning,
+    #[error("the event's name is longer than 200 characters")]
+    EventNameTooLong,
+    #[error("the event's distinct_id is longer than 200 characters")]
+    DistinctIdTooLong,
+    #[error("the event's timestamp is missing or not a time")]
+    InvalidTimestamp,
+    #[error("an option of the event has a value that it cannot have")]
+    InvalidOptions,
+    /// Read from a spool that another version wrote.
+    #[error("the event was refused for a reason that this version does not know")]
+    Other,
 }
 
 impl Rejection {
     /// Every reason there is, in the order of [`Rejection::index`].
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Self::NotAnObject,
         Self::MissingEventName,
         Self::MissingDistinctId,
@@ -84,6 +97,11 @@ impl Rejection {
         Self::TooLarge,
         Self::Recording,
         Self::ClientWarning,
+        Self::EventNameTooLong,
+        Self::DistinctIdTooLong,
+        Self::InvalidTimestamp,
+        Self::InvalidOptions,
+        Self::Other,
     ];
 
     /// The stable name: in answers, metrics and the ledger.
@@ -98,6 +116,11 @@ impl Rejection {
             Self::TooLarge => "event_too_large",
             Self::Recording => "recording",
             Self::ClientWarning => "client_warning",
+            Self::EventNameTooLong => "event_name_too_long",
+            Self::DistinctIdTooLong => "distinct_id_too_large",
+            Self::InvalidTimestamp => "invalid_event_timestamp",
+            Self::InvalidOptions => "invalid_options",
+            Self::Other => "other",
         }
     }
 
@@ -112,6 +135,25 @@ impl Rejection {
     #[must_use]
     pub const fn is_mistake(self) -> bool {
         !matches!(self, Self::Recording | Self::ClientWarning)
+    }
+
+    /// The reason with this name.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+}
+
+impl Serialize for Rejection {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for Rejection {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let code = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Ok(Self::from_code(&code).unwrap_or(Self::Other))
     }
 }
 

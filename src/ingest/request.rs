@@ -14,6 +14,7 @@ use super::glance::{Glance, glance};
 use super::json;
 use super::parse::{ParsedRequest, parse, query_clock};
 use super::refusal::{CaptureError, Rejection};
+use super::rejected::{RejectedEvent, Rejections};
 use crate::config::LimitsConfig;
 use crate::model::{Clock, ProjectApiKey, ProjectId};
 
@@ -54,6 +55,8 @@ pub struct CheckedEvents {
     pub accepted: Vec<AcceptedEvent>,
     /// By their place in the request.
     pub rejected: Vec<(usize, Rejection)>,
+    /// The same for the ledger.
+    pub noted: Vec<RejectedEvent>,
 }
 
 impl CaptureRequest {
@@ -125,12 +128,17 @@ impl ReadRequest {
             new_uuid: &|| clock.new_uuid(),
         };
         let mut checked = CheckedEvents::default();
-        for (place, event) in self.parsed.events.into_iter().enumerate() {
-            match event::accept(event, &arrival) {
+        let mut rejections = Rejections::new(project_id, arrival.now);
+        for (place, mut event) in self.parsed.events.into_iter().enumerate() {
+            match event::accept(&mut event, &arrival) {
                 Ok(event) => checked.accepted.push(event),
-                Err(reason) => checked.rejected.push((place, reason)),
+                Err(reason) => {
+                    rejections.note(reason, &mut event);
+                    checked.rejected.push((place, reason));
+                }
             }
         }
+        checked.noted = rejections.into_events();
         checked
     }
 }

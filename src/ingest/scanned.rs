@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use super::enrich::{Enricher, Sender};
 use super::event::{self, Arrival};
-use super::refusal::{CaptureError, Rejection};
-use super::{AcceptedEvent, json, parse};
+use super::refusal::CaptureError;
+use super::rejected::{Arrivals, Rejections};
+use super::{json, parse};
 use crate::model::ProjectId;
 
 /// Events as their sender wrote them, with what only the door could know.
@@ -34,20 +35,12 @@ pub struct Facts {
     pub uuids: Vec<Uuid>,
 }
 
-/// The events of a request, each on one side.
-#[derive(Debug, Default)]
-pub struct ReadEvents {
-    pub accepted: Vec<AcceptedEvent>,
-    /// With the place in the request. None, unless the glance was wrong.
-    pub rejected: Vec<(usize, Rejection)>,
-}
-
 impl ScannedRequest {
     /// Reads, checks, completes and enriches every event. Reading again gives the same.
     ///
     /// # Errors
     /// If the text cannot be read after all; a glance lets no such text pass.
-    pub fn read(self, enricher: &Enricher) -> Result<ReadEvents, CaptureError> {
+    pub fn read(self, enricher: &Enricher) -> Result<Arrivals, CaptureError> {
         let Facts { project_id, received_at, query_clock, sender, uuids } = self.facts;
         let parsed = parse::parse(json::parse(&self.json)?, || query_clock)?;
         let uuids = RefCell::new(uuids.into_iter());
@@ -59,16 +52,18 @@ impl ScannedRequest {
             max_event_bytes: None,
             new_uuid: &|| uuids.borrow_mut().next().unwrap_or_else(Uuid::nil),
         };
-        let mut read = ReadEvents::default();
-        for (place, event) in parsed.events.into_iter().enumerate() {
-            match event::accept(event, &arrival) {
+        let mut events = Vec::with_capacity(parsed.events.len());
+        // A glance lets no such event pass; were it wrong, the ledger would show it.
+        let mut rejections = Rejections::new(project_id, received_at);
+        for mut event in parsed.events {
+            match event::accept(&mut event, &arrival) {
                 Ok(mut event) => {
                     enricher.complete(&mut event.properties, &sender);
-                    read.accepted.push(event);
+                    events.push(event);
                 }
-                Err(reason) => read.rejected.push((place, reason)),
+                Err(reason) => rejections.note(reason, &mut event),
             }
         }
-        Ok(read)
+        Ok(Arrivals { events, rejected: rejections.into_events() })
     }
 }

@@ -16,6 +16,7 @@ use super::enrich::Origin;
 use super::event::{self, Arrival};
 use super::inflate::{InflateError, gunzip, inflate_zlib, unbrotli, unzstd};
 use super::refusal::{CaptureError, Rejection};
+use super::rejected::{RejectedEvent, Rejections};
 use super::{decode::DecodeError, json, timestamp};
 use crate::config::LimitsConfig;
 use crate::model::{Clock, ProjectApiKey, ProjectId};
@@ -86,7 +87,20 @@ pub enum Outcome {
     Accepted,
     /// Accepted, but not all of it was done.
     Warning(&'static str),
-    Drop(&'static str),
+    Drop(Rejection),
+}
+
+impl Outcome {
+    /// What the SDK is told; `None` if there is nothing to say.
+    #[must_use]
+    pub const fn tag(self) -> Option<&'static str> {
+        match self {
+            Self::Accepted => None,
+            Self::Warning(tag) => Some(tag),
+            Self::Drop(Rejection::InvalidProperties) => Some("malformed_event_properties"),
+            Self::Drop(reason) => Some(reason.code()),
+        }
+    }
 }
 
 /// The events of a request, and what to say of each.
@@ -94,6 +108,8 @@ pub enum Outcome {
 pub struct V1Checked {
     pub accepted: Vec<AcceptedEvent>,
     pub results: Vec<V1Result>,
+    /// The dropped ones, for the ledger.
+    pub noted: Vec<RejectedEvent>,
 }
 
 impl V1Request {
@@ -113,18 +129,23 @@ impl V1Request {
             new_uuid: &|| clock.new_uuid(),
         };
         let mut checked = V1Checked::default();
-        for (event, uuid) in events.into_iter().zip(uuids) {
-            let outcome = match self.in_v0_form(event).and_then(|(event, outcome)| {
-                event::accept(Value::Object(event), &arrival).map(|e| (e, outcome)).map_err(Rejection::code)
-            }) {
+        let mut rejections = Rejections::new(project_id, arrival.now);
+        for (mut event, uuid) in events.into_iter().zip(uuids) {
+            let formed = self.in_v0_form(&mut event);
+            let mut event = Value::Object(event);
+            let outcome = match formed.and_then(|outcome| Ok((event::accept(&mut event, &arrival)?, outcome))) {
                 Ok((event, outcome)) => {
                     checked.accepted.push(event);
                     outcome
                 }
-                Err(tag) => Outcome::Drop(tag),
+                Err(reason) => {
+                    rejections.note(reason, &mut event);
+                    Outcome::Drop(reason)
+                }
             };
             checked.results.push(V1Result { uuid, outcome });
         }
+        checked.noted = rejections.into_events();
         Ok(checked)
     }
 
@@ -142,26 +163,30 @@ impl V1Request {
         if events.is_empty() { Err(V1Error::EmptyBatch) } else { Ok((events, data.len())) }
     }
 
-    /// The event as an SDK of v0 would have sent it; or why it is dropped.
-    fn in_v0_form(&self, mut event: Map<String, Value>) -> Result<(Map<String, Value>, Outcome), &'static str> {
-        let name = text(&event, "event").ok_or("missing_event_name")?;
+    /// Makes the event what an SDK of v0 would have sent; or says why it is dropped, and leaves it as it was.
+    fn in_v0_form(&self, event: &mut Map<String, Value>) -> Result<Outcome, Rejection> {
+        let name = text(event, "event").ok_or(Rejection::MissingEventName)?;
         if name.chars().count() > MAX_NAME_CHARS {
-            return Err("event_name_too_long");
+            return Err(Rejection::EventNameTooLong);
         }
-        let distinct_id = text(&event, "distinct_id").ok_or("missing_distinct_id")?;
+        let distinct_id = text(event, "distinct_id").ok_or(Rejection::MissingDistinctId)?;
         if distinct_id.chars().count() > MAX_NAME_CHARS {
-            return Err("distinct_id_too_large");
+            return Err(Rejection::DistinctIdTooLong);
         }
         let is_nobody = names_nobody(distinct_id);
         if event.get("timestamp").and_then(timestamp::parse_value).is_none() {
-            return Err("invalid_event_timestamp");
+            return Err(Rejection::InvalidTimestamp);
         }
+        if !matches!(event.get("properties"), None | Some(Value::Null | Value::Object(_))) {
+            return Err(Rejection::InvalidProperties);
+        }
+        let options = options(event.get("options"))?;
         let mut properties = match event.remove("properties") {
-            None | Some(Value::Null) => Map::new(),
             Some(Value::Object(properties)) => properties,
-            Some(_) => return Err("malformed_event_properties"),
+            _ => Map::new(),
         };
-        put_back_options(event.remove("options"), &mut properties)?;
+        properties.extend(options);
+        event.remove("options");
         for (field, property) in [("session_id", "$session_id"), ("window_id", "$window_id")] {
             if let Some(id @ Value::String(_)) = event.remove(field) {
                 properties.insert(property.to_owned(), id);
@@ -179,7 +204,7 @@ impl V1Request {
         for key in ["offset", "sent_at", "sentAt"] {
             event.remove(key);
         }
-        Ok((event, if is_nobody { Outcome::Warning("person_processing_disabled") } else { Outcome::Accepted }))
+        Ok(if is_nobody { Outcome::Warning("person_processing_disabled") } else { Outcome::Accepted })
     }
 }
 
@@ -227,28 +252,30 @@ fn text<'a>(event: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
     event.get(key).and_then(Value::as_str).filter(|text| !text.trim().is_empty())
 }
 
-fn put_back_options(options: Option<Value>, properties: &mut Map<String, Value>) -> Result<(), &'static str> {
-    const WRONG: &str = "invalid_options";
-    let mut options = match options {
-        None | Some(Value::Null) => return Ok(()),
+/// The properties that the SDK made options of.
+fn options(options: Option<&Value>) -> Result<Vec<(String, Value)>, Rejection> {
+    const WRONG: Rejection = Rejection::InvalidOptions;
+    let options = match options {
+        None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Object(options)) => options,
         Some(_) => return Err(WRONG),
     };
+    let mut properties = Vec::new();
     for (option, property) in [
         ("cookieless_mode", "$cookieless_mode"),
         ("disable_skew_correction", "$ignore_sent_at"),
         ("process_person_profile", "$process_person_profile"),
         ("product_tour_id", "$product_tour_id"),
     ] {
-        match (options.remove(option), option) {
+        match (options.get(option), option) {
             (None | Some(Value::Null), _) => {}
-            (Some(id @ Value::String(_)), "product_tour_id") => drop(properties.insert(property.to_owned(), id)),
+            (Some(id @ Value::String(_)), "product_tour_id") => properties.push((property.to_owned(), id.clone())),
             (Some(_), "product_tour_id") => return Err(WRONG),
-            (Some(choice @ Value::Bool(_)), _) => drop(properties.insert(property.to_owned(), choice)),
+            (Some(choice @ Value::Bool(_)), _) => properties.push((property.to_owned(), choice.clone())),
             (Some(_), _) => return Err(WRONG),
         }
     }
-    Ok(())
+    Ok(properties)
 }
 
 /// Whether a distinct id is what a program sends that does not know whom it speaks of.

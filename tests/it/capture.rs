@@ -92,7 +92,9 @@ async fn a_refusal_says_what_to_do() {
     }
     let bomb = gzip(&format!("[{}", " ".repeat(1 << 20)));
     app.post("/e/", "text/plain", bomb).await.assert_status(413);
-    assert_eq!(app.state().spool.position(), before, "nothing of this was accepted");
+    assert_eq!(app.state().spool.position(), before + 2, "two requests of a known project are noted for the ledger");
+    app.flush().await;
+    assert_eq!(app.ch_count("SELECT count() FROM events").await, 0, "nothing of this was accepted");
 }
 
 #[tokio::test]

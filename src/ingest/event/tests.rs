@@ -16,7 +16,11 @@ fn try_accept(event: Value) -> Result<AcceptedEvent, Rejection> {
         max_event_bytes: Some(1 << 20),
         new_uuid: &|| clock.new_uuid(),
     };
-    accept(event, &arrival)
+    let mut event = event;
+    let before = event.clone();
+    let accepted = accept(&mut event, &arrival);
+    assert!(accepted.is_ok() || event == before, "what is rejected stays as it was");
+    accepted
 }
 
 fn accepted(event: Value) -> AcceptedEvent {

@@ -115,8 +115,8 @@ proptest! {
                 max_event_bytes: None,
                 new_uuid: &|| { made.set(made.get() + 1); Uuid::nil() },
             };
-            for event in parsed.events {
-                prop_assert!(event::accept(event, &arrival).is_ok());
+            for mut event in parsed.events {
+                prop_assert!(event::accept(&mut event, &arrival).is_ok());
             }
             prop_assert_eq!(made.get(), glance.without_uuid);
         }

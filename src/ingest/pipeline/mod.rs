@@ -127,7 +127,7 @@ impl Pipeline {
                 }
             };
             reads = Backoff::default();
-            let (events, seq) = (batch.events.len(), batch.last_seq);
+            let (events, seq) = (batch.events.len() + batch.rejected.len(), batch.last_seq);
             match self.store(batch, &shutdown).await {
                 Ok(()) => {
                     self.stored.send_replace(seq);

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::MAX_INFLATED;
-use crate::ingest::AcceptedEvent;
+use crate::ingest::Arrivals;
 use crate::ingest::scanned::{Facts, ScannedRequest};
 
 pub(super) const SEGMENT_HEADER: usize = 48;
@@ -59,7 +59,7 @@ impl SegmentHeader {
 }
 
 /// What a payload holds, by the number in the frame's header.
-const EVENTS: u32 = 0;
+const ARRIVALS: u32 = 0;
 const REQUEST: u32 = 1;
 
 /// The events of one append, compressed.
@@ -68,22 +68,23 @@ pub(super) struct Payload {
     bytes: Vec<u8>,
     kind: u32,
     inflated: u32,
+    /// Entries of both kinds.
     pub events: u32,
     crc: u32,
 }
 
 /// What one append held.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Contents {
-    Events(Vec<AcceptedEvent>),
+    Arrivals(Arrivals),
     Request(ScannedRequest),
 }
 
 impl Payload {
     /// `None` if they are too large for a frame.
-    pub fn of_events(events: &[AcceptedEvent]) -> Option<Self> {
-        let json = serde_json::to_vec(events).expect("an event is maps with text keys, which JSON can hold");
-        Self::compress(EVENTS, &json, events.len().try_into().ok()?)
+    pub fn of_arrivals(arrivals: &Arrivals) -> Option<Self> {
+        let json = serde_json::to_vec(arrivals).expect("an event is maps with text keys, which JSON can hold");
+        Self::of_json(&json, arrivals.len().try_into().ok()?)
     }
 
     /// `None` if it is too large for a frame.
@@ -96,6 +97,11 @@ impl Payload {
         Self::compress(REQUEST, &plain, request.events)
     }
 
+    /// Compresses; `None` if it is too large for a frame.
+    pub fn of_json(json: &[u8], events: u32) -> Option<Self> {
+        Self::compress(ARRIVALS, json, events)
+    }
+
     fn compress(kind: u32, plain: &[u8], events: u32) -> Option<Self> {
         if plain.len() > MAX_INFLATED {
             return None;
@@ -106,7 +112,7 @@ impl Payload {
 
     /// No events: never written.
     pub const fn empty() -> Self {
-        Self { bytes: Vec::new(), kind: EVENTS, inflated: 0, events: 0, crc: 0 }
+        Self { bytes: Vec::new(), kind: ARRIVALS, inflated: 0, events: 0, crc: 0 }
     }
 
     pub fn frame_len(&self) -> u64 {
@@ -174,7 +180,13 @@ impl FrameHeader {
     pub fn contents(&self, payload: &[u8]) -> Result<Contents, String> {
         let mut plain = lz4_flex::block::decompress(payload, self.inflated).map_err(|e| e.to_string())?;
         match self.kind {
-            EVENTS => serde_json::from_slice(&plain).map(Contents::Events).map_err(|e| e.to_string()),
+            // Frames of before rejected events were kept hold an array.
+            ARRIVALS => match plain.first() {
+                Some(b'[') => serde_json::from_slice::<Vec<_>>(&plain).map(Arrivals::from),
+                _ => serde_json::from_slice(&plain),
+            }
+            .map(Contents::Arrivals)
+            .map_err(|e| e.to_string()),
             REQUEST => {
                 let facts_end = 4 + plain.first_chunk().map_or(0, |len| u32::from_le_bytes(*len) as usize);
                 let facts = plain.get(4..facts_end).ok_or("the facts are longer than the payload")?;

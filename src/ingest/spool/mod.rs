@@ -33,13 +33,13 @@
 //! 0   4  magic 1E 'T' 'N' 00, which no JSON text contains
 //! 4   4  length of the payload
 //! 8   4  length of the payload inflated
-//! 12  4  number of events
+//! 12  4  number of entries, accepted and rejected
 //! 16  8  sequence number
 //! 24  4  what the payload holds: 0 events, 1 a request
 //! 28  4  CRC-32 of the payload
 //! 32  4  CRC-32 of the above
-//! 36     payload: an LZ4 block; inflated, a JSON array of complete events; or the length of a JSON object of facts about
-//!        a request (4), the facts, and the JSON of the request as its sender wrote it
+//! 36     payload: an LZ4 block; inflated, a JSON object of accepted and rejected events; or the length of a JSON object of
+//!        facts about a request (4), the facts, and the JSON of the request as its sender wrote it
 //! ```
 //!
 //! The **cursor** is 40 bytes: magic `TENRECCU`, version (4), zero (4), last sequence number stored (8), last one of the
@@ -75,7 +75,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::AcceptedEvent;
+use super::Arrivals;
 use super::scanned::ScannedRequest;
 
 pub use reader::{BatchLimits, SpoolBatch, SpoolReader};
@@ -145,16 +145,16 @@ impl Spool {
         Ok((Self { shared: Arc::clone(&shared), queue, ended }, SpoolReader::new(shared, recovered.cursor)))
     }
 
-    /// Makes the events durable as one frame: all of them or none. Returns after the sync that covers them. Dropping the
+    /// Makes the events of a request durable as one frame: all of them or none. Returns after the sync that covers them. Dropping the
     /// future does not take the events back.
     ///
     /// # Errors
     /// See [`SpoolError`]; after an error nothing was accepted.
-    pub async fn append(&self, events: &[AcceptedEvent]) -> Result<(), SpoolError> {
-        if events.is_empty() {
+    pub async fn append(&self, arrivals: &Arrivals) -> Result<(), SpoolError> {
+        if arrivals.is_empty() {
             return Ok(());
         }
-        self.write(frame::Payload::of_events(events)).await
+        self.write(frame::Payload::of_arrivals(arrivals)).await
     }
 
     /// Makes a request durable as [`Spool::append`] does its events.
@@ -167,7 +167,9 @@ impl Spool {
 
     async fn write(&self, payload: Option<frame::Payload>) -> Result<(), SpoolError> {
         let payload = payload.ok_or(SpoolError::TooLarge)?;
-        let reserved = self.shared.reserve(payload.frame_len()).ok_or(SpoolError::Full)?;
+        // It may have to begin a segment.
+        let room = payload.frame_len() + frame::SEGMENT_HEADER as u64;
+        let reserved = self.shared.reserve(room).ok_or(SpoolError::Full)?;
         let (done, outcome) = oneshot::channel();
         let append = writer::Append { payload, reserved, done };
         self.queue.try_send(append).map_err(|refused| match refused {

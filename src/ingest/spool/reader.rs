@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use super::cursor::Cursor;
 use super::frame::{Contents, FRAME_HEADER, FrameHeader, SEGMENT_HEADER, resync};
 use super::shared::{Shared, SpoolPosition};
-use crate::ingest::AcceptedEvent;
 use crate::ingest::enrich::Enricher;
+use crate::ingest::{AcceptedEvent, Arrivals, RejectedEvent};
 
 const WINDOW: usize = 1 << 20;
 
@@ -34,6 +34,8 @@ pub struct SpoolBatch {
     /// Number of its last frame, for [`SpoolReader::stored`].
     pub last_seq: u64,
     pub events: Vec<AcceptedEvent>,
+    /// What the door left out, for the ledger.
+    pub rejected: Vec<RejectedEvent>,
 }
 
 /// Reads a spool. There is one for each.
@@ -166,7 +168,7 @@ impl Inner {
             self.tail_damaged = true; // what was read once is not called missing
         }
         let fixed_end = self.on_disk.map(|c| c.pending).filter(|pending| *pending > self.stored);
-        let mut events = Vec::new();
+        let (mut events, mut rejected) = (Vec::new(), Vec::new());
         let (mut first_seq, mut last_seq, mut bytes) = (None, self.stored, 0);
         while let Some(frame) = self.next_frame()? {
             let Frame { header, payload } = &frame;
@@ -174,7 +176,7 @@ impl Inner {
                 Some(end) => header.seq <= end,
                 None => {
                     first_seq.is_none()
-                        || (events.len() + header.events as usize <= limits.events
+                        || (events.len() + rejected.len() + header.events as usize <= limits.events
                             && bytes + header.inflated <= limits.bytes)
                 }
             };
@@ -185,8 +187,11 @@ impl Inner {
             bytes += header.inflated;
             last_seq = header.seq;
             first_seq.get_or_insert(header.seq);
-            match self.events_of(header, payload) {
-                Ok(more) => events.extend(more),
+            match self.arrivals(header, payload) {
+                Ok(more) => {
+                    events.extend(more.events);
+                    rejected.extend(more.rejected);
+                }
                 Err(reason) => {
                     self.shared.damaged.fetch_add(1, Ordering::Relaxed);
                     tracing::error!(seq = header.seq, reason, "A frame of the spool is sound but unreadable");
@@ -205,19 +210,13 @@ impl Inner {
         let mut id = [0; 8];
         let digest = Sha256::new().chain_update(self.shared.node).chain_update(first_seq.to_be_bytes()).finalize();
         id.copy_from_slice(&digest[..8]);
-        Ok(Some(SpoolBatch { id: u64::from_be_bytes(id), last_seq, events }))
+        Ok(Some(SpoolBatch { id: u64::from_be_bytes(id), last_seq, events, rejected }))
     }
 
-    fn events_of(&self, header: &FrameHeader, payload: &[u8]) -> Result<Vec<AcceptedEvent>, String> {
+    fn arrivals(&self, header: &FrameHeader, payload: &[u8]) -> Result<Arrivals, String> {
         match header.contents(payload)? {
-            Contents::Events(events) => Ok(events),
-            Contents::Request(request) => {
-                let read = request.read(&self.enricher).map_err(|e| e.to_string())?;
-                for (place, reason) in &read.rejected {
-                    tracing::error!(seq = header.seq, place, %reason, "An event was accepted by mistake and is left out");
-                }
-                Ok(read.accepted)
-            }
+            Contents::Arrivals(arrivals) => Ok(arrivals),
+            Contents::Request(request) => request.read(&self.enricher).map_err(|e| e.to_string()),
         }
     }
 

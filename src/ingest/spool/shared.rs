@@ -17,7 +17,7 @@ use super::recover::Recovered;
 pub struct SpoolPosition {
     /// Number of the last durable frame; 0 before the first.
     pub seq: u64,
-    /// Events appended since the spool was opened.
+    /// Entries appended since the spool was opened, accepted and rejected.
     pub events: u64,
 }
 

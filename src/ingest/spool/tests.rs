@@ -13,8 +13,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::cursor::Cursor;
-use super::frame::{FrameHeader, SegmentHeader, resync, whole};
+use super::frame::{Contents, FrameHeader, SegmentHeader, resync, whole};
 use super::*;
+use crate::ingest::{AcceptedEvent, RejectedEvent, Rejection};
 use crate::model::ProjectId;
 
 /// What the disk does wrong.
@@ -62,6 +63,10 @@ fn event(number: u128) -> AcceptedEvent {
     }
 }
 
+fn one(number: u128) -> Arrivals {
+    vec![event(number)].into()
+}
+
 fn open(dir: &Path) -> (Spool, SpoolReader) {
     open_small(dir, 1 << 20)
 }
@@ -104,7 +109,7 @@ fn segments(dir: &Path) -> Vec<std::path::PathBuf> {
 async fn filled(dir: &Path, count: u128, segment_bytes: u64) {
     let (spool, reader) = open_small(dir, segment_bytes);
     for number in 1..=count {
-        spool.append(&[event(number)]).await.expect("an append");
+        spool.append(&one(number)).await.expect("an append");
     }
     close(spool, reader).await;
 }
@@ -152,6 +157,39 @@ async fn events_come_out_in_order_and_only_until_they_are_stored() {
 }
 
 #[tokio::test]
+async fn rejected_events_come_out_with_their_neighbours_and_alone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (spool, reader) = open(dir.path());
+    let rejected = RejectedEvent {
+        project_id: ProjectId::new(1),
+        received_at: event(1).received_at,
+        reason: Rejection::InvalidUuid,
+        count: 1,
+        event: Some("e".to_owned()),
+        distinct_id: None,
+        uuid: Some("x".to_owned()),
+        sample: "{}".to_owned(),
+    };
+    let both = Arrivals { events: vec![event(1)], rejected: vec![rejected.clone()] };
+    let alone = Arrivals { events: Vec::new(), rejected: vec![rejected.clone()] };
+    spool.append(&both).await.expect("an append");
+    spool.append(&alone).await.expect("an append");
+    assert_eq!(spool.position(), 2);
+    let batch = reader.next(ALL).await.expect("a batch");
+    assert_eq!((batch.events, batch.rejected), (vec![event(1)], vec![rejected.clone(), rejected]));
+    close(spool, reader).await;
+}
+
+#[test]
+fn a_frame_of_before_rejected_events_were_kept_is_read() {
+    let json = serde_json::to_vec(&[event(1)]).expect("JSON");
+    let mut bytes = Vec::new();
+    frame::Payload::of_json(&json, 1).expect("it fits").write(1, &mut bytes);
+    let (header, payload) = whole(&bytes).expect("a frame");
+    assert_eq!(header.contents(payload), Ok(Contents::Arrivals(one(1))));
+}
+
+#[tokio::test]
 async fn segments_go_when_they_are_stored_and_files_are_private() {
     let dir = tempfile::tempdir().expect("a directory");
     filled(dir.path(), 50, 1000).await;
@@ -187,7 +225,7 @@ async fn a_tail_torn_at_any_byte_loses_only_what_was_torn() {
         let (spool, reader) = open(torn.path());
         let whole_frames = ends.iter().filter(|end| **end <= len).count().saturating_sub(1) as u128;
         // What comes after a crash is read too.
-        spool.append(&[event(9)]).await.expect("an append");
+        spool.append(&one(9)).await.expect("an append");
         let batch = reader.next(ALL).await.expect("a batch");
         let numbers: Vec<_> = batch.events.iter().map(|e| e.uuid.as_u128()).collect();
         assert_eq!(numbers, (1..=whole_frames).chain([9]).collect::<Vec<_>>(), "cut at {len}");
@@ -285,7 +323,7 @@ async fn a_cursor_ahead_of_every_frame_hides_nothing_new() {
     filled(dir.path(), 2, 1 << 20).await;
     std::fs::write(dir.path().join("cursor"), Cursor { stored: 90, pending: 95 }.to_bytes()).expect("written");
     let (spool, reader) = open(dir.path());
-    spool.append(&[event(3)]).await.expect("an append");
+    spool.append(&one(3)).await.expect("an append");
     assert_eq!(drain(&reader).await, [3]);
     assert_eq!((spool.status().damaged, spool.status().missing_segments), (0, 0));
     close(spool, reader).await;
@@ -295,13 +333,13 @@ async fn a_cursor_ahead_of_every_frame_hides_nothing_new() {
 async fn a_failed_sync_seals_the_segment_and_fails_who_waits() {
     let dir = tempfile::tempdir().expect("a directory");
     let (spool, reader) = open(dir.path());
-    spool.append(&[event(1)]).await.expect("an append");
+    spool.append(&one(1)).await.expect("an append");
     let faults = Arc::clone(&spool.shared.disk.faults);
     faults.fail_sync.store(true, Ordering::SeqCst);
-    assert!(matches!(spool.append(&[event(2)]).await, Err(SpoolError::Failed(_))));
-    assert!(matches!(spool.append(&[event(3)]).await, Err(SpoolError::Failed(_))));
+    assert!(matches!(spool.append(&one(2)).await, Err(SpoolError::Failed(_))));
+    assert!(matches!(spool.append(&one(3)).await, Err(SpoolError::Failed(_))));
     faults.fail_sync.store(false, Ordering::SeqCst);
-    spool.append(&[event(4)]).await.expect("an append");
+    spool.append(&one(4)).await.expect("an append");
     assert_eq!(drain(&reader).await, [1, 4]);
     let status = spool.status();
     assert_eq!((status.failed_writes, status.damaged, status.missing_segments), (2, 0, 0));
@@ -312,12 +350,12 @@ async fn a_failed_sync_seals_the_segment_and_fails_who_waits() {
 async fn a_full_disk_refuses_leaves_no_half_frame_and_recovers() {
     let dir = tempfile::tempdir().expect("a directory");
     let (spool, reader) = open(dir.path());
-    spool.append(&[event(1)]).await.expect("an append");
+    spool.append(&one(1)).await.expect("an append");
     let faults = Arc::clone(&spool.shared.disk.faults);
     faults.disk_full.store(true, Ordering::SeqCst);
-    assert!(matches!(spool.append(&[event(2)]).await, Err(SpoolError::Full)));
+    assert!(matches!(spool.append(&one(2)).await, Err(SpoolError::Full)));
     faults.disk_full.store(false, Ordering::SeqCst);
-    spool.append(&[event(3)]).await.expect("an append");
+    spool.append(&one(3)).await.expect("an append");
     assert_eq!(segments(dir.path()).len(), 1, "the segment is used on");
     assert_eq!(drain(&reader).await, [1, 3]);
     assert_eq!(spool.status().damaged, 0);
@@ -331,7 +369,7 @@ async fn a_spool_at_its_cap_refuses_until_something_is_stored() {
     let (spool, reader) = Spool::open(&config).expect("a spool");
     let mut count = 0;
     let refused = loop {
-        match spool.append(&[event(count)]).await {
+        match spool.append(&one(count)).await {
             Ok(()) => count += 1,
             Err(e) => break e,
         }
@@ -339,7 +377,7 @@ async fn a_spool_at_its_cap_refuses_until_something_is_stored() {
     assert!(matches!(refused, SpoolError::Full) && count > 10, "{count}: {refused}");
     assert!(spool.status().used_bytes <= 20_000);
     assert_eq!(drain(&reader).await, (0..count).collect::<Vec<_>>());
-    spool.append(&[event(count)]).await.expect("room again");
+    spool.append(&one(count)).await.expect("room again");
     close(spool, reader).await;
 }
 
@@ -349,7 +387,7 @@ async fn a_thousand_who_wait_share_one_sync() {
     let (spool, reader) = open(dir.path());
     let faults = Arc::clone(&spool.shared.disk.faults);
     faults.hold_sync.store(true, Ordering::SeqCst);
-    let events: Vec<_> = (0..1000).map(|n| [event(n)]).collect();
+    let events: Vec<_> = (0..1000).map(one).collect();
     {
         let mut appends = std::pin::pin!(futures_util::future::join_all(events.iter().map(|e| spool.append(e))));
         // Polled once, every append is in the queue, and the first of them holds the writer in its sync.
@@ -369,9 +407,9 @@ async fn a_directory_has_one_user_and_a_closed_spool_refuses() {
     let config = SpoolConfig { dir: dir.path().to_owned(), max_bytes: 1 << 20 };
     let (spool, reader) = Spool::open(&config).expect("a spool");
     assert!(matches!(Spool::open(&config), Err(SpoolOpenError::Io(e)) if e.kind() == io::ErrorKind::ResourceBusy));
-    spool.append(&[event(1)]).await.expect("an append");
+    spool.append(&one(1)).await.expect("an append");
     spool.close().await;
-    assert!(matches!(spool.append(&[event(2)]).await, Err(SpoolError::Failed(_))));
+    assert!(matches!(spool.append(&one(2)).await, Err(SpoolError::Failed(_))));
     assert_eq!(drain(&reader).await, [1]);
 }
 
@@ -423,7 +461,7 @@ proptest! {
                 match step {
                     Step::Append(n) => {
                         let events: Vec<_> = (1..=n).map(|i| event(appended + u128::from(i))).collect();
-                        spool.append(&events).await.expect("an append");
+                        spool.append(&events.into()).await.expect("an append");
                         appended += u128::from(n);
                     }
                     Step::Store(n) if stored < appended => {

@@ -99,7 +99,7 @@ impl Rig {
 
     /// As capture does it: each call is one frame of the spool.
     pub async fn append(&self, events: &[AcceptedEvent]) {
-        self.spool.append(events).await.unwrap();
+        self.spool.append(&events.to_vec().into()).await.unwrap();
     }
 
     /// Stores all that is in the spool, then ends the process that did it.
