@@ -100,9 +100,14 @@ ifeq ($(CHROMIUM),)
 endif
 
 .PHONY: bench
-bench: build ## measure: start, memory, idle CPU, pages
+bench: build ## measure: start, memory, idle CPU, pages; then ingest
 	@if [ ! -f benches/run.mjs ]; then echo 'error: there is no benchmark in this tree' >&2; exit 1; fi
 	@node benches/run.mjs
+	@$(MAKE) bench-ingest
+
+.PHONY: bench-ingest
+bench-ingest: build ## measure ingest: acknowledged, stored, visible, disk, memory
+	@cargo bench --locked --quiet --bench ingest -- $(BENCH)
 
 .PHONY: clean
 clean: ## remove what was built; keeps the npm parts and your data
