@@ -106,8 +106,12 @@ bench: build ## measure: start, memory, idle CPU, pages; then ingest
 	@$(MAKE) bench-ingest
 
 .PHONY: bench-ingest
-bench-ingest: build ## measure ingest: acknowledged, stored, visible, disk, memory
+bench-ingest: parts assets ## measure ingest: acknowledged, stored, visible, disk, memory
 	@cargo bench --locked --quiet --bench ingest -- $(BENCH)
+
+.PHONY: bench-layouts
+bench-layouts: parts assets ## measure variants of the events table, and look-ups in a large one
+	@cargo bench --locked --quiet --bench ingest -- layouts lookup $(BENCH)
 
 .PHONY: clean
 clean: ## remove what was built; keeps the npm parts and your data

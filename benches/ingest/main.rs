@@ -1,8 +1,10 @@
 //! Measures the path of an event: `make bench-ingest` prints one table, figures beside goals, floors of the same machine in
 //! the same run. It starts Tenrec's release binary with both embedded stores and sends over loopback.
 //!
-//!     cargo bench --bench ingest                        all parts
-//!     cargo bench --bench ingest -- acks                one part: floors, acks, stored (with disk and insert floor), open
+//!     cargo bench --bench ingest                        all parts but the last two
+//!     cargo bench --bench ingest -- acks                some: floors, acks, stored (with disk, memory, insert floor), open
+//!     cargo bench --bench ingest -- layouts             variants of the table, the same rows in each
+//!     cargo bench --bench ingest -- lookup              finding events that are stored already, in a large table
 //!     TENREC=path cargo bench --bench ingest -- --events 1000000
 //!
 //! It reports; it fails only if an event is lost or counted twice. CPU is that of all of Tenrec's processes, from /proc;
@@ -12,7 +14,9 @@ mod acks;
 mod engine;
 mod events;
 mod floors;
+mod layouts;
 mod load;
+mod lookup;
 mod processes;
 mod report;
 mod steady;
@@ -59,7 +63,14 @@ enum Part {
     Stored,
     /// Even load: latency and visibility.
     Open,
+    /// Variants of the table; only if named.
+    Layouts,
+    /// The look-up of events that may be stored already; only if named.
+    Lookup,
 }
+
+/// How many rows are stored when look-ups are measured.
+const LOOKUP_ROWS: &[u64] = &[3_000_000, 10_000_000];
 
 /// What every part needs to know.
 pub struct Bench {
@@ -84,7 +95,10 @@ fn main() -> Result<()> {
         seconds: Duration::from_secs(args.seconds.max(1)),
         open_seconds: Duration::from_secs(args.open_seconds.max(1)),
     };
-    let wants = |part| args.parts.is_empty() || args.parts.contains(&part);
+    let wants = |part| match part {
+        Part::Layouts | Part::Lookup => args.parts.contains(&part),
+        _ => args.parts.is_empty() || args.parts.contains(&part),
+    };
     println!("Tenrec's ingest, {} cores, {} of 100 people identified", bench.cores, bench.identified_percent);
     let mut sync_ms = f64::NAN;
     if wants(Part::Floors) || wants(Part::Open) {
@@ -107,6 +121,17 @@ fn main() -> Result<()> {
             steady::run(&bench, &tenrec, &engine, sync_ms, events)?;
         }
         acks::complain(&tenrec);
+    }
+    if wants(Part::Layouts) {
+        let tenrec = Tenrec::start(&bench.program, None)?;
+        let engine = Engine { socket: tenrec.engine_socket.clone() };
+        stored::fill(&bench, &tenrec, &engine)?;
+        layouts::run(&tenrec, &engine, bench.events)?;
+    }
+    if wants(Part::Lookup) {
+        let tenrec = Tenrec::start(&bench.program, None)?;
+        let engine = Engine { socket: tenrec.engine_socket.clone() };
+        lookup::run(&bench, &tenrec, &engine, LOOKUP_ROWS)?;
     }
     Ok(())
 }
