@@ -35,7 +35,7 @@ pub fn run(bench: &Bench, tenrec: &Tenrec, engine: &Engine, sizes: &[u64]) -> Re
             engine.run(&format!(
                 "INSERT INTO events (project_id, event, timestamp, person_id, uuid, distinct_id, received_at, inserted_by) \
                  SELECT 1, ['$pageview', '$pageview', '$autocapture', '$pageleave', 'signed up'][1 + number % 5], \
-                 toDateTime64('2026-10-31 23:59:59', 6, 'UTC') - toIntervalSecond(cityHash64(number, {rows}) % 2592000), \
+                 toDateTime64('2026-10-31 23:59:59', 6, 'UTC') - toIntervalSecond(cityHash64(number, {rows}) % 2592000) AS timestamp, \
                  cityHash64(number) % 100000, generateUUIDv4(), toString(cityHash64(number) % 100000), timestamp, {rows} \
                  FROM numbers({many}) SETTINGS max_insert_threads = 1"
             ))?;
