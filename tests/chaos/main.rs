@@ -1,0 +1,25 @@
+//! What happens to events when things break: the test plan's durability part, on the real program and the real stores.
+//!
+//! An [`oracle`] issues events, each with a uuid of its own and a hash of what it says. [`drivers`] send them in every form
+//! of the [`wire`] that SDKs use, as SDKs do: again with the same uuid when there is no answer, and some twice at once. An
+//! event that was answered with success is a promise. Meanwhile something is broken. Then it gets quiet: one more event is
+//! sent, and when that is stored, everything before it must be. The [`judge`] reads both stores directly: every promise is
+//! kept once and to the letter, nothing is there twice, nothing is there that was never sent, and persons are as their events
+//! say.
+//!
+//! | file | what is broken |
+//! |---|---|
+//! | `kills` | R1 Tenrec killed, R2 the engine killed, R3 Tenrec, engine and Postgres killed at once |
+//!
+//! How much is run, and the seed: see [`plan`]. Short with `cargo test`; `make chaos` runs more, with figures.
+
+mod drivers;
+mod judge;
+mod kills;
+mod lz64;
+mod oracle;
+mod plan;
+mod rng;
+mod support;
+mod wire;
+mod world;

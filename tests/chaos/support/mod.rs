@@ -1,0 +1,11 @@
+//! What this test has in common with the integration tests: the real program as a process, and stores of its own.
+
+#![allow(dead_code, unused_imports, reason = "shared with another test, which uses more of it")]
+
+#[path = "../../it/support/process.rs"]
+mod process;
+#[path = "../../it/support/stores.rs"]
+mod stores;
+
+pub use process::{Tenrec, children_of, command_line, is_alive};
+pub use stores::{SharedStores, eventually};
