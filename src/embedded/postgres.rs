@@ -67,7 +67,7 @@ pub(super) fn start(data: &DataDir, parts: &Parts, run: &Path) -> Result<(Superv
     let child = Supervised::start(Plan {
         name: "Postgres",
         command: Box::new(move || {
-            clear_leftovers(&files.cluster)?;
+            clear_leftovers(&files.cluster, &socket_arg)?;
             let mut command = files.command("postgres");
             command.arg("-D").arg(&files.cluster).arg("-k").arg(&socket_arg).args(["-p", &PORT.to_string()]);
             command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
@@ -124,9 +124,10 @@ impl PidFile {
     }
 }
 
-/// Ends what a killed postmaster or a killed Tenrec left behind on this cluster, then removes the pid file: a pid in it that
-/// another process got by now would block the start. The data directory's lock is held, so no living Tenrec owns any of it.
-fn clear_leftovers(cluster: &Path) -> io::Result<()> {
+/// Ends what a killed postmaster or a killed Tenrec left behind on this cluster, then removes the pid file and the lock of the
+/// socket: a pid in them that another process got by now, or a zombie still has, would block the start. The data directory's
+/// lock is held, so no living Tenrec owns any of it.
+fn clear_leftovers(cluster: &Path, sockets: &Path) -> io::Result<()> {
     let asked = Instant::now();
     loop {
         let left = processes_of(cluster);
@@ -139,10 +140,13 @@ fn clear_leftovers(cluster: &Path) -> io::Result<()> {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    match fs::remove_file(PidFile::path(cluster)) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-        _ => Ok(()),
+    for file in [PidFile::path(cluster), sockets.join(format!(".s.PGSQL.{PORT}.lock"))] {
+        match fs::remove_file(file) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
     }
+    Ok(())
 }
 
 /// The processes of a Postgres on this cluster: each works in the cluster's directory. Where `/proc` is missing or closed to
