@@ -77,6 +77,15 @@ e2e: parts assets chromium ## the end-to-end test in a real browser
 	printf '==> %s\n' 'Testing end to end in Chromium'; \
 	TENREC=target/debug/tenrec CHROMIUM="$(CHROMIUM)" node tests/e2e/run.mjs
 
+# One test after the other, so that the figures mean something. TENREC_CHAOS=long runs for hours; tests/chaos/plan.rs has more.
+# RELEASE=1 tests the release binary.
+.PHONY: chaos
+chaos: parts assets ## break everything under load and count what is left (about 15 minutes)
+	$(say) 'Building the program and its chaos test'
+	@cargo test --locked $(if $(RELEASE),--release) --test chaos --no-run
+	$(say) 'Killing, stopping and misleading it under load'
+	@TENREC_CHAOS=$${TENREC_CHAOS:-pr} cargo test --locked $(if $(RELEASE),--release) --test chaos -- --nocapture --test-threads=1
+
 # The two ClickHouse clients that nobody here wrote; the Python one needs a place of its own.
 .PHONY: clients
 clients:

@@ -103,25 +103,7 @@ impl Stores {
     /// events say. Gives the number of rows.
     pub async fn judge(&self, oracle: &Oracle) -> u64 {
         let (issued, rows) = (oracle.issued(), self.stored(&oracle.prefix()).await);
-        let mut wrong: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        let mut seen = HashSet::new();
-        for row in &rows {
-            let mut found = |what, detail: &str| wrong.entry(what).or_default().push(format!("{} {detail}", row.uuid));
-            if !seen.insert(row.uuid) {
-                found("stored twice", &format!("{:?}", issued.get(&row.uuid).map(|issued| issued.fate)));
-            }
-            match issued.get(&row.uuid) {
-                None => found("never sent", &row.event),
-                Some(issued) if issued.fate == Fate::Refused => found("stored though refused", &row.event),
-                Some(issued) if !row.is_as(issued) => found("altered", &format!("{:?} at {}", row.properties, row.at)),
-                Some(_) => {}
-            }
-        }
-        for (uuid, issued) in &issued {
-            if issued.fate == Fate::Promised && !seen.contains(uuid) {
-                wrong.entry("lost").or_default().push(format!("{uuid} of {}", issued.distinct_id));
-            }
-        }
+        let wrong = compare(&issued, &rows);
         let promised = oracle.count(Fate::Promised);
         let counts: BTreeMap<_, _> = wrong.iter().map(|(what, which)| (what, which.len())).collect();
         let some: BTreeMap<_, _> = wrong.iter().map(|(what, which)| (what, &which[..which.len().min(5)])).collect();
@@ -132,6 +114,12 @@ impl Stores {
         );
         self.judge_persons(oracle, &issued, &rows).await;
         rows.len() as u64
+    }
+
+    /// What is wrong with the rows of the round, and with how many.
+    pub async fn findings(&self, oracle: &Oracle) -> BTreeMap<&'static str, usize> {
+        let wrong = compare(&oracle.issued(), &self.stored(&oracle.prefix()).await);
+        wrong.into_iter().map(|(what, which)| (what, which.len())).collect()
     }
 
     async fn judge_persons(&self, oracle: &Oracle, issued: &HashMap<Uuid, Issued>, rows: &[StoredEvent]) {
@@ -163,13 +151,37 @@ impl Stores {
             if let Some(anonymous) = &sent.anonymous_id {
                 assert_eq!(known[anonymous].0, *person, "{anonymous} was identified as {}", row.distinct_id);
             }
-            if row.properties.contains_key("$set") {
+            if row.properties.get("$set").is_some_and(|set| set.get("plan").is_some()) {
                 assert_eq!(*plan, Some(plan_of(&row.distinct_id)), "{}", row.distinct_id);
             }
         }
         let found: BTreeSet<&str> = known.keys().map(String::as_str).collect();
         assert_eq!(found, expected, "distinct ids in Postgres, and those of stored events");
     }
+}
+
+/// What is wrong with the rows, by kind of wrong.
+fn compare(issued: &HashMap<Uuid, Issued>, rows: &[StoredEvent]) -> BTreeMap<&'static str, Vec<String>> {
+    let mut wrong: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
+    let mut seen = HashSet::new();
+    for row in rows {
+        let mut found = |what, detail: &str| wrong.entry(what).or_default().push(format!("{} {detail}", row.uuid));
+        if !seen.insert(row.uuid) {
+            found("stored twice", &format!("{:?}", issued.get(&row.uuid).map(|issued| issued.fate)));
+        }
+        match issued.get(&row.uuid) {
+            None => found("never sent", &row.event),
+            Some(issued) if issued.fate == Fate::Refused => found("stored though refused", &row.event),
+            Some(issued) if !row.is_as(issued) => found("altered", &format!("{:?} at {}", row.properties, row.at)),
+            Some(_) => {}
+        }
+    }
+    for (uuid, issued) in issued {
+        if issued.fate == Fate::Promised && !seen.contains(uuid) {
+            wrong.entry("lost").or_default().push(format!("{uuid} of {} at {:?}", issued.distinct_id, issued.at));
+        }
+    }
+    wrong
 }
 
 impl StoredEvent {

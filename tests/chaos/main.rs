@@ -10,16 +10,26 @@
 //! | file | what is broken |
 //! |---|---|
 //! | `kills` | R1 Tenrec killed, R2 the engine killed, R3 Tenrec, engine and Postgres killed at once |
+//! | `outages` | R6 ClickHouse stands still, or its port is closed; R9 Postgres is killed, or stands still |
+//! | `ambiguous` | R7 a proxy before ClickHouse loses answers, delays them, and answers 500 |
+//! | `poison` | R8 values of every kind that breaks parsers and stores, among good ones |
+//! | `two_instances` | nothing; but two Tenrecs work on the same stores |
 //!
 //! How much is run, and the seed: see [`plan`]. Short with `cargo test`; `make chaos` runs more, with figures.
 
+mod ambiguous;
 mod drivers;
 mod judge;
 mod kills;
 mod lz64;
 mod oracle;
+mod outages;
 mod plan;
+mod poison;
+mod proxy;
 mod rng;
+mod self_test;
 mod support;
+mod two_instances;
 mod wire;
 mod world;

@@ -62,13 +62,21 @@ pub struct Oracle {
 
 struct State {
     rng: Rng,
+    /// Over how many past months events are spread; 0 for few of them, and those in one month.
+    months: u64,
     issued: HashMap<Uuid, Issued>,
 }
 
 impl Oracle {
     /// For one round: all its distinct ids begin with the name of the round.
     pub fn new(round: &str, rng: Rng) -> Self {
-        Self { round: round.into(), state: Arc::new(Mutex::new(State { rng, issued: HashMap::new() })) }
+        Self { round: round.into(), state: Arc::new(Mutex::new(State { rng, months: 0, issued: HashMap::new() })) }
+    }
+
+    /// Spreads events evenly over so many months: a batch makes an insert for each.
+    pub fn over_months(self, months: u64) -> Self {
+        self.state().months = months;
+        self
     }
 
     /// What all distinct ids of the round begin with.
@@ -90,7 +98,7 @@ impl Oracle {
         let mut state = self.state();
         (0..count)
             .map(|_| {
-                let event = make(&self.prefix(), &mut state.rng);
+                let event = state.make(&self.prefix());
                 state.remember(&event);
                 event
             })
@@ -100,7 +108,7 @@ impl Oracle {
     /// Makes one event, lets it be changed, and remembers it so.
     pub fn issue_with(&self, change: impl FnOnce(&mut Event)) -> Event {
         let mut state = self.state();
-        let mut event = make(&self.prefix(), &mut state.rng);
+        let mut event = state.make(&self.prefix());
         change(&mut event);
         seal(&mut event);
         state.remember(&event);
@@ -127,6 +135,14 @@ impl Oracle {
         }
     }
 
+    /// They were accepted, but no store takes them: they must not be there.
+    pub fn put_aside(&self, uuids: &[Uuid]) {
+        let mut state = self.state();
+        for uuid in uuids {
+            state.issued.get_mut(uuid).expect("only what was issued is put aside").fate = Fate::Refused;
+        }
+    }
+
     /// All that was issued.
     pub fn issued(&self) -> HashMap<Uuid, Issued> {
         self.state().issued.clone()
@@ -139,6 +155,14 @@ impl Oracle {
 }
 
 impl State {
+    fn make(&mut self, prefix: &str) -> Event {
+        let mut event = make(prefix, &mut self.rng);
+        if self.months > 0 {
+            event.at -= Duration::from_secs(self.rng.below(self.months) * 31 * 86_400);
+        }
+        event
+    }
+
     fn remember(&mut self, event: &Event) {
         let text = |key: &str| event.properties.get(key).and_then(Value::as_str).map(str::to_owned);
         let issued = Issued {
@@ -220,9 +244,11 @@ fn seal(event: &mut Event) {
     event.properties.insert("hash".to_owned(), hash.into());
 }
 
-/// The hash of an event: of its name, its distinct id and those properties that are nobody's but the sender's.
+/// The hash of an event: of its name, its distinct id and those properties that Tenrec leaves as they are.
 pub fn hash(name: &str, distinct_id: &str, properties: &Map<String, Value>) -> String {
-    let ours = properties.iter().filter(|(key, _)| !key.starts_with('$') && *key != "hash" && *key != "odd");
+    let ours = properties
+        .iter()
+        .filter(|(key, _)| !key.is_empty() && !["$", "odd", "hash"].iter().any(|p| key.starts_with(p)));
     let ours: Map<String, Value> = ours.map(|(key, value)| (key.clone(), value.clone())).collect();
     let text = sorted(&json!([name, distinct_id, ours])).to_string();
     Sha256::digest(text).iter().take(12).map(|byte| format!("{byte:02x}")).collect()

@@ -65,7 +65,7 @@ pub struct Round {
 
 /// The rounds of the test of this name, by the size of the run.
 pub fn rounds(name: &'static str, short: u64, pr: u64, long: u64) -> Rounds {
-    let minutes = number("TENREC_CHAOS_MINUTES").unwrap_or_else(|| by_size(2, 5, 60));
+    let minutes = number("TENREC_CHAOS_MINUTES").unwrap_or_else(|| by_size(1, 2, 60));
     let count = number("TENREC_CHAOS_ROUNDS").unwrap_or_else(|| by_size(short, pr, long));
     let seed = seed();
     // Shown by the test runner only if the test fails, or if asked for.

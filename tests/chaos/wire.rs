@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::lz64;
 use crate::oracle::Event;
+use crate::poison::NO_UTF_8;
 use crate::rng::Rng;
 
 /// The project's key.
@@ -78,23 +79,23 @@ impl Form {
             }
             Self::BrowserGzip => {
                 let query = format!("/e/?compression=gzip-js&ip=0&_={millis}&ver=1.391.2");
-                (query, "text/plain", gzip(&array()))
+                (query, "text/plain", gzip(&bytes(array())))
             }
             Self::Lz64 => {
                 let body = form(&lz64::compress(&array()), "&compression=lz64");
                 ("/e/?compression=lz64&ip=1".to_owned(), "application/x-www-form-urlencoded", body)
             }
             Self::Base64Form => {
-                let body = form(&STANDARD.encode(array()), "");
+                let body = form(&STANDARD.encode(bytes(array())), "");
                 ("/e/?beacon=1".to_owned(), "application/x-www-form-urlencoded", body)
             }
-            Self::V0 => ("/i/v0/e/".to_owned(), "text/plain", gzip(&array())),
-            Self::Batch => ("/batch/".to_owned(), "application/json", batch().into()),
-            Self::BatchGzip => ("/batch/".to_owned(), "application/json", gzip(&batch())),
+            Self::V0 => ("/i/v0/e/".to_owned(), "text/plain", gzip(&bytes(array()))),
+            Self::Batch => ("/batch/".to_owned(), "application/json", bytes(batch()).into()),
+            Self::BatchGzip => ("/batch/".to_owned(), "application/json", gzip(&bytes(batch()))),
             Self::V1 => {
                 let events = joined(events, |event| text(event, &json!({}), ""));
                 let body = format!(r#"{{"created_at":"{now}","batch":[{events}]}}"#);
-                ("/i/v1/analytics/events".to_owned(), "application/json", body.into())
+                ("/i/v1/analytics/events".to_owned(), "application/json", bytes(body).into())
             }
         };
         let method = if self == Self::Get { "GET" } else { "POST" };
@@ -185,8 +186,22 @@ fn text(event: &Event, beside: &Value, before: &str) -> String {
     )
 }
 
-fn gzip(text: &str) -> Bytes {
+fn gzip(text: &[u8]) -> Bytes {
     let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-    packer.write_all(text.as_bytes()).unwrap();
+    packer.write_all(text).unwrap();
     packer.finish().unwrap().into()
+}
+
+/// The bytes of a text, with a mark in it replaced by some that are no text.
+fn bytes(text: String) -> Vec<u8> {
+    let mut mark = [0; 4];
+    let mark = NO_UTF_8.encode_utf8(&mut mark).as_bytes();
+    if !text.contains(NO_UTF_8) {
+        return text.into_bytes();
+    }
+    let mut bytes = text.into_bytes();
+    while let Some(at) = bytes.windows(mark.len()).position(|window| window == mark) {
+        bytes.splice(at..at + mark.len(), [0xff, 0xc3, 0x28]);
+    }
+    bytes
 }

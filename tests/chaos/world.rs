@@ -13,7 +13,7 @@ use tenrec::storage::pg::PgAddress;
 
 use crate::drivers::Target;
 use crate::judge::Stores;
-use crate::support::{Tenrec, children_of, eventually};
+use crate::support::{SharedStores, Tenrec, children_of, eventually};
 use crate::wire::KEY;
 
 /// What the program calls the engine and Postgres in their command lines.
@@ -26,6 +26,8 @@ pub struct World {
     owns_dir: bool,
     variables: Vec<(String, String)>,
     tenrec: Option<Tenrec>,
+    /// If they are not embedded.
+    stores: Option<Stores>,
     /// Where it listens now.
     pub target: Target,
 }
@@ -44,6 +46,16 @@ impl World {
         this
     }
 
+    /// Starts on stores that are there already, and reaches ClickHouse by this URL.
+    pub async fn start_on(shared: &SharedDatabase, clickhouse_url: &str) -> Self {
+        let urls = [("DATABASE_URL", shared.pg_url.clone()), ("CLICKHOUSE_URL", clickhouse_url.to_owned())];
+        let mut this = Self::new(Tenrec::fresh_data_dir(), &urls);
+        this.owns_dir = true;
+        this.stores = Some(shared.stores.clone());
+        this.restart().await;
+        this
+    }
+
     /// On this directory, not started yet.
     pub fn new(dir: PathBuf, variables: &[(&str, String)]) -> Self {
         let own = [
@@ -54,7 +66,7 @@ impl World {
         let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let given = variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         let variables = own.into_iter().chain(given).collect();
-        Self { dir, owns_dir: false, variables, tenrec: None, target: Target::default() }
+        Self { dir, owns_dir: false, variables, tenrec: None, stores: None, target: Target::default() }
     }
 
     /// Starts it again; gives how long it took until it served.
@@ -117,9 +129,9 @@ impl World {
         assert!(status.success(), "{status}; said:\n{said}");
     }
 
-    /// Its embedded stores.
+    /// Its stores.
     pub fn stores(&self) -> Stores {
-        Stores { ch: engine_client(&self.dir), pg: self.pg() }
+        self.stores.clone().unwrap_or_else(|| Stores { ch: engine_client(&self.dir), pg: self.pg() })
     }
 
     fn pg(&self) -> sqlx::postgres::PgConnectOptions {
@@ -136,6 +148,33 @@ impl Drop for World {
             while fs::remove_dir_all(scratch).is_err() && started.elapsed() < Duration::from_secs(10) {
                 std::thread::sleep(Duration::from_millis(50));
             }
+        }
+    }
+}
+
+/// Databases of one test in stores that all tests of this process share.
+pub struct SharedDatabase {
+    pub name: String,
+    /// For `DATABASE_URL`.
+    pub pg_url: String,
+    /// The engine's.
+    pub socket: PathBuf,
+    pub stores: Stores,
+}
+
+impl SharedDatabase {
+    /// Makes empty ones.
+    pub async fn create() -> Self {
+        let shared = tokio::task::spawn_blocking(SharedStores::get).await.unwrap();
+        let name = shared.fresh_name();
+        shared.create_empty_pg(&name).await;
+        let sockets = shared.data_dir().join("run");
+        let dir: String = sockets.join("postgres").to_str().unwrap().replace('/', "%2F");
+        Self {
+            pg_url: format!("postgres://tenrec@localhost/{name}?host={dir}"),
+            socket: sockets.join("clickhouse/engine.sock"),
+            stores: Stores { ch: shared.ch_client(&name), pg: shared.pg_options(&name) },
+            name,
         }
     }
 }
