@@ -17,7 +17,6 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
-use jiff::Timestamp;
 
 use super::Cause;
 use crate::model::Clock;
@@ -46,7 +45,7 @@ impl Limits {
     }
 }
 
-/// Time for governor, from our own clock.
+/// Time for governor, from our own clock: not the time of day, which may be set back and would then keep people waiting.
 #[derive(Debug, Clone)]
 struct LimitClock(Clock);
 
@@ -54,7 +53,7 @@ impl governor::clock::Clock for LimitClock {
     type Instant = Nanos;
 
     fn now(&self) -> Nanos {
-        Nanos::new(u64::try_from(self.0.now().as_nanosecond()).unwrap_or(0))
+        Nanos::new(u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 }
 
@@ -102,8 +101,8 @@ pub struct AccountDelays {
 #[derive(Debug, Clone, Copy)]
 struct Attempts {
     count: u32,
-    /// When the next one may be made.
-    next_at: Timestamp,
+    /// When the next one may be made, by [`Clock::elapsed`].
+    next_at: Duration,
 }
 
 /// How the wait grows: nothing for the first `free`, then one second, doubled each time up to `longest`.
@@ -125,7 +124,7 @@ impl AccountDelays {
     /// # Errors
     /// [`Cause::TooMany`] with the time to wait.
     pub fn check(&self, email: &str, network: IpAddr) -> Result<(), Cause> {
-        let now = self.clock.now();
+        let now = self.clock.elapsed();
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         if attempts.len() > MAX_KEYS {
             attempts.retain(|_, seen| !is_forgotten(seen, now));
@@ -138,8 +137,7 @@ impl AccountDelays {
         for (key, _) in &keys {
             let Some(seen) = attempts.get(key).filter(|seen| !is_forgotten(seen, now)) else { continue };
             if seen.next_at > now {
-                let wait = seen.next_at.duration_since(now).unsigned_abs();
-                return Err(Cause::TooMany { retry_after: wait });
+                return Err(Cause::TooMany { retry_after: seen.next_at - now });
             }
         }
         for (key, growth) in keys {
@@ -161,7 +159,7 @@ impl AccountDelays {
     }
 }
 
-fn is_forgotten(seen: &Attempts, now: Timestamp) -> bool {
+fn is_forgotten(seen: &Attempts, now: Duration) -> bool {
     seen.next_at + FORGET_AFTER < now
 }
 

@@ -4,16 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-
 use super::refusal::CaptureError;
 use crate::model::{Clock, ProjectApiKey, ProjectId};
 use crate::storage::pg::Pg;
 
 /// A known key is asked for again after this long: so soon does a deleted project stop accepting.
-const KNOWN_FOR: SignedDuration = SignedDuration::from_secs(60);
+const KNOWN_FOR: Duration = Duration::from_secs(60);
 /// An unknown key is asked for again after this long: so soon does a new project begin to.
-const UNKNOWN_FOR: SignedDuration = SignedDuration::from_secs(5);
+const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 /// Most unknown keys remembered. Anybody can make them up, so they may not fill the memory.
 const MAX_UNKNOWN: usize = 10_000;
 /// Longest wait for Postgres.
@@ -30,14 +28,15 @@ pub(super) struct ProjectKeys {
 #[derive(Debug, Default)]
 struct Seen {
     known: HashMap<ProjectApiKey, Known>,
-    unknown: HashMap<ProjectApiKey, Timestamp>,
+    /// When Postgres was last asked for each, by [`Clock::elapsed`].
+    unknown: HashMap<ProjectApiKey, Duration>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Known {
     project: ProjectId,
-    /// When Postgres was last asked.
-    asked_at: Timestamp,
+    /// When Postgres was last asked, by [`Clock::elapsed`].
+    asked_at: Duration,
 }
 
 impl ProjectKeys {
@@ -50,7 +49,7 @@ impl ProjectKeys {
     /// # Errors
     /// [`CaptureError::UnknownKey`]; [`CaptureError::Unavailable`] if the key was never seen and Postgres does not answer.
     pub(super) async fn find(&self, key: &ProjectApiKey) -> Result<ProjectId, CaptureError> {
-        let now = self.clock.now();
+        let now = self.clock.elapsed();
         let before = match self.recall(key, now) {
             Recall::Fresh(project) => return Ok(project),
             Recall::Unknown => return Err(CaptureError::UnknownKey),
@@ -76,19 +75,19 @@ impl ProjectKeys {
         }
     }
 
-    fn recall(&self, key: &ProjectApiKey, now: Timestamp) -> Recall {
+    fn recall(&self, key: &ProjectApiKey, now: Duration) -> Recall {
         let seen = self.seen.read().expect("nobody panics while holding this lock");
         match seen.known.get(key) {
-            Some(known) if now.duration_since(known.asked_at) < KNOWN_FOR => Recall::Fresh(known.project),
+            Some(known) if now.saturating_sub(known.asked_at) < KNOWN_FOR => Recall::Fresh(known.project),
             Some(known) => Recall::Stale(known.project),
             None => match seen.unknown.get(key) {
-                Some(asked_at) if now.duration_since(*asked_at) < UNKNOWN_FOR => Recall::Unknown,
+                Some(asked_at) if now.saturating_sub(*asked_at) < UNKNOWN_FOR => Recall::Unknown,
                 _ => Recall::Never,
             },
         }
     }
 
-    fn remember(&self, key: &ProjectApiKey, project: Option<ProjectId>, asked_at: Timestamp) {
+    fn remember(&self, key: &ProjectApiKey, project: Option<ProjectId>, asked_at: Duration) {
         let mut seen = self.seen.write().expect("nobody panics while holding this lock");
         match project {
             Some(project) => {
@@ -98,7 +97,7 @@ impl ProjectKeys {
             None => {
                 seen.known.remove(key);
                 if seen.unknown.len() >= MAX_UNKNOWN {
-                    seen.unknown.retain(|_, at| asked_at.duration_since(*at) < UNKNOWN_FOR);
+                    seen.unknown.retain(|_, at| asked_at.saturating_sub(*at) < UNKNOWN_FOR);
                 }
                 if seen.unknown.len() < MAX_UNKNOWN {
                     seen.unknown.insert(key.clone(), asked_at);
@@ -133,8 +132,8 @@ mod tests {
     async fn without_postgres_known_keys_stay_known_and_others_may_try_again() {
         let clock = Clock::frozen("2026-11-21T12:00:00Z".parse().expect("a timestamp"));
         let keys = keys(&clock);
-        keys.remember(&key("phc_known"), Some(ProjectId::new(7)), clock.now());
-        keys.remember(&key("phc_unknown"), None, clock.now());
+        keys.remember(&key("phc_known"), Some(ProjectId::new(7)), clock.elapsed());
+        keys.remember(&key("phc_unknown"), None, clock.elapsed());
         assert_eq!(keys.find(&key("phc_known")).await.ok(), Some(ProjectId::new(7)));
         assert!(matches!(keys.find(&key("phc_unknown")).await, Err(CaptureError::UnknownKey)));
         clock.advance(Duration::from_secs(3600));
@@ -147,11 +146,11 @@ mod tests {
         let clock = Clock::frozen("2026-11-21T12:00:00Z".parse().expect("a timestamp"));
         let keys = keys(&clock);
         for n in 0..MAX_UNKNOWN + 500 {
-            keys.remember(&key(&format!("phc_{n}")), None, clock.now());
+            keys.remember(&key(&format!("phc_{n}")), None, clock.elapsed());
         }
         assert_eq!(keys.seen.read().expect("no panic").unknown.len(), MAX_UNKNOWN);
         clock.advance(Duration::from_secs(10));
-        keys.remember(&key("phc_next"), None, clock.now());
+        keys.remember(&key("phc_next"), None, clock.elapsed());
         assert_eq!(keys.seen.read().expect("no panic").unknown.len(), 1);
     }
 }

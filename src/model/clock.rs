@@ -1,7 +1,8 @@
 //! Where time and time-ordered ids come from.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use uuid::{NoContext, Uuid};
@@ -44,8 +45,19 @@ impl Clock {
         Timestamp::from_microsecond(micros).expect("microseconds that came from a timestamp make one")
     }
 
+    /// How much time has passed since some moment before. For waits and limits: setting the system's clock neither ends nor
+    /// prolongs them.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        match &self.0 {
+            Source::System => BEGUN.elapsed(),
+            Source::Frozen(hand) => Duration::from_micros(u64::try_from(hand.load(Ordering::Relaxed)).unwrap_or(0)),
+        }
+    }
+
     /// Moves a frozen clock; does nothing to the system's.
-    pub fn advance(&self, by: std::time::Duration) {
+    pub fn advance(&self, by: Duration) {
         if let Source::Frozen(hand) = &self.0 {
             hand.fetch_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX), Ordering::Relaxed);
         }
@@ -70,7 +82,9 @@ mod tests {
         let clock = Clock::frozen("2026-11-01T12:00:00Z".parse().expect("a timestamp"));
         let other = clock.clone();
         assert_eq!(clock.now(), other.now());
-        clock.advance(std::time::Duration::from_secs(60));
+        let before = clock.elapsed();
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(other.elapsed() - before, Duration::from_secs(60));
         assert_eq!(other.now().to_string(), "2026-11-01T12:01:00Z");
         assert_ne!(clock.new_uuid(), clock.new_uuid());
     }
