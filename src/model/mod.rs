@@ -6,6 +6,7 @@ mod ids;
 mod project;
 pub mod property_columns;
 pub mod query;
+pub mod session;
 mod time_zone;
 mod user;
 

@@ -68,9 +68,16 @@ pub struct StoredEvent {
     pub uuid: Uuid,
     /// The batch that wrote it.
     pub inserted_by: u64,
+    person_id: u64,
 }
 
 impl StoredEvent {
+    /// Whose it was when it was stored.
+    #[must_use]
+    pub fn person(&self) -> PersonId {
+        PersonId::from_event(self.person_id)
+    }
+
     /// The project it belongs to.
     #[must_use]
     pub fn project_id(&self) -> ProjectId {
@@ -238,7 +245,7 @@ impl ClickHouse {
         to: Timestamp,
     ) -> Result<Vec<StoredEvent>, ChError> {
         let projects: Vec<u64> = projects.iter().map(|p| p.as_u32().into()).collect();
-        let mut sql = Sql::new("SELECT project_id, uuid, inserted_by FROM events\nWHERE project_id IN ");
+        let mut sql = Sql::new("SELECT project_id, uuid, inserted_by, person_id FROM events\nWHERE project_id IN ");
         sql.param("Array(UInt32)", projects)
             .push("\n  AND timestamp >= fromUnixTimestamp64Micro(")
             .param("Int64", from.as_microsecond())

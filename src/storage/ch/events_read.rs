@@ -234,7 +234,7 @@ impl ClickHouse {
     }
 
     /// The rows of an answer, each read from a line of JSON.
-    async fn json_rows<T: DeserializeOwned>(&self, sql: &Sql) -> Result<Vec<T>, ChError> {
+    pub(super) async fn json_rows<T: DeserializeOwned>(&self, sql: &Sql) -> Result<Vec<T>, ChError> {
         let query = self
             .ask(sql)
             .with_setting("output_format_json_quote_64bit_integers", "0")
@@ -251,7 +251,11 @@ impl ClickHouse {
 
 /// The stretches of time in which a page is looked for, nearest first: they meet without overlap and together cover all.
 /// Each is (from, before); the filter's own bounds are not in them.
-fn stretches(filter: &EventFilter, page: EventPage, now: Timestamp) -> Vec<(Option<Timestamp>, Option<Timestamp>)> {
+pub(super) fn stretches(
+    filter: &EventFilter,
+    page: EventPage,
+    now: Timestamp,
+) -> Vec<(Option<Timestamp>, Option<Timestamp>)> {
     let upwards = matches!(page, EventPage::NewerThan(_));
     let start = match page {
         EventPage::Newest => filter.until.unwrap_or(now),
@@ -322,7 +326,7 @@ fn push_received_after(sql: &mut Sql, project: ProjectId, after: Timestamp) {
     sql.push("\n  AND received_at > fromUnixTimestamp64Milli(").param("Int64", after.as_millisecond()).push(", 'UTC')");
 }
 
-fn push_moment(sql: &mut Sql, at: Timestamp) {
+pub(super) fn push_moment(sql: &mut Sql, at: Timestamp) {
     sql.push("fromUnixTimestamp64Micro(").param("Int64", at.as_microsecond()).push(", 'UTC')");
 }
 

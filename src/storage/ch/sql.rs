@@ -100,6 +100,27 @@ impl Sql {
         self
     }
 
+    /// Appends a list of texts, `('…', unhex('…'))`. They are printed, because thousands do not fit where parameters
+    /// travel: as they are if they hold only letters, digits, `-` and `_`, else as hex digits, whoever sent them.
+    pub fn texts<'a>(&mut self, texts: impl IntoIterator<Item = &'a str>) -> &mut Self {
+        let is_plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        for (at, text) in texts.into_iter().enumerate() {
+            self.text.push(if at == 0 { '(' } else { ',' });
+            if is_plain(text) {
+                self.text.extend(["'", text, "'"]);
+            } else {
+                self.text.push_str("unhex('");
+                for byte in text.bytes() {
+                    self.text
+                        .extend([byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0')));
+                }
+                self.text.push_str("')");
+            }
+        }
+        self.text.push(')');
+        self
+    }
+
     /// Appends another statement with its parameters, renumbered; for parts that are built apart.
     pub fn append(&mut self, part: &Self) -> &mut Self {
         let mut rest = part.text.as_str();
@@ -136,6 +157,13 @@ impl Sql {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_printed_text_cannot_leave_its_quotes() {
+        let mut sql = Sql::new("x IN ");
+        sql.texts(["0199-aB_", "a'b", "\\", "é"]);
+        assert_eq!(sql.text(), r"x IN ('0199-aB_',unhex('612762'),unhex('5c'),unhex('c3a9'))");
+    }
 
     #[test]
     fn parts_are_renumbered_when_put_together() {
