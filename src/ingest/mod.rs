@@ -20,6 +20,7 @@ mod refusal;
 mod rejected;
 mod request;
 pub mod scanned;
+pub mod sessions;
 pub mod spool;
 pub mod timestamp;
 pub mod v1;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::ingest::AcceptedEvent;
 use crate::model::ProjectId;
-use crate::storage::ch::{ChError, ClickHouse, partition};
+use crate::storage::ch::{ChError, ClickHouse, StoredEvent, partition};
 
 /// How far the time of an event may differ when a client sends it again: its clock may have been corrected in between.
 const SLACK: SignedDuration = SignedDuration::from_hours(24);
@@ -25,11 +25,11 @@ pub(super) fn first_of_each(events: Vec<AcceptedEvent>) -> Vec<AcceptedEvent> {
     events.into_iter().filter(|event| seen.insert(key(event))).collect()
 }
 
-/// The stored ones among these events, each with the batch that wrote it.
+/// The stored ones among these events, each with the batch that wrote it and whose it is.
 pub(super) async fn find_stored(
     clickhouse: &ClickHouse,
     events: &[AcceptedEvent],
-) -> Result<HashMap<EventKey, u64>, ChError> {
+) -> Result<HashMap<EventKey, StoredEvent>, ChError> {
     // By month, as the table is: an event of last year must not make the look-up read all months up to now.
     let mut months: BTreeMap<i32, Vec<&AcceptedEvent>> = BTreeMap::new();
     for event in events {
@@ -44,7 +44,7 @@ pub(super) async fn find_stored(
         let from = times().min().unwrap_or(Timestamp::MIN).saturating_sub(SLACK).unwrap_or(Timestamp::MIN);
         let to = times().max().unwrap_or(Timestamp::MAX).saturating_add(SLACK).unwrap_or(Timestamp::MAX);
         for row in clickhouse.find_stored(&projects, &uuids, from, to).await? {
-            stored.insert((row.project_id(), row.uuid), row.inserted_by);
+            stored.insert((row.project_id(), row.uuid), row);
         }
     }
     Ok(stored)

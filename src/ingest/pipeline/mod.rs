@@ -8,7 +8,9 @@
 //! 2. [`identity`](crate::identity): whose are the rest?
 //! 3. `insert`: one insert for each month, all rows of it or none.
 //! 4. `definitions`: names for pickers.
-//! 5. Override rows are copied to ClickHouse, then the spool's cursor moves on.
+//! 5. Override rows are copied to ClickHouse.
+//! 6. `sessions`: what the batch's own events say about their sessions, when all of them are stored. Then the spool's cursor
+//!    moves on.
 //!
 //! Any step may fail, and the process may die between any two: the batch begins again at the look-up, with the same events
 //! under the same id, and finds what is done. So an insert whose outcome is unknown is never sent again blindly.
@@ -22,6 +24,7 @@ mod definitions;
 mod duplicates;
 mod insert;
 mod quarantine;
+mod sessions;
 mod status;
 mod steps;
 
@@ -93,7 +96,9 @@ impl Pipeline {
         let (stored, watched) = watch::channel(reader.stored_seq());
         let counters = Counters::new(clock.clone());
         let handle = PipelineHandle::new(watched, counters.clone());
-        let work = Work::new(Identity::new(pg.clone()), pg, clickhouse, clock, counters, config.quarantine_dir.clone());
+        let quarantine = config.quarantine_dir.clone();
+        let identity = Identity::new(pg.clone());
+        let work = Work::new(identity, pg, clickhouse, clock, counters, quarantine, reader.node());
         (Self { config, reader, work, stored }, handle)
     }
 
@@ -147,7 +152,7 @@ impl Pipeline {
 
     async fn store(&mut self, batch: SpoolBatch, shutdown: &CancellationToken) -> Result<(), Stopped> {
         let seq = batch.last_seq;
-        self.work.store(batch.id, batch.events, shutdown).await?;
+        self.work.store(batch.id, seq, batch.events, shutdown).await?;
         self.work.reach(Step::Cursor)?;
         let mut retries = Backoff::default();
         while let Err(error) = self.reader.stored(seq).await {

@@ -5,15 +5,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::backoff::Backoff;
 use super::definitions::Definitions;
 use super::duplicates::{find_stored, first_of_each, key};
 use super::insert::{insert, name_of};
 use super::quarantine::Quarantine;
+use super::sessions::{Sessions, Touched};
 use super::status::Counters;
 use crate::identity::{Identity, IdentityError, Resolved, Subject};
 use crate::ingest::AcceptedEvent;
+use crate::ingest::sessions::SessionFold;
 use crate::model::Clock;
 use crate::storage::ch::{self, ChError, ClickHouse};
 use crate::storage::pg::{self, Pg, PgError};
@@ -26,6 +29,7 @@ pub enum Step {
     Insert,
     Definitions,
     Overrides,
+    Sessions,
     Cursor,
 }
 
@@ -37,6 +41,7 @@ impl Step {
             Self::Insert => "insert",
             Self::Definitions => "definitions",
             Self::Overrides => "overrides",
+            Self::Sessions => "sessions",
             Self::Cursor => "cursor",
         }
     }
@@ -98,6 +103,7 @@ pub(super) struct Work {
     counters: Counters,
     quarantine: Quarantine,
     definitions: Definitions,
+    sessions: Sessions,
     /// The first batch may be the repetition of one whose insert still runs.
     is_first: bool,
     pub crash_before: Option<Step>,
@@ -111,6 +117,7 @@ impl Work {
         clock: Clock,
         counters: Counters,
         quarantine_dir: PathBuf,
+        node: Uuid,
     ) -> Self {
         Self {
             identity,
@@ -120,6 +127,7 @@ impl Work {
             counters,
             quarantine: Quarantine::new(quarantine_dir),
             definitions: Definitions::default(),
+            sessions: Sessions::new(node),
             is_first: true,
             crash_before: None,
         }
@@ -134,6 +142,7 @@ impl Work {
     pub async fn store(
         &mut self,
         batch: u64,
+        last_seq: u64,
         events: Vec<AcceptedEvent>,
         shutdown: &CancellationToken,
     ) -> Result<(), Stopped> {
@@ -141,10 +150,11 @@ impl Work {
         let all = events.len();
         let events = first_of_each(events);
         self.counters.duplicates(all - events.len());
+        let mut fold = SessionFold::default();
         // Halves of what a store refuses, the first on top: order decides who merges into whom.
         let mut parts = vec![(&events[..], None)];
         while let Some((part, resolved)) = parts.pop() {
-            let Some(refused) = self.store_part(batch, part, resolved, shutdown).await? else { continue };
+            let Some(refused) = self.store_part(batch, part, resolved, &mut fold, shutdown).await? else { continue };
             if let [event] = part {
                 self.quarantine(event, refused.step.as_str(), &refused.error, shutdown).await?;
                 continue;
@@ -155,48 +165,40 @@ impl Work {
             parts.extend([(second, of_second), (first, of_first)]);
         }
         self.is_first = false;
+        self.write_sessions(last_seq, Touched::new(fold), shutdown).await?;
         self.counters.oldest(None);
         Ok(())
     }
 
-    /// Tries until it is stored; says why if it never will be.
-    async fn store_part(
+    /// Tries until it is stored; says why if it never will be. What it stored goes into `fold`.
+    async fn store_part<'a>(
         &mut self,
         batch: u64,
-        events: &[AcceptedEvent],
+        events: &'a [AcceptedEvent],
         resolved: Option<Vec<Option<Resolved>>>,
+        fold: &mut SessionFold<'a>,
         shutdown: &CancellationToken,
     ) -> Result<Option<Refused>, Stopped> {
         let mut progress = Progress { unclear: self.is_first, resolved };
         let mut retries = Backoff::default();
         loop {
-            match self.attempt(batch, events, &mut progress, shutdown).await {
+            match self.attempt(batch, events, &mut progress, fold, shutdown).await {
                 Ok(()) => return Ok(None),
                 Err(Failure::Poison { step, error }) => {
                     return Ok(Some(Refused { step, error, resolved: progress.resolved }));
                 }
                 Err(Failure::Crash) => return Err(Stopped::Crash),
-                Err(Failure::Passing { step, error }) => {
-                    // Once in a while is enough to know; the status says it all the time.
-                    if retries.tries().is_power_of_two() || retries.tries() == 0 {
-                        let step = step.as_str();
-                        tracing::warn!(step, error, tries = retries.tries(), "Events wait for a store, trying again");
-                    }
-                    self.counters.retry(format!("{}: {error}", step.as_str()));
-                    retries.pause(shutdown).await;
-                    if shutdown.is_cancelled() {
-                        return Err(Stopped::Shutdown);
-                    }
-                }
+                Err(Failure::Passing { step, error }) => self.wait(step, error, &mut retries, shutdown).await?,
             }
         }
     }
 
-    async fn attempt(
+    async fn attempt<'a>(
         &mut self,
         batch: u64,
-        events: &[AcceptedEvent],
+        events: &'a [AcceptedEvent],
         progress: &mut Progress,
+        fold: &mut SessionFold<'a>,
         shutdown: &CancellationToken,
     ) -> Result<(), Failure> {
         if events.is_empty() {
@@ -209,7 +211,7 @@ impl Work {
         }
         let stored = find_stored(&self.clickhouse, events).await.map_err(in_clickhouse(Step::LookUp))?;
         let is_missing = |event: &AcceptedEvent| !stored.contains_key(&key(event));
-        let is_ours = |event: &AcceptedEvent| stored.get(&key(event)).is_none_or(|by| *by == batch);
+        let is_ours = |event: &AcceptedEvent| stored.get(&key(event)).is_none_or(|stored| stored.inserted_by == batch);
 
         self.reach(Step::Identity)?;
         if events.iter().any(is_missing) {
@@ -249,6 +251,20 @@ impl Work {
         for (event, reason) in dropped {
             self.quarantine(event, reason, "", shutdown).await?;
         }
+        // The last thing that can go wrong is behind: each event goes in once.
+        match &progress.resolved {
+            Some(resolved) => {
+                for (event, whose) in pairs(events, resolved.iter()) {
+                    if let (Resolved::Person { id, .. }, true) = (whose, is_ours(event)) {
+                        fold.add(event, *id);
+                    }
+                }
+            }
+            None => {
+                let ours = events.iter().filter_map(|event| Some((event, stored.get(&key(event))?)));
+                ours.filter(|(event, _)| is_ours(event)).for_each(|(event, stored)| fold.add(event, stored.person()));
+            }
+        }
         self.counters.stored(kept - dropped_count);
         self.counters.duplicates(events.len() - kept);
         Ok(())
@@ -282,6 +298,55 @@ impl Work {
         self.reach(Step::Overrides)?;
         let passing = |error: IdentityError| Failure::Passing { step: Step::Overrides, error: error.to_string() };
         self.identity.mirror_overrides(&self.clickhouse).await.map(drop).map_err(passing)
+    }
+
+    /// Tries until the batch is in its sessions.
+    async fn write_sessions(
+        &mut self,
+        last_seq: u64,
+        mut touched: Touched<'_>,
+        shutdown: &CancellationToken,
+    ) -> Result<(), Stopped> {
+        self.reach(Step::Sessions)?;
+        loop {
+            let part = touched.next_part();
+            if part.is_empty() {
+                return Ok(());
+            }
+            let mut retries = Backoff::default();
+            loop {
+                match self.sessions.write(&self.clickhouse, last_seq, &part).await {
+                    Ok(refused) => {
+                        for (project, _) in &refused {
+                            tracing::error!(project.id = %project, "ClickHouse refuses a session; its events are stored");
+                        }
+                        if !refused.is_empty() {
+                            self.counters.warning("session_refused", refused.len() as u64);
+                        }
+                        break;
+                    }
+                    Err(error) => self.wait(Step::Sessions, error.to_string(), &mut retries, shutdown).await?,
+                }
+            }
+        }
+    }
+
+    /// Says what a batch waits for, and waits before the next try.
+    async fn wait(
+        &self,
+        step: Step,
+        error: String,
+        retries: &mut Backoff,
+        shutdown: &CancellationToken,
+    ) -> Result<(), Stopped> {
+        // Once in a while is enough to know; the status says it all the time.
+        if retries.tries().is_power_of_two() || retries.tries() == 0 {
+            let step = step.as_str();
+            tracing::warn!(step, error, tries = retries.tries(), "Events wait for a store, trying again");
+        }
+        self.counters.retry(format!("{}: {error}", step.as_str()));
+        retries.pause(shutdown).await;
+        if shutdown.is_cancelled() { Err(Stopped::Shutdown) } else { Ok(()) }
     }
 
     /// Keeps the event aside; ends only when it is kept, counted as too many, or on shutdown.
@@ -323,10 +388,10 @@ fn subject(event: &AcceptedEvent) -> Subject<'_> {
 }
 
 /// The events that belong to somebody, with whom.
-fn pairs<'a>(
+fn pairs<'a, 'r>(
     events: &'a [AcceptedEvent],
-    resolved: impl Iterator<Item = &'a Option<Resolved>>,
-) -> impl Iterator<Item = (&'a AcceptedEvent, &'a Resolved)> {
+    resolved: impl Iterator<Item = &'r Option<Resolved>>,
+) -> impl Iterator<Item = (&'a AcceptedEvent, &'r Resolved)> {
     events.iter().zip(resolved).filter_map(|(event, resolved)| match resolved {
         Some(resolved @ Resolved::Person { .. }) => Some((event, resolved)),
         Some(Resolved::Dropped(_)) | None => None,

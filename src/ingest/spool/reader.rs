@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use super::cursor::Cursor;
 use super::frame::{Contents, FRAME_HEADER, FrameHeader, SEGMENT_HEADER, resync};
@@ -96,6 +97,12 @@ impl SpoolReader {
     #[must_use]
     pub fn stored_seq(&self) -> u64 {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).stored
+    }
+
+    /// This node's uuid: the same as long as the directory lives.
+    #[must_use]
+    pub fn node(&self) -> Uuid {
+        self.shared.node
     }
 
     /// Follows what is durable.

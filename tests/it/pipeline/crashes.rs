@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::rig::{PERSONS, Rig, event};
 
-const STEPS: [Step; 6] = [Step::LookUp, Step::Identity, Step::Insert, Step::Definitions, Step::Overrides, Step::Cursor];
+const STEPS: [Step; 7] =
+    [Step::LookUp, Step::Identity, Step::Insert, Step::Definitions, Step::Overrides, Step::Sessions, Step::Cursor];
 
 #[tokio::test]
 async fn an_event_counts_once_however_often_it_is_sent() {

@@ -5,3 +5,4 @@ mod identity;
 mod proxy;
 mod rig;
 mod round_trip;
+mod sessions;

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 #[derive(Clone)]
 pub struct Proxy(Arc<State>);
@@ -15,6 +15,8 @@ struct State {
     is_closed: AtomicBool,
     answers_to_drop: AtomicU32,
     dropped: AtomicU32,
+    /// Whose inserts lose their answers.
+    table: Mutex<&'static str>,
 }
 
 impl Proxy {
@@ -25,6 +27,7 @@ impl Proxy {
             is_closed: AtomicBool::new(false),
             answers_to_drop: AtomicU32::new(0),
             dropped: AtomicU32::new(0),
+            table: Mutex::new("events"),
         };
         let proxy = Self(Arc::new(state));
         let listener = UnixListener::bind(socket).unwrap();
@@ -45,6 +48,12 @@ impl Proxy {
 
     /// The answers to the next inserts of events get lost, though ClickHouse has carried them out.
     pub fn drop_answers(&self, count: u32) {
+        self.drop_answers_of("events", count);
+    }
+
+    /// The same for inserts into any table.
+    pub fn drop_answers_of(&self, table: &'static str, count: u32) {
+        *self.0.table.lock().unwrap() = table;
         self.0.answers_to_drop.store(count, Ordering::SeqCst);
     }
 
@@ -65,7 +74,8 @@ impl Proxy {
             this.copy(&up.0, &up.1, |this, bytes| {
                 if bytes.starts_with(b"POST ") {
                     let head = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned();
-                    seen.store(head.contains("INSERT+INTO+events"), Ordering::SeqCst);
+                    let insert = format!("INSERT+INTO+{}", this.0.table.lock().unwrap());
+                    seen.store(head.contains(&insert), Ordering::SeqCst);
                 }
                 !this.0.is_closed.load(Ordering::SeqCst)
             });

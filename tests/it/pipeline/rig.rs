@@ -22,10 +22,12 @@ use crate::support::SharedStores;
 pub struct Rig {
     name: String,
     dir: PathBuf,
+    /// The spool of the node that works now.
+    spool_dir: PathBuf,
     clock: Clock,
     pg: Pg,
     pub pool: PgPool,
-    clickhouse: ClickHouse,
+    pub clickhouse: ClickHouse,
     /// Between the pipeline and ClickHouse.
     pub proxy: Proxy,
     pub project: ProjectId,
@@ -81,11 +83,13 @@ impl Rig {
         let dir = stores.fresh_dir(&name);
         let proxy = Proxy::start(&dir.join("proxy.sock"), path);
         let clickhouse = ClickHouse::new(&ClickHouseAddress::Socket { path: dir.join("proxy.sock"), database });
-        let (spool, reader) = open_spool(&dir);
+        let spool_dir = dir.join("spool");
+        let (spool, reader) = open_spool(&spool_dir);
         Self {
             pg: Pg::new(stores.pg_options(&name), 4),
             name,
             dir,
+            spool_dir,
             clock: Clock::frozen(now()),
             pool,
             clickhouse,
@@ -152,13 +156,19 @@ impl Rig {
     async fn reopen(&mut self) {
         self.reader = None;
         self.spool.close().await;
-        let (spool, reader) = open_spool(&self.dir);
+        let (spool, reader) = open_spool(&self.spool_dir);
         (self.spool, self.reader) = (spool, Some(reader));
+    }
+
+    /// Goes on as another node of the same Tenrec, with a spool of its own.
+    pub async fn switch_node(&mut self, name: &str) {
+        self.spool_dir = self.dir.join(name);
+        self.reopen().await;
     }
 
     /// Restores the cursor of an empty spool: everything that is still in it comes again.
     pub async fn lose_cursor(&mut self) {
-        std::fs::remove_file(self.dir.join("spool/cursor")).unwrap();
+        std::fs::remove_file(self.spool_dir.join("cursor")).unwrap();
         self.reopen().await;
     }
 
@@ -224,5 +234,5 @@ impl Drop for Rig {
 }
 
 fn open_spool(dir: &std::path::Path) -> (Spool, SpoolReader) {
-    Spool::open(&SpoolConfig { dir: dir.join("spool"), max_bytes: 64 << 20 }).unwrap()
+    Spool::open(&SpoolConfig { dir: dir.to_owned(), max_bytes: 64 << 20 }).unwrap()
 }
