@@ -80,7 +80,7 @@ fn pages() -> Router<AppState> {
 
 /// Events and people, from the first one on.
 fn explorer() -> Router<AppState> {
-    use web::{events, home, insights, onboarding, persons};
+    use web::{events, home, insights, onboarding, persons, sessions};
     Router::new()
         .route("/project/{project}", get(home::get))
         .route("/project/{project}/home/tiles/{id}", get(home::get_tile))
@@ -98,6 +98,8 @@ fn explorer() -> Router<AppState> {
         .route("/project/{project}/events/live", get(events::get_live))
         .route("/project/{project}/events/live/feed", get(events::poll_live))
         .route("/project/{project}/events/{uuid}", get(events::get_detail))
+        .route("/project/{project}/sessions", get(sessions::get_list))
+        .route("/project/{project}/sessions/{session}", get(sessions::get_one))
         .route("/project/{project}/persons", get(persons::get_list))
         .route("/project/{project}/persons/{uuid}", get(persons::get_by_uuid))
         .route("/project/{project}/person/{distinct_id}", get(persons::get_by_distinct_id))

@@ -9,6 +9,7 @@ mod links;
 pub mod login;
 pub mod onboarding;
 pub mod persons;
+pub mod sessions;
 pub mod settings;
 pub mod setup;
 mod shell;

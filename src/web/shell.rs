@@ -37,6 +37,7 @@ pub enum Section {
     Home,
     Insights,
     Events,
+    Sessions,
     People,
     Settings,
 }
@@ -79,6 +80,7 @@ impl Shell {
                 (Section::Home, "Home", "home", ""),
                 (Section::Insights, "Insights", "insights", "/insights"),
                 (Section::Events, "Events", "events", "/events"),
+                (Section::Sessions, "Sessions", "sessions", "/sessions"),
                 (Section::People, "People", "people", "/persons"),
             ];
             entries.extend(pages.into_iter().map(|(section, label, icon, path)| Entry {

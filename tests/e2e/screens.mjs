@@ -32,7 +32,7 @@ const browser = await launchBrowser();
 try {
   const anonymous = ["/login"];
   const inside = [
-    "", "/onboarding", "/events", "/events/live", "/persons", "/insights", "/insights/new", "/insights/new?event=%24pageview&date=-30d",
+    "", "/onboarding", "/events", "/events/live", "/sessions", "/persons", "/insights", "/insights/new", "/insights/new?event=%24pageview&date=-30d",
     "/insights/new?event=%24pageview&breakdown=%24browser&date=-30d&display=bar", "/settings", "/settings/members",
   ].map((path) => `/project/${project}${path}`);
   const other = ["/settings/account", "/settings/api-keys", "/settings/projects/new", `/project/${project}/nothing-here`];
@@ -57,6 +57,9 @@ try {
       await page.goto(`${url}/project/${project}/persons`);
       const person = await page.locator(`main a[href*="/person"]`).first().getAttribute("href").catch(() => null);
       if (person) await shoot(person, "/person");
+      await page.goto(`${url}/project/${project}/sessions`);
+      const session = await page.locator(`main a[href*="/sessions/"]`).nth(3).getAttribute("href").catch(() => null);
+      if (session) await shoot(session, "/session");
       const expected = (problem) => problem.includes("nothing-here") || problem.includes("404");
       for (const problem of problems.filter((one) => !expected(one))) console.log(problem);
       await context.close();

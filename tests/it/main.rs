@@ -25,4 +25,5 @@ mod pipeline;
 mod projects;
 mod sdk;
 mod security;
+mod sessions_pages;
 mod trends;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::people::search_event_ids;
+use super::people::{person_labels, search_event_ids};
 use super::{ExploreError, PersonName};
 use crate::model::query::PropertyGroup;
 use crate::model::{PersonId, ProjectId};
@@ -110,14 +110,7 @@ pub async fn find_event(
 }
 
 async fn with_names(pg: &Pg, project: ProjectId, events: Vec<EventRecord>) -> Result<Vec<EventLine>, ExploreError> {
-    let mut ids: Vec<String> = events.iter().map(|event| event.distinct_id.clone()).collect();
-    ids.retain(|id| !id.contains('\0'));
-    ids.sort_unstable();
-    ids.dedup();
-    if ids.is_empty() {
-        return Ok(events.into_iter().map(|event| line(event, None)).collect());
-    }
-    let labels = pg.list_person_labels(project, &ids).await?;
+    let labels = person_labels(pg, project, events.iter().map(|event| event.distinct_id.clone()).collect()).await?;
     Ok(events
         .into_iter()
         .map(|event| {

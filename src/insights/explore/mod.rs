@@ -1,10 +1,12 @@
-//! Looking at single events and single people: what the explorer, the live page and a person's page show.
+//! Looking at single events, people and sessions: what the explorer, the live page and their own pages show.
 
 mod events;
 mod people;
+mod sessions;
 
 pub use events::{EventLine, EventList, EventQuery, count_received, find_event, list_events, list_received};
 pub use people::{Person, PersonFound, find_person};
+pub use sessions::{SessionLine, SessionList, SessionQuery, find_session, list_session_events, list_sessions};
 
 use crate::storage::ch::ChError;
 use crate::storage::pg::{PersonLabel, PersonRow, PgError};

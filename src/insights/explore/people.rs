@@ -1,11 +1,13 @@
 //! One person: with a profile, or only a distinct id that sent events.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
 use super::{ExploreError, PersonName};
 use crate::model::{PersonId, ProjectId};
 use crate::storage::ch::{ClickHouse, EventSpan};
-use crate::storage::pg::{PersonRow, Pg};
+use crate::storage::pg::{PersonLabel, PersonRow, Pg};
 
 /// How a page names the person it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,4 +100,19 @@ pub(super) async fn search_event_ids(pg: &Pg, project: ProjectId, search: &str) 
     ids.sort_unstable();
     ids.dedup();
     Ok(ids)
+}
+
+/// How the people with these distinct ids are called; those without a profile are not in the answer.
+pub(super) async fn person_labels(
+    pg: &Pg,
+    project: ProjectId,
+    mut ids: Vec<String>,
+) -> Result<HashMap<String, PersonLabel>, ExploreError> {
+    ids.retain(|id| !id.contains('\0'));
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    Ok(pg.list_person_labels(project, &ids).await?)
 }

@@ -78,7 +78,7 @@ impl EventTable {
                 Line {
                     uuid,
                     open_href: format!("{}#e{uuid}", open_href(uuid)),
-                    detail_src: detail_src(project, &line.event),
+                    detail_src: event_href(project, &line.event),
                     cells: columns.iter().map(|column| cell(project, zone, column, line)).collect(),
                     detail: open
                         .filter(|open| open.event.uuid == uuid)
@@ -102,7 +102,8 @@ impl EventTable {
 }
 
 /// Where one event is shown: its time spares a look through all events.
-fn detail_src(project: ProjectId, event: &EventRecord) -> String {
+#[must_use]
+pub fn event_href(project: ProjectId, event: &EventRecord) -> String {
     format!("/project/{project}/events/{}?at={}", event.uuid, event.at.as_microsecond())
 }
 
@@ -173,7 +174,8 @@ pub fn person_href(project: ProjectId, distinct_id: &str) -> String {
 }
 
 /// Text as one segment of a path.
-fn path_segment(text: &str) -> String {
+#[must_use]
+pub fn path_segment(text: &str) -> String {
     use std::fmt::Write;
     let mut segment = String::with_capacity(text.len());
     for byte in text.bytes() {

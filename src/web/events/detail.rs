@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::cells::{event_label, person_href, time_text, value_text, web_address};
 use crate::insights::explore::EventLine;
+use crate::model::session::MAX_SESSION_ID_CHARS;
 use crate::model::{ProjectId, property_columns};
+use crate::web::sessions::session_href;
 
 /// One event in full.
 #[derive(Debug, Clone)]
@@ -17,6 +19,8 @@ pub struct EventDetail {
     pub person: String,
     pub person_href: String,
     pub has_profile: bool,
+    /// The session it belongs to.
+    pub session_href: Option<String>,
     pub trend_href: String,
     /// The explorer with this event's name only.
     pub same_href: String,
@@ -64,6 +68,12 @@ impl EventDetail {
             person: line.person.label.clone(),
             person_href: person_href(project, &event.distinct_id),
             has_profile: line.person.has_profile,
+            session_href: event
+                .properties
+                .get("$session_id")
+                .and_then(Value::as_str)
+                .filter(|id| (1..=MAX_SESSION_ID_CHARS).contains(&id.chars().count()))
+                .map(|id| session_href(project, id)),
             trend_href: format!("/project/{project}/insights/new?{encoded}"),
             same_href: format!("/project/{project}/events?{encoded}"),
             time: time_text(zone, event.at),

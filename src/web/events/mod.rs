@@ -10,12 +10,14 @@ mod live;
 mod range;
 mod state;
 
-pub use cells::{Cell, EventTable, Line, person_href, time_text};
+pub use cells::{Cell, EventTable, Line, event_href, event_label, path_segment, person_href, time_text, web_address};
 pub use columns::Column;
 pub use detail::{EventDetail, PropertyLine, property_lines};
 pub use event::get as get_detail;
 pub use explorer::{get, open_line};
+pub use form::{Chip, Preset};
 pub use live::{get as get_live, poll as poll_live};
+pub use range::{PRESETS, Range};
 pub use state::{cursor_text, read_cursor};
 
 use crate::http::Cause;

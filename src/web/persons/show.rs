@@ -32,6 +32,7 @@ struct PersonPageView {
     last_seen: Option<Moment>,
     event_count: u64,
     events_href: Option<String>,
+    sessions_href: Option<String>,
     table: EventTable,
     newest: Option<String>,
     newer: Option<String>,
@@ -137,7 +138,8 @@ async fn show(
     let table = EventTable::new(project.id, &zone, columns, &list.lines, open_line.as_ref(), |uuid| {
         if open == Some(uuid) { format!("{base}?{here}") } else { format!("{base}?{here}open={uuid}") }
     });
-    let person_param = person.distinct_id.as_ref().map(|id| serde_urlencoded::to_string([("person", id)]));
+    let person_param = person.distinct_id.as_ref().and_then(|id| serde_urlencoded::to_string([("person", id)]).ok());
+    let list_of = |what: &str| person_param.as_ref().map(|param| format!("/project/{}/{what}?{param}", project.id));
     let page = PersonPageView {
         shell: Shell::load(state, &access.user, Some(project), Section::People).await?,
         initial: person
@@ -151,7 +153,8 @@ async fn show(
         first_seen: person.span.map(|span| Moment::new(&zone, span.first)),
         last_seen: person.span.map(|span| Moment::new(&zone, span.last)),
         event_count: person.span.map_or(0, |span| span.count),
-        events_href: person_param.and_then(Result::ok).map(|param| format!("/project/{}/events?{param}", project.id)),
+        events_href: list_of("events"),
+        sessions_href: list_of("sessions").map(|href| format!("{href}&visitors=all")),
         profile: person.profile.map(|profile| Profile {
             uuid: profile.uuid.to_string(),
             is_identified: profile.is_identified,

@@ -327,7 +327,8 @@ async fn what_is_not_stored_is_in_no_session() {
     rig.ch_execute("ALTER TABLE events ADD CONSTRAINT no_poison CHECK event != 'poison'").await;
     let mut events: Vec<_> = (0..20)
         .map(|number| {
-            let properties = object(json!({ "$session_id": "s", "$current_url": format!("https://shop.example/{number}") }));
+            let properties =
+                object(json!({ "$session_id": "s", "$current_url": format!("https://shop.example/{number}") }));
             AcceptedEvent { properties, ..event(number, "$pageview", "ada", json!({})) }
         })
         .collect();
