@@ -58,7 +58,7 @@ try {
       const person = await page.locator(`main a[href*="/person"]`).first().getAttribute("href").catch(() => null);
       if (person) await shoot(person, "/person");
       await page.goto(`${url}/project/${project}/sessions`);
-      const session = await page.locator(`main a[href*="/sessions/"]`).nth(3).getAttribute("href").catch(() => null);
+      const session = await page.locator(`main a[href*="/sessions/"]`).first().getAttribute("href").catch(() => null);
       if (session) await shoot(session, "/session");
       const expected = (problem) => problem.includes("nothing-here") || problem.includes("404");
       for (const problem of problems.filter((one) => !expected(one))) console.log(problem);

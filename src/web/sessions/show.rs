@@ -192,7 +192,8 @@ fn timeline(
             });
             at + 1
         });
-        let since = |before: jiff::Timestamp| event.at.duration_since(before).as_secs();
+        // As the session's length is counted: each moment cut to the second.
+        let since = |before: jiff::Timestamp| event.at.as_second() - before.as_second();
         let silence = previous.map(since).filter(|seconds| *seconds >= SILENCE_SECONDS);
         previous = Some(event.at);
         steps.push(TimelineStep {
