@@ -92,6 +92,15 @@ fn header_text(request: &Request, name: HeaderName) -> Option<String> {
     request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
+/// When the same request may succeed, if it may.
+pub(super) const fn retry_after_seconds(error: &CaptureError) -> Option<u32> {
+    match error {
+        CaptureError::Unavailable => Some(RETRY_AFTER_SECONDS),
+        CaptureError::TooMany { retry_after_seconds, .. } => Some(*retry_after_seconds),
+        _ => None,
+    }
+}
+
 /// A [`CaptureError`] as an answer.
 #[derive(Debug)]
 pub struct Refused(CaptureError);
@@ -119,6 +128,7 @@ impl Refused {
             E::MissingKey => (StatusCode::UNAUTHORIZED, "missing_api_key"),
             E::SeveralKeys => (StatusCode::UNAUTHORIZED, "several_api_keys"),
             E::InvalidKey(_) | E::UnknownKey => (StatusCode::UNAUTHORIZED, "invalid_api_key"),
+            E::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
             E::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             E::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
         }
@@ -131,13 +141,14 @@ impl IntoResponse for Refused {
         tracing::debug!(code, "Refused a request of an SDK");
         let kind = match status {
             StatusCode::UNAUTHORIZED => "authentication_error",
+            StatusCode::TOO_MANY_REQUESTS => "throttled_error",
             status if status.is_server_error() => "server_error",
             _ => "validation_error",
         };
         let body = Json(json!({"type": kind, "code": code, "detail": self.0.to_string(), "attr": null}));
         let mut response = (status, body).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        if let Some(seconds) = retry_after_seconds(&self.0) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

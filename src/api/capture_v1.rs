@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::capture::origin_of;
+use super::capture::{origin_of, retry_after_seconds};
 use crate::http::AppState;
 use crate::ingest::decode::DecodeError;
 use crate::ingest::enrich::Origin;
@@ -133,6 +133,7 @@ fn status_and_tag(error: &V1Error) -> (StatusCode, &'static str) {
             (StatusCode::UNAUTHORIZED, "missing_authorization")
         }
         E::Capture(C::InvalidKey(_) | C::UnknownKey) => (StatusCode::UNAUTHORIZED, "invalid_token"),
+        E::Capture(C::TooMany { .. }) => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
         E::Capture(C::Unavailable) => (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable"),
         E::Capture(C::Internal) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
     }
@@ -144,8 +145,12 @@ impl IntoResponse for V1Refused {
         tracing::debug!(code = tag, "Refused a request of an SDK");
         let body = json!({"error": tag, "error_description": self.0.to_string(), "error_uri": ""});
         let mut response = (status, Json(body)).into_response();
-        if status.is_server_error() {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(1));
+        let wait = match &self.0 {
+            V1Error::Capture(error @ CaptureError::TooMany { .. }) => retry_after_seconds(error),
+            _ => status.is_server_error().then_some(1),
+        };
+        if let Some(seconds) = wait {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

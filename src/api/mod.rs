@@ -1,6 +1,7 @@
 //! What machines call: capture, flags, the API of projects and queries, health.
 
 pub mod capture;
+pub mod capture_limit;
 pub mod capture_v1;
 pub mod cors;
 pub mod errors;

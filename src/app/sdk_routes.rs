@@ -6,10 +6,10 @@
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post};
 
-use crate::api::{capture, capture_v1, cors, flags, remote_config, sdk_bundles, side_channels};
+use crate::api::{capture, capture_limit, capture_v1, cors, flags, remote_config, sdk_bundles, side_channels};
 use crate::http::AppState;
 
 /// All of them, each open to every origin.
@@ -20,16 +20,26 @@ pub(super) fn sdk_routes(state: &AppState) -> Router<AppState> {
         .route("/array/{key}/array.js", get(remote_config::with_bundle))
         .route("/static/{file}", get(sdk_bundles::newest))
         .route("/static/{version}/{file}", get(sdk_bundles::of_version));
+    // Without a limit there is no layer: it would cost every request a little.
+    let is_limited = state.limits().capture.is_some();
+    let of_v0 = |methods: MethodRouter<_>| match is_limited {
+        true => methods.layer(from_fn_with_state(state.clone(), capture_limit::of_v0)),
+        false => methods,
+    };
+    let of_v1 = |methods: MethodRouter<_>| match is_limited {
+        true => methods.layer(from_fn_with_state(state.clone(), capture_limit::of_v1)),
+        false => methods,
+    };
     let slashed = [
-        ("/e", capture_events()),
-        ("/i/v0/e", capture_events()),
-        ("/batch", capture_events()),
-        ("/capture", capture_events()),
-        ("/track", capture_events()),
-        ("/i/v0/ai/batch", post(capture::ai_events)),
-        ("/i/v1/analytics/events", post(capture_v1::events)),
-        ("/i/v1/ai/events", post(capture_v1::ai_events)),
-        ("/engage", get(capture::person_updates).post(capture::person_updates)),
+        ("/e", of_v0(capture_events())),
+        ("/i/v0/e", of_v0(capture_events())),
+        ("/batch", of_v0(capture_events())),
+        ("/capture", of_v0(capture_events())),
+        ("/track", of_v0(capture_events())),
+        ("/i/v0/ai/batch", of_v0(post(capture::ai_events))),
+        ("/i/v1/analytics/events", of_v1(post(capture_v1::events))),
+        ("/i/v1/ai/events", of_v1(post(capture_v1::ai_events))),
+        ("/engage", of_v0(get(capture::person_updates).post(capture::person_updates))),
         ("/flags", get(flags::evaluate_nobody).post(flags::evaluate)),
         ("/decide", get(flags::decide_nobody).post(flags::decide)),
         ("/flags/definitions", get(flags::definitions)),

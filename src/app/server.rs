@@ -73,7 +73,13 @@ impl Server {
         });
         let routes = router(state.clone());
         let stop = lifecycle.no_more_requests();
-        lifecycle.spawn_requests(serve_connections(listener, routes, stop, ANSWER_WITHIN, ConnectionLimits::default()));
+        let limits = ConnectionLimits {
+            connections: state.config.limits.max_connections,
+            connections_per_ip: state.config.limits.max_connections_per_ip,
+            ..ConnectionLimits::default()
+        };
+        let proxies = state.config.server.trusted_proxies.clone();
+        lifecycle.spawn_requests(serve_connections(listener, routes, stop, ANSWER_WITHIN, limits, proxies));
         Ok(Self { state, address, lifecycle })
     }
 

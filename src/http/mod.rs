@@ -9,6 +9,7 @@ mod forms;
 pub mod middleware;
 mod next;
 mod pace;
+mod peers;
 mod rate_limit;
 mod security_headers;
 mod serve;

@@ -19,12 +19,13 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
 use super::Cause;
-use crate::model::Clock;
+use crate::config::LimitsConfig;
+use crate::model::{Clock, TokenBuckets};
 
 /// Most keys a limit holds before it drops those that would be let through anyway.
 const MAX_KEYS: usize = 20_000;
 
-/// The limits that pages keep.
+/// The limits that pages and capture keep.
 #[derive(Debug)]
 pub struct Limits {
     /// Sign-in attempts, per client network.
@@ -33,11 +34,14 @@ pub struct Limits {
     pub links: KeyedLimit<IpAddr>,
     /// Sign-in attempts, per account.
     pub accounts: AccountDelays,
+    /// Capture requests, per client network; none unless configured.
+    pub capture: Option<TokenBuckets<IpAddr>>,
 }
 
 impl Limits {
-    pub(super) fn new(clock: &Clock) -> Self {
+    pub(super) fn new(clock: &Clock, config: &LimitsConfig) -> Self {
         Self {
+            capture: TokenBuckets::new(config.requests_per_second_per_ip, config.requests_burst_per_ip, clock),
             sign_in: KeyedLimit::per_minute(5, 10, clock),
             links: KeyedLimit::per_minute(20, 20, clock),
             accounts: AccountDelays { clock: clock.clone(), attempts: Mutex::default() },
@@ -183,7 +187,7 @@ mod tests {
 
     fn setting() -> (Clock, Limits) {
         let clock = Clock::frozen("2026-11-01T12:00:00Z".parse().expect("a timestamp"));
-        let limits = Limits::new(&clock);
+        let limits = Limits::new(&clock, &crate::config::Config::defaults().limits);
         (clock, limits)
     }
 

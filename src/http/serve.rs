@@ -19,6 +19,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::pace::{Pace, Paced};
+use super::peers::Peers;
 use crate::telemetry::metrics;
 
 /// How much a connection may cost.
@@ -33,6 +35,8 @@ use crate::telemetry::metrics;
 pub struct ConnectionLimits {
     /// Connections open at once; more wait in the system's queue.
     pub connections: usize,
+    /// Connections open at once from one address; more are closed.
+    pub connections_per_ip: usize,
     /// From a connection's or a request's first byte to the end of its head.
     pub head_within: Duration,
     /// Between requests.
@@ -45,6 +49,7 @@ impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
             connections: 4096,
+            connections_per_ip: 2048,
             head_within: Duration::from_secs(10),
             idle_within: Duration::from_secs(60),
             stalled_within: Duration::from_secs(60),
@@ -56,15 +61,18 @@ impl Default for ConnectionLimits {
 const BUFFER_MAX_BYTES: usize = 64 << 10;
 
 /// Serves until `stop`; then takes no more connections and returns when the requests in flight are answered, or after
-/// `answer_within`. The other side's address is in the request's extensions as [`ConnectInfo`].
+/// `answer_within`. The other side's address is in the request's extensions as [`ConnectInfo`]. Trusted proxies may open as
+/// many connections as there are.
 pub async fn serve_connections(
     listener: TcpListener,
     routes: Router,
     stop: CancellationToken,
     answer_within: Duration,
     limits: ConnectionLimits,
+    trusted_proxies: Vec<IpNet>,
 ) {
     let places = Arc::new(Semaphore::new(limits.connections));
+    let peers = Peers::new(limits.connections_per_ip, trusted_proxies);
     let connections = TaskTracker::new();
     let end_now = CancellationToken::new();
     loop {
@@ -73,6 +81,10 @@ pub async fn serve_connections(
             accepted = accept(&listener, &places) => accepted,
         };
         let Some((stream, peer, place)) = accepted else { continue };
+        let Some(counted) = peers.enter(peer.ip()) else {
+            metrics::HTTP_CONNECTIONS_REFUSED.add(1);
+            continue;
+        };
         let connection = serve_connection(stream, peer, routes.clone(), limits, stop.clone());
         let end_now = end_now.clone();
         connections.spawn(async move {
@@ -82,7 +94,7 @@ pub async fn serve_connections(
                 () = end_now.cancelled() => {}
             }
             metrics::HTTP_CONNECTIONS.add(-1);
-            drop(place);
+            drop((place, counted));
         });
     }
     drop(listener);

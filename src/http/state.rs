@@ -50,7 +50,7 @@ impl AppState {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let limits = Limits::new(&parts.clock);
+        let limits = Limits::new(&parts.clock, &parts.config.limits);
         let door = Door::new(parts.pg.clone(), parts.clock.clone(), parts.config.limits.clone(), parts.spool.clone())
             .with_enricher(parts.enricher.clone());
         Self(Arc::new(Inner { parts, limits, door }))

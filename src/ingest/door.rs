@@ -4,6 +4,8 @@
 //! where it holds up nobody. What a [`glance`](super::glance) does not let pass goes the long way at once: `parse JSON → take
 //! apart → find the project → check, complete and normalise each event → enrich → spool`.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::enrich::Enricher;
@@ -16,7 +18,7 @@ use super::scanned::{Facts, ScannedRequest};
 use super::spool::{Spool, SpoolError};
 use super::v1::{V1Error, V1Request, V1Result};
 use crate::config::LimitsConfig;
-use crate::model::{Clock, ProjectApiKey, ProjectId};
+use crate::model::{Clock, ProjectApiKey, ProjectId, TokenBuckets};
 use crate::storage::pg::Pg;
 use crate::telemetry::metrics;
 
@@ -31,6 +33,8 @@ pub struct Door {
     limits: LimitsConfig,
     spool: Spool,
     enricher: Enricher,
+    /// Events of each project.
+    rate: Arc<Option<TokenBuckets<ProjectId>>>,
 }
 
 /// What became of a request.
@@ -46,7 +50,9 @@ impl Door {
     /// Puts the door in front of a spool.
     #[must_use]
     pub fn new(pg: Pg, clock: Clock, limits: LimitsConfig, spool: Spool) -> Self {
-        Self { keys: ProjectKeys::new(pg, clock.clone()), clock, limits, spool, enricher: Enricher::default() }
+        let rate = Arc::new(TokenBuckets::new(limits.events_per_second, limits.events_burst, &clock));
+        let keys = ProjectKeys::new(pg, clock.clone());
+        Self { keys, clock, limits, spool, enricher: Enricher::default(), rate }
     }
 
     /// The same door, adding to events by this.
@@ -89,9 +95,19 @@ impl Door {
             Ok::<_, V1Error>(checked)
         })
         .await??;
+        self.pace(project_id, checked.results.len())?;
         let arrivals = Arrivals { events: checked.accepted, rejected: checked.noted };
         self.keep(&arrivals).await?;
         Ok(checked.results)
+    }
+
+    /// Counts events of a project against its rate, those of a migration too: a limit that a sender can lift is none.
+    fn pace(&self, project_id: ProjectId, events: usize) -> Result<(), CaptureError> {
+        let Some(rate) = &*self.rate else { return Ok(()) };
+        rate.take(&project_id, events).map_err(|wait| {
+            metrics::EVENTS_LIMITED.add(events as u64);
+            CaptureError::too_many("events of this project", wait)
+        })
     }
 
     fn ai_limits(&self) -> LimitsConfig {
@@ -119,6 +135,7 @@ impl Door {
             }
         };
         let project_id = self.find_project(read.key()).await?;
+        self.pace(project_id, read.event_count())?;
         let (clock, enricher) = (self.clock.clone(), self.enricher.clone());
         let checked = off_the_reactor(body_bytes, move || {
             let mut checked = read.check(project_id, &clock, &limits);

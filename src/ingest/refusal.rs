@@ -1,5 +1,7 @@
 //! What is not accepted, and why: a whole request, or one event of it.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::InvalidApiKey;
@@ -38,9 +40,21 @@ pub enum CaptureError {
     /// Nothing was accepted, and the same request may succeed a little later.
     #[error("events cannot be accepted at the moment, try again in {RETRY_AFTER_SECONDS} seconds")]
     Unavailable,
+    /// Nothing was accepted, because too much came before; the same request passes after this long.
+    #[error("too many {of}: send this again in {retry_after_seconds} seconds")]
+    TooMany { of: &'static str, retry_after_seconds: u32 },
     /// A defect of ours.
     #[error("the request could not be read because of an error in the server")]
     Internal,
+}
+
+impl CaptureError {
+    /// Too many of something, for this long.
+    #[must_use]
+    pub fn too_many(of: &'static str, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self::TooMany { of, retry_after_seconds: u32::try_from(seconds.max(1)).unwrap_or(u32::MAX) }
+    }
 }
 
 impl From<InflateError> for CaptureError {

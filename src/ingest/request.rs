@@ -115,6 +115,12 @@ impl ReadRequest {
         &self.parsed.key
     }
 
+    /// How many events it holds.
+    #[must_use]
+    pub fn event_count(&self) -> usize {
+        self.parsed.events.len()
+    }
+
     /// Checks and completes every event; *now* is when the request came in.
     #[must_use]
     pub fn check(self, project_id: ProjectId, clock: &Clock, limits: &LimitsConfig) -> CheckedEvents {

@@ -8,6 +8,7 @@ pub mod property_columns;
 pub mod query;
 pub mod session;
 mod time_zone;
+mod token_bucket;
 mod user;
 
 pub use api_key::{InvalidApiKey, PersonalApiKey, ProjectApiKey, random_secret, secret_hash};
@@ -17,4 +18,5 @@ pub use ids::{
 };
 pub use project::{Project, Role};
 pub use time_zone::{InvalidTimeZone, TimeZoneName};
+pub use token_bucket::TokenBuckets;
 pub use user::{Organization, User};

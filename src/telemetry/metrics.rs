@@ -16,6 +16,10 @@ pub static EVENTS_STORED: Counter = Counter::new();
 pub static EVENTS_DUPLICATE: Counter = Counter::new();
 /// Events refused at the door, by reason.
 pub static EVENTS_REJECTED: CounterVec = CounterVec::new("reason");
+/// Events answered with 429 because their project sends too many.
+pub static EVENTS_LIMITED: Counter = Counter::new();
+/// Capture requests answered with 429 because their address sends too many.
+pub static REQUESTS_LIMITED: Counter = Counter::new();
 /// Events that no store takes, kept aside, by reason.
 pub static EVENTS_QUARANTINED: CounterVec = CounterVec::new("reason");
 /// Bytes the spool takes on disk.
@@ -36,6 +40,8 @@ pub static HTTP_RESPONSES: CounterVec = CounterVec::new("status");
 pub static HTTP_SECONDS: Histogram = Histogram::new();
 /// Connections open now.
 pub static HTTP_CONNECTIONS: Gauge = Gauge::new();
+/// Connections closed at once because their address had too many open.
+pub static HTTP_CONNECTIONS_REFUSED: Counter = Counter::new();
 /// Connections closed because the other side was too slow, by what it was slow with.
 pub static HTTP_TIMEOUTS: CounterVec = CounterVec::new("part");
 /// Times an embedded store was started again.
@@ -48,6 +54,12 @@ const ALL: &[(&str, &str, &dyn Metric)] = &[
     ("tenrec_events_stored_total", "Events written to ClickHouse", &EVENTS_STORED),
     ("tenrec_events_duplicate_total", "Events left out because they were stored before", &EVENTS_DUPLICATE),
     ("tenrec_events_rejected_total", "Events refused at the door", &EVENTS_REJECTED),
+    ("tenrec_events_limited_total", "Events answered with 429 because their project sends too many", &EVENTS_LIMITED),
+    (
+        "tenrec_requests_limited_total",
+        "Capture requests answered with 429 because their address sends too many",
+        &REQUESTS_LIMITED,
+    ),
     ("tenrec_events_quarantined_total", "Events that no store takes, kept aside", &EVENTS_QUARANTINED),
     ("tenrec_spool_used_bytes", "Bytes the spool takes on disk", &SPOOL_USED_BYTES),
     ("tenrec_spool_max_bytes", "Bytes the spool may take before capture answers 503", &SPOOL_MAX_BYTES),
@@ -58,6 +70,11 @@ const ALL: &[(&str, &str, &dyn Metric)] = &[
     ("tenrec_http_responses_total", "Answers by class of status", &HTTP_RESPONSES),
     ("tenrec_http_request_seconds", "Time from a request's head to its answer's head", &HTTP_SECONDS),
     ("tenrec_http_connections", "Connections open now", &HTTP_CONNECTIONS),
+    (
+        "tenrec_http_connections_refused_total",
+        "Connections closed because their address had too many open",
+        &HTTP_CONNECTIONS_REFUSED,
+    ),
     ("tenrec_http_timeouts_total", "Connections closed because the other side was too slow", &HTTP_TIMEOUTS),
     ("tenrec_child_restarts_total", "Times an embedded store was started again", &CHILD_RESTARTS),
     ("tenrec_part_up", "Whether a part works", &PART_UP),
