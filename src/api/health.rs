@@ -25,7 +25,9 @@ pub struct Readiness {
     status: Status,
     postgres: Part,
     clickhouse: Part,
-    spool: Part,
+    /// None where events are acknowledged only once they are stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spool: Option<Part>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -55,23 +57,26 @@ impl Part {
 }
 
 /// `GET /readyz`: whether requests should come here. 200 while events are taken, even if ClickHouse is down (then
-/// `degraded`); 503 without Postgres, with a full spool, or while ending.
+/// `degraded`); 503 without Postgres, with a full spool, or while ending. Without a spool, events are taken only while both
+/// stores are up.
 pub async fn ready(State(state): State<AppState>) -> Response {
     let (pg, ch) = tokio::join!(
         tokio::time::timeout(ANSWER_WITHIN, state.pg.ping()),
         tokio::time::timeout(ANSWER_WITHIN, state.ch.ping()),
     );
-    let spool = state.spool.status();
+    let spool = state.intake.spool_status();
     let postgres = Part::of(matches!(pg, Ok(Ok(()))));
     let clickhouse = Part::of(matches!(ch, Ok(Ok(()))));
-    let spool = if spool.used_bytes >= spool.max_bytes { Part::Full } else { Part::Up };
-    for (name, part) in [("postgres", postgres), ("clickhouse", clickhouse), ("spool", spool)] {
-        metrics::PART_UP.with(name).set(i64::from(part == Part::Up));
+    let spool = spool.map(|spool| if spool.used_bytes >= spool.max_bytes { Part::Full } else { Part::Up });
+    for (name, part) in [("postgres", Some(postgres)), ("clickhouse", Some(clickhouse)), ("spool", spool)] {
+        if let Some(part) = part {
+            metrics::PART_UP.with(name).set(i64::from(part == Part::Up));
+        }
     }
     let status = match (postgres, clickhouse, spool) {
         _ if state.shutdown.is_cancelled() => Status::Unavailable,
-        (Part::Up, Part::Up, Part::Up) => Status::Ready,
-        (Part::Up, _, Part::Up) => Status::Degraded,
+        (Part::Up, Part::Up, None | Some(Part::Up)) => Status::Ready,
+        (Part::Up, _, Some(Part::Up)) => Status::Degraded,
         _ => Status::Unavailable,
     };
     let code = if status == Status::Unavailable { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
@@ -93,10 +98,11 @@ pub async fn version() -> Json<Version> {
 
 /// `GET /metrics`: Prometheus' text format.
 pub async fn metrics(State(state): State<AppState>) -> Response {
-    let spool = state.spool.status();
-    metrics::SPOOL_USED_BYTES.set(i64::try_from(spool.used_bytes).unwrap_or(i64::MAX));
-    metrics::SPOOL_MAX_BYTES.set(i64::try_from(spool.max_bytes).unwrap_or(i64::MAX));
-    metrics::SPOOL_FAILED_WRITES.set(i64::try_from(spool.failed_writes).unwrap_or(i64::MAX));
+    if let Some(spool) = state.intake.spool_status() {
+        metrics::SPOOL_USED_BYTES.set(i64::try_from(spool.used_bytes).unwrap_or(i64::MAX));
+        metrics::SPOOL_MAX_BYTES.set(i64::try_from(spool.max_bytes).unwrap_or(i64::MAX));
+        metrics::SPOOL_FAILED_WRITES.set(i64::try_from(spool.failed_writes).unwrap_or(i64::MAX));
+    }
     let pipeline = state.pipeline.status();
     metrics::EVENTS_STORED.set(pipeline.stored);
     metrics::EVENTS_DUPLICATE.set(pipeline.duplicates);

@@ -9,10 +9,11 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 
 use super::{Lifecycle, router};
-use crate::config::Config;
+use crate::config::{Ack, Config};
 use crate::embedded;
 use crate::http::{AppState, ConnectionLimits, Parts, serve_connections};
 use crate::ingest::enrich::{Enricher, GeoIp};
+use crate::ingest::intake::{Intake, IntakeReader, Queue, QueueConfig};
 use crate::ingest::pipeline::{Pipeline, PipelineConfig, PipelineParts};
 use crate::ingest::spool::{Spool, SpoolConfig};
 use crate::model::Clock;
@@ -35,7 +36,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the spool in `data_dir`, starts the workers, and serves on `config.server`'s address. The stores must be
+    /// Opens the spool in `data_dir` (unless `TENREC_ACK` says that there is none), starts the workers, and serves on `config.server`'s address. The stores must be
     /// migrated.
     ///
     /// # Errors
@@ -49,11 +50,14 @@ impl Server {
         })?;
         let address = listener.local_addr().context("could not read the address we listen on")?;
         let enricher = Enricher::new(open_geoip(&config)?, config.enrich.store_ip);
-        let spool = SpoolConfig { dir: data_dir.join("spool"), max_bytes: config.limits.spool_max_mb << 20 };
-        let (spool, reader) = Spool::open(&spool).context("could not open the spool")?;
-        let reader = reader.with_enricher(enricher.clone());
+        let (intake, reader) = open_intake(&config, data_dir, &lifecycle, &enricher)?;
         let parts = PipelineParts { reader, pg: pg.clone(), clickhouse: ch.clone(), clock: clock.clone() };
-        let (pipeline, handle) = Pipeline::new(PipelineConfig::new(data_dir.join("quarantine")), parts);
+        let pipeline = PipelineConfig::new(data_dir.join("quarantine"));
+        let pipeline = match config.stores.ack {
+            Ack::Spool => pipeline,
+            Ack::Store => pipeline.while_senders_wait(),
+        };
+        let (pipeline, handle) = Pipeline::new(pipeline, parts);
         // A token of its own: the pipeline cancels it when it crashes, and that must not look like being asked to end.
         let end = lifecycle.no_more_work().child_token();
         lifecycle.spawn_worker("pipeline", async move {
@@ -65,7 +69,7 @@ impl Server {
             clock,
             pg,
             ch,
-            spool,
+            intake,
             enricher,
             pipeline: handle,
             shutdown: lifecycle.no_more_requests(),
@@ -104,12 +108,40 @@ impl Server {
     /// Answers what is in flight, stores what is queued, and ends: 14 s at most.
     pub async fn stop(self) {
         self.lifecycle.stop_requests().await;
-        let stored = self.state.pipeline.stored_up_to(self.state.spool.position());
+        let stored = self.state.pipeline.stored_up_to(self.state.intake.position());
         if !matches!(tokio::time::timeout(STORE_WITHIN, stored).await, Ok(true)) {
-            tracing::warn!("Not everything is stored yet; the rest is in the spool for the next start");
+            match self.state.config.stores.ack {
+                Ack::Spool => {
+                    tracing::warn!("Not everything is stored yet; the rest is in the spool for the next start")
+                }
+                Ack::Store => {
+                    tracing::warn!("Not everything could be stored; those who sent it were told to send it again")
+                }
+            }
         }
         self.lifecycle.stop_workers(FINISH_WITHIN).await;
-        self.state.spool.close().await;
+        self.state.intake.close().await;
+    }
+}
+
+/// Where accepted events wait: on disk, or in memory while their senders wait.
+fn open_intake(
+    config: &Config,
+    data_dir: &Path,
+    lifecycle: &Lifecycle,
+    enricher: &Enricher,
+) -> anyhow::Result<(Intake, IntakeReader)> {
+    match config.stores.ack {
+        Ack::Spool => {
+            let spool = SpoolConfig { dir: data_dir.join("spool"), max_bytes: config.limits.spool_max_mb << 20 };
+            let (spool, reader) = Spool::open(&spool).context("could not open the spool")?;
+            Ok((spool.into(), reader.with_enricher(enricher.clone()).into()))
+        }
+        Ack::Store => {
+            let (queue, reader) = Queue::new(QueueConfig::default(), lifecycle.no_more_requests());
+            let queue = queue.with_enricher(enricher.clone());
+            Ok((Intake::Queue(queue), IntakeReader::Queue(reader)))
+        }
     }
 }
 

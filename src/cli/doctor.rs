@@ -12,7 +12,7 @@ use nix::sys::statvfs::statvfs;
 
 use super::migrate::list_pending;
 use crate::app::Stores;
-use crate::config::Config;
+use crate::config::{Ack, Config};
 use crate::embedded::Parts;
 use crate::model::Clock;
 
@@ -44,6 +44,7 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     let dir = config.stores.data_dir();
     report.add("Data directory", data_dir(&dir));
     report.add("Disk space", disk_space(&dir));
+    report.add("Acknowledgement", acknowledgement(config, std::env::var_os("DYNO").is_some()));
     let stores = if report.bad == 0 { Some(Stores::open_or_join(&config.stores).await) } else { None };
     let is_running = matches!(&stores, Some(Ok(stores)) if stores.is_joined());
     report.add("Port", port(SocketAddr::from((config.server.host, config.server.port)), is_running));
@@ -140,6 +141,23 @@ fn data_dir(dir: &Path) -> Finding {
     }
 }
 
+fn acknowledgement(config: &Config, is_disk_lost: bool) -> Finding {
+    let is_embedded = config.stores.database_url.is_none() || config.stores.clickhouse_url.is_none();
+    match config.stores.ack {
+        Ack::Spool if is_disk_lost => Warning(
+            "events are acknowledged once they are on this disk, which this platform does not keep; set TENREC_ACK=store"
+                .to_owned(),
+        ),
+        Ack::Spool => Good("events are acknowledged once they are on this disk".to_owned()),
+        Ack::Store if is_embedded => Warning(
+            "events are acknowledged once they are stored, but a store is on this disk too: TENREC_ACK=spool is faster \
+             and as safe"
+                .to_owned(),
+        ),
+        Ack::Store => Good("events are acknowledged once both stores have them".to_owned()),
+    }
+}
+
 fn disk_space(dir: &Path) -> Finding {
     let Ok(disk) = statvfs(dir) else { return Warning(format!("could not ask for the disk of {}", dir.display())) };
     #[expect(clippy::useless_conversion, reason = "the width of both differs between systems")]
@@ -200,6 +218,18 @@ const BUILT_AFTER_SECONDS: i64 = 1_793_491_200;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_acknowledgement_that_means_less_than_it_seems_is_told() {
+        let mut config = Config::defaults();
+        assert!(matches!(acknowledgement(&config, false), Good(_)));
+        assert!(matches!(acknowledgement(&config, true), Warning(text) if text.contains("TENREC_ACK=store")));
+        config.stores.ack = Ack::Store;
+        assert!(matches!(acknowledgement(&config, true), Warning(_)), "with embedded stores");
+        config.stores.database_url = Some("postgres://db".parse().expect("a secret"));
+        config.stores.clickhouse_url = Some("http://ch".parse().expect("a secret"));
+        assert!(matches!(acknowledgement(&config, true), Good(_)));
+    }
 
     #[test]
     fn clocks_apart_and_clocks_in_the_past_are_told() {

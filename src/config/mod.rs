@@ -15,7 +15,7 @@ pub use init::InitConfig;
 pub use limits::LimitsConfig;
 pub use secret::Secret;
 pub use server::{LogFormat, ServerConfig};
-pub use stores::StoresConfig;
+pub use stores::{Ack, StoresConfig};
 pub use unknown::{UnknownVariable, refuse_unknown_variables};
 
 /// All that `tenrec serve` can be told.

@@ -22,9 +22,22 @@ pub struct StoresConfig {
     /// Memory the embedded ClickHouse engine may use, in MB.
     #[arg(long, env = "TENREC_ENGINE_MEMORY_MB", default_value_t = 1500, value_parser = clap::value_parser!(u64).range(300..))]
     pub engine_memory_mb: u64,
+    /// When capture answers 200: once events are on this machine's disk (spool), or once both stores have them (store), for
+    /// platforms whose disk is not kept.
+    #[arg(long, env = "TENREC_ACK", value_enum, default_value_t = Ack::Spool)]
+    pub ack: Ack,
     /// Most connections to Postgres.
     #[arg(long, env = "TENREC_DATABASE_CONNECTIONS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=200))]
     pub database_connections: u32,
+}
+
+/// What an acknowledgement means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Ack {
+    /// The events are on this machine's disk.
+    Spool,
+    /// Both stores have the events. Nothing is kept on disk; while a store is away, capture answers 503.
+    Store,
 }
 
 impl StoresConfig {

@@ -10,8 +10,8 @@ use super::Limits;
 use crate::config::Config;
 use crate::ingest::Door;
 use crate::ingest::enrich::Enricher;
+use crate::ingest::intake::Intake;
 use crate::ingest::pipeline::PipelineHandle;
-use crate::ingest::spool::Spool;
 use crate::model::Clock;
 use crate::storage::ch::ClickHouse;
 use crate::storage::pg::Pg;
@@ -34,8 +34,8 @@ pub struct Parts {
     pub clock: Clock,
     pub pg: Pg,
     pub ch: ClickHouse,
-    /// Where accepted events wait; an append returns when they are durable.
-    pub spool: Spool,
+    /// Where accepted events wait; an append returns when they may be acknowledged.
+    pub intake: Intake,
     /// What is added to events.
     pub enricher: Enricher,
     /// What became of them.
@@ -51,7 +51,7 @@ impl AppState {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let limits = Limits::new(&parts.clock, &parts.config.limits);
-        let door = Door::new(parts.pg.clone(), parts.clock.clone(), parts.config.limits.clone(), parts.spool.clone())
+        let door = Door::new(parts.pg.clone(), parts.clock.clone(), parts.config.limits.clone(), parts.intake.clone())
             .with_enricher(parts.enricher.clone());
         Self(Arc::new(Inner { parts, limits, door }))
     }

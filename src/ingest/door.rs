@@ -10,12 +10,13 @@ use serde_json::Value;
 
 use super::enrich::Enricher;
 use super::inflate::InflateError;
+use super::intake::Intake;
 use super::project_keys::ProjectKeys;
 use super::refusal::{CaptureError, Rejection};
 use super::rejected::Arrivals;
 use super::request::{CaptureRequest, Glanced};
 use super::scanned::{Facts, ScannedRequest};
-use super::spool::{Spool, SpoolError};
+use super::spool::SpoolError;
 use super::v1::{V1Error, V1Request, V1Result};
 use crate::config::LimitsConfig;
 use crate::model::{Clock, ProjectApiKey, ProjectId, TokenBuckets};
@@ -25,13 +26,13 @@ use crate::telemetry::metrics;
 /// Larger bodies are read on a thread of their own, so that they do not hold up small ones.
 const LARGE_BODY_BYTES: usize = 32 << 10;
 
-/// Accepts events. Clones share what they know of keys, and the spool.
+/// Accepts events. Clones share what they know of keys, and the intake.
 #[derive(Debug, Clone)]
 pub struct Door {
     keys: ProjectKeys,
     clock: Clock,
     limits: LimitsConfig,
-    spool: Spool,
+    intake: Intake,
     enricher: Enricher,
     /// Events of each project.
     rate: Arc<Option<TokenBuckets<ProjectId>>>,
@@ -47,12 +48,12 @@ pub struct Accepted {
 }
 
 impl Door {
-    /// Puts the door in front of a spool.
+    /// Puts the door in front of where accepted events wait.
     #[must_use]
-    pub fn new(pg: Pg, clock: Clock, limits: LimitsConfig, spool: Spool) -> Self {
+    pub fn new(pg: Pg, clock: Clock, limits: LimitsConfig, intake: impl Into<Intake>) -> Self {
         let rate = Arc::new(TokenBuckets::new(limits.events_per_second, limits.events_burst, &clock));
         let keys = ProjectKeys::new(pg, clock.clone());
-        Self { keys, clock, limits, spool, enricher: Enricher::default(), rate }
+        Self { keys, clock, limits, intake: intake.into(), enricher: Enricher::default(), rate }
     }
 
     /// The same door, adding to events by this.
@@ -129,7 +130,7 @@ impl Door {
                     uuids: (0..glance.without_uuid).map(|_| self.clock.new_uuid()).collect(),
                 };
                 let request = ScannedRequest { facts, events: glance.events, json };
-                self.spool.append_request(&request).await.map_err(|e| self.refuse(&e))?;
+                self.intake.append_request(request).await.map_err(|e| self.refuse(&e))?;
                 metrics::EVENTS_ACCEPTED.add(glance.events.into());
                 return Ok(Accepted { events: glance.events as usize, rejected: Vec::new() });
             }
@@ -157,7 +158,7 @@ impl Door {
 
     /// Makes what a request brought durable, the rejected ones too: the ledger counts them behind the spool.
     async fn keep(&self, arrivals: &Arrivals) -> Result<(), CaptureError> {
-        self.spool.append(arrivals).await.map_err(|e| self.refuse(&e))?;
+        self.intake.append(arrivals).await.map_err(|e| self.refuse(&e))?;
         metrics::EVENTS_ACCEPTED.add(arrivals.events.len() as u64);
         for rejected in &arrivals.rejected {
             metrics::EVENTS_REJECTED.with(rejected.reason.code()).add(rejected.count.into());

@@ -1,4 +1,4 @@
-//! Bytes to stored events: decode, parse, normalise, spool, resolve, store.
+//! Bytes to stored events: decode, parse, normalise, spool (or queue, see [`intake`]), resolve, store.
 //!
 //! [`Door`] is the way in; what it does is in files of those names. Behind the spool, nothing is refused any more.
 
@@ -10,6 +10,7 @@ pub mod enrich;
 pub mod event;
 pub mod glance;
 mod inflate;
+pub mod intake;
 pub mod json;
 mod lz_string;
 pub mod normalise;

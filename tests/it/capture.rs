@@ -50,11 +50,11 @@ async fn every_path_takes_events_with_and_without_slash_and_never_redirects() {
     let app = app_with_project().await;
     for path in ["/e", "/i/v0/e", "/batch", "/capture", "/track", "/engage"] {
         for path in [path.to_owned(), format!("{path}/"), format!("{path}/?compression=gzip-js&_=1795226342176")] {
-            let before = app.state().spool.position();
+            let before = app.state().intake.position();
             let reply = app.post(&path, "text/plain", gzip(&event("x").to_string())).await;
             assert_eq!(reply.assert_ok().text(), r#"{"status":"Ok"}"#, "{path}");
             assert_eq!(reply.header("content-type"), "application/json", "{path}");
-            assert_eq!(app.state().spool.position(), before + 1, "{path}");
+            assert_eq!(app.state().intake.position(), before + 1, "{path}");
         }
         app.send(app.request(Method::PUT, path).body(Full::default()).unwrap()).await.assert_status(405);
     }
@@ -68,7 +68,7 @@ async fn a_refusal_says_what_to_do() {
     let app = TestApp::builder().config(|config| config.limits.max_body_bytes = 10_000).start().await;
     create_project(&app, KEY).await;
     let large = format!("{{\"event\":\"{}\"}}", "x".repeat(20_000));
-    let before = app.state().spool.position();
+    let before = app.state().intake.position();
     for (body, status, code) in [
         (String::new(), 400, "empty_body"),
         ("hello, world".to_owned(), 400, "invalid_json"),
@@ -92,7 +92,7 @@ async fn a_refusal_says_what_to_do() {
     }
     let bomb = gzip(&format!("[{}", " ".repeat(1 << 20)));
     app.post("/e/", "text/plain", bomb).await.assert_status(413);
-    assert_eq!(app.state().spool.position(), before + 2, "two requests of a known project are noted for the ledger");
+    assert_eq!(app.state().intake.position(), before + 2, "two requests of a known project are noted for the ledger");
     app.flush().await;
     assert_eq!(app.ch_count("SELECT count() FROM events").await, 0, "nothing of this was accepted");
 }

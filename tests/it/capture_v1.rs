@@ -178,7 +178,7 @@ async fn a_refused_request_has_its_tag() {
     let app = TestApp::builder().config(|config| config.limits.max_body_bytes = 10_000).start().await;
     create_project(&app, fixtures::KEY).await;
     let good = || batch(&[event(json!({}))]);
-    let before = app.state().spool.position();
+    let before = app.state().intake.position();
     for (body, status, tag) in [
         (Vec::new(), 400, "empty_body"),
         (batch(&[]), 400, "empty_batch"),
@@ -218,7 +218,7 @@ async fn a_refused_request_has_its_tag() {
         let reply = send(&app, PATH, &headers, bomb(encoding)).await;
         assert_eq!(reply.assert_status(413).json()["error"], "payload_too_large", "{encoding}");
     }
-    assert_eq!(app.state().spool.position(), before, "nothing of this was accepted");
+    assert_eq!(app.state().intake.position(), before, "nothing of this was accepted");
 }
 
 /// Few bytes that become a megabyte and more.

@@ -411,10 +411,10 @@ async fn what_was_accepted_is_stored_also_after_a_restart() {
         properties: serde_json::Map::new(),
     };
     let (one, two) = (event("one"), event("two"));
-    app.state().spool.append(&vec![one].into()).await.unwrap();
+    app.state().intake.append(&vec![one].into()).await.unwrap();
     app.flush().await;
     assert_eq!(app.ch_count("SELECT count() FROM events").await, 1);
-    app.state().spool.append(&vec![two].into()).await.unwrap();
+    app.state().intake.append(&vec![two].into()).await.unwrap();
     app.restart().await;
     app.flush().await;
     assert_eq!(

@@ -3,6 +3,7 @@
 mod support;
 
 mod accounts;
+mod ack_store;
 mod capture;
 mod capture_v1;
 mod clients;
@@ -19,6 +20,7 @@ mod health;
 mod insights_pages;
 mod layering;
 mod lifecycle;
+mod limits;
 mod onboarding;
 mod persons_pages;
 mod pipeline;

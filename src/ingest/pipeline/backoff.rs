@@ -5,23 +5,35 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 const FIRST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(30);
+pub(super) const LONGEST: Duration = Duration::from_secs(30);
 
 /// Each pause is twice the one before, up to 30 seconds, and between half and all of that by chance, so that instances that
 /// lost the same store do not come back in step.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Backoff {
     tries: u32,
+    longest: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::up_to(LONGEST)
+    }
 }
 
 impl Backoff {
+    /// With pauses up to this instead of 30 seconds.
+    pub fn up_to(longest: Duration) -> Self {
+        Self { tries: 0, longest }
+    }
+
     /// How often there was a pause.
     pub fn tries(&self) -> u32 {
         self.tries
     }
 
     fn next(&mut self, chance: u32) -> Duration {
-        let whole = FIRST.saturating_mul(1 << self.tries.min(16)).min(LONGEST);
+        let whole = FIRST.saturating_mul(1 << self.tries.min(16)).min(self.longest);
         self.tries = self.tries.saturating_add(1);
         whole.mul_f64(0.5 + 0.5 * f64::from(chance) / f64::from(u32::MAX))
     }

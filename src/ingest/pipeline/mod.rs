@@ -15,7 +15,8 @@
 //! Any step may fail, and the process may die between any two: the batch begins again at the look-up, with the same events
 //! under the same id, and finds what is done. So an insert whose outcome is unknown is never sent again blindly.
 //!
-//! - A store that is away is asked again, with growing pauses up to 30 seconds, for ever: the spool holds the events.
+//! - A store that is away is asked again, with growing pauses up to 30 seconds, for ever: the spool holds the events. Where
+//!   there is none ([`intake`](super::intake)), those who sent them wait, or hear that they must send again.
 //! - Rows that a store refuses for what they contain are halved until the one event is found; it goes to the quarantine
 //!   (`quarantine`), its neighbours are stored.
 
@@ -35,7 +36,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::spool::{BatchLimits, SpoolBatch, SpoolReader};
+use super::intake::IntakeReader;
+use super::spool::{BatchLimits, SpoolBatch};
 use crate::identity::Identity;
 use crate::model::Clock;
 use crate::storage::ch::ClickHouse;
@@ -58,6 +60,8 @@ pub struct PipelineConfig {
     /// Least time between the starts of two batches that are not full: each insert makes a part that must be merged.
     /// After a quiet time an event is taken up at once.
     pub interval: Duration,
+    /// Longest pause between two tries while a store is away.
+    pub longest_pause: Duration,
     /// Where events go that no store takes.
     pub quarantine_dir: PathBuf,
 }
@@ -66,14 +70,27 @@ impl PipelineConfig {
     /// The defaults, with this directory.
     #[must_use]
     pub fn new(quarantine_dir: PathBuf) -> Self {
-        Self { max_events: 10_000, max_bytes: 32 << 20, interval: Duration::from_millis(500), quarantine_dir }
+        Self {
+            max_events: 10_000,
+            max_bytes: 32 << 20,
+            interval: Duration::from_millis(500),
+            longest_pause: Duration::from_secs(30),
+            quarantine_dir,
+        }
+    }
+
+    /// The same for senders that wait until their events are stored: what comes within 150 ms is one batch, and a store that
+    /// is back is noticed soon.
+    #[must_use]
+    pub fn while_senders_wait(self) -> Self {
+        Self { interval: Duration::from_millis(150), longest_pause: Duration::from_secs(2), ..self }
     }
 }
 
 /// What the pipeline works with.
 #[derive(Debug)]
 pub struct PipelineParts {
-    pub reader: SpoolReader,
+    pub reader: IntakeReader,
     pub pg: Pg,
     pub clickhouse: ClickHouse,
     pub clock: Clock,
@@ -83,7 +100,7 @@ pub struct PipelineParts {
 #[derive(Debug)]
 pub struct Pipeline {
     config: PipelineConfig,
-    reader: SpoolReader,
+    reader: IntakeReader,
     work: Work,
     stored: watch::Sender<u64>,
 }
@@ -98,7 +115,8 @@ impl Pipeline {
         let handle = PipelineHandle::new(watched, counters.clone());
         let quarantine = config.quarantine_dir.clone();
         let identity = Identity::new(pg.clone());
-        let work = Work::new(identity, pg, clickhouse, clock, counters, quarantine, reader.node());
+        let mut work = Work::new(identity, pg, clickhouse, clock, counters, quarantine, reader.node());
+        work.longest_pause = config.longest_pause;
         (Self { config, reader, work, stored }, handle)
     }
 

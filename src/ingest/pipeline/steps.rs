@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::backoff::Backoff;
+use super::backoff::{self, Backoff};
 use super::definitions::Definitions;
 use super::duplicates::{find_stored, first_of_each, key};
 use super::insert::{insert, name_of};
@@ -107,6 +107,8 @@ pub(super) struct Work {
     /// The first batch may be the repetition of one whose insert still runs.
     is_first: bool,
     pub crash_before: Option<Step>,
+    /// Between two tries while a store is away.
+    pub longest_pause: Duration,
 }
 
 impl Work {
@@ -130,6 +132,7 @@ impl Work {
             sessions: Sessions::new(node),
             is_first: true,
             crash_before: None,
+            longest_pause: backoff::LONGEST,
         }
     }
 
@@ -180,7 +183,7 @@ impl Work {
         shutdown: &CancellationToken,
     ) -> Result<Option<Refused>, Stopped> {
         let mut progress = Progress { unclear: self.is_first, resolved };
-        let mut retries = Backoff::default();
+        let mut retries = Backoff::up_to(self.longest_pause);
         loop {
             match self.attempt(batch, events, &mut progress, fold, shutdown).await {
                 Ok(()) => return Ok(None),

@@ -2,7 +2,7 @@
 
 mod crashes;
 mod identity;
-mod proxy;
+pub mod proxy;
 mod rig;
 mod round_trip;
 mod sessions;

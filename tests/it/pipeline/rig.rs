@@ -124,7 +124,7 @@ impl Rig {
     async fn run(&mut self, crash: Option<Step>, meanwhile: impl AsyncFnOnce(&PipelineHandle)) -> PipelineStatus {
         let reader = self.reader.take().unwrap();
         let parts = PipelineParts {
-            reader,
+            reader: reader.into(),
             pg: self.pg.clone(),
             clickhouse: self.clickhouse.clone(),
             clock: self.clock.clone(),

@@ -13,10 +13,11 @@ use tenrec::app::Server;
 use tenrec::config::Config;
 use tenrec::http::AppState;
 use tenrec::model::Clock;
-use tenrec::storage::ch::ClickHouse;
+use tenrec::storage::ch::{ClickHouse, ClickHouseAddress};
 use tenrec::storage::pg::Pg;
 
 use super::{Browser, Reply, SharedStores};
+use crate::pipeline::proxy::Proxy;
 
 /// The real server in this process, with databases and a spool of its own. Its clock stands at 2026-11-01T12:00:00Z unless
 /// the test takes another. Dropping it drops the databases.
@@ -28,15 +29,23 @@ pub struct TestApp {
     pg: PgPool,
     data_dir: PathBuf,
     config: Config,
+    proxy: Option<Proxy>,
 }
 
 /// How a [`TestApp`] differs from the usual.
 pub struct TestAppBuilder {
     clock: Clock,
     config: Config,
+    has_proxy: bool,
 }
 
 impl TestAppBuilder {
+    /// With something between the server and ClickHouse that can fail: [`TestApp::proxy`].
+    pub fn behind_proxy(mut self) -> Self {
+        self.has_proxy = true;
+        self
+    }
+
     /// With this clock instead of the frozen one.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -55,8 +64,11 @@ impl TestAppBuilder {
         let name = stores.fresh_name();
         stores.create_databases(&name).await;
         let pg = PgPoolOptions::new().max_connections(2).connect_lazy_with(stores.pg_options(&name));
+        let data_dir = stores.fresh_dir(&name);
+        let ClickHouseAddress::Socket { path, .. } = stores.ch_address(&name) else { panic!("a socket") };
         let mut app = TestApp {
-            data_dir: stores.fresh_dir(&name),
+            proxy: self.has_proxy.then(|| Proxy::start(&data_dir.join("proxy.sock"), path)),
+            data_dir,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             name,
             clock: self.clock,
@@ -80,13 +92,17 @@ impl TestApp {
         let mut config = Config::defaults();
         config.server.host = std::net::Ipv4Addr::LOCALHOST.into();
         config.server.port = 0;
-        TestAppBuilder { clock: Clock::frozen("2026-11-01T12:00:00Z".parse().unwrap()), config }
+        TestAppBuilder { clock: Clock::frozen("2026-11-01T12:00:00Z".parse().unwrap()), config, has_proxy: false }
     }
 
     async fn start_server(&mut self) {
         let stores = SharedStores::get();
         let pg = Pg::new(stores.pg_options(&self.name), 4);
-        let ch = ClickHouse::new(&stores.ch_address(&self.name));
+        let mut address = stores.ch_address(&self.name);
+        if let (Some(_), ClickHouseAddress::Socket { path, .. }) = (&self.proxy, &mut address) {
+            *path = self.data_dir.join("proxy.sock");
+        }
+        let ch = ClickHouse::new(&address);
         let server = Server::start(self.config.clone(), self.clock.clone(), pg, ch, &self.data_dir).await;
         let server = server.unwrap_or_else(|e| panic!("the server did not start: {e:#}"));
         self.address = server.address();
@@ -118,6 +134,11 @@ impl TestApp {
     /// The server itself.
     pub fn server(&self) -> &Server {
         self.server.as_ref().expect("it runs")
+    }
+
+    /// What stands between the server and ClickHouse.
+    pub fn proxy(&self) -> &Proxy {
+        self.proxy.as_ref().expect("the test asked for one")
     }
 
     /// Where its spool and quarantine are.
@@ -184,7 +205,7 @@ impl TestApp {
     /// Waits until everything that was accepted so far is stored.
     pub async fn flush(&self) {
         let state = self.state();
-        let stored = state.pipeline.stored_up_to(state.spool.position());
+        let stored = state.pipeline.stored_up_to(state.intake.position());
         let stored = tokio::time::timeout(Duration::from_secs(60), stored).await;
         assert_eq!(stored, Ok(true), "not all is stored: {:?}", state.pipeline.status());
     }

@@ -1,0 +1,155 @@
+//! The two kinds as one.
+
+use std::io;
+
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::queue::{Queue, QueueReader};
+use crate::ingest::Arrivals;
+use crate::ingest::scanned::ScannedRequest;
+use crate::ingest::spool::{BatchLimits, Spool, SpoolBatch, SpoolError, SpoolPosition, SpoolReader, SpoolStatus};
+
+/// The door's side. Cheap to clone.
+#[derive(Debug, Clone)]
+pub enum Intake {
+    /// Acknowledged is what is on disk.
+    Spool(Spool),
+    /// Acknowledged is what is stored.
+    Queue(Queue),
+}
+
+/// The pipeline's side.
+#[derive(Debug)]
+pub enum IntakeReader {
+    Spool(SpoolReader),
+    Queue(QueueReader),
+}
+
+impl From<Spool> for Intake {
+    fn from(spool: Spool) -> Self {
+        Self::Spool(spool)
+    }
+}
+
+impl From<SpoolReader> for IntakeReader {
+    fn from(reader: SpoolReader) -> Self {
+        Self::Spool(reader)
+    }
+}
+
+impl Intake {
+    /// Takes events over: when this returns they may be acknowledged, all of them.
+    ///
+    /// # Errors
+    /// See [`SpoolError`]; nothing may be acknowledged then. With a queue, events may be stored all the same: the sender sends
+    /// them again, and their uuids tell.
+    pub async fn append(&self, arrivals: &Arrivals) -> Result<(), SpoolError> {
+        match self {
+            Self::Spool(spool) => spool.append(arrivals).await,
+            Self::Queue(queue) => queue.append(arrivals).await,
+        }
+    }
+
+    /// Takes over a request that was only glanced at, as [`Intake::append`] does its events.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn append_request(&self, request: ScannedRequest) -> Result<(), SpoolError> {
+        match self {
+            Self::Spool(spool) => spool.append_request(&request).await,
+            Self::Queue(queue) => queue.append_request(request).await,
+        }
+    }
+
+    /// The number of the last append: once the pipeline has stored it, everything taken over so far is stored.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        match self {
+            Self::Spool(spool) => spool.position(),
+            Self::Queue(queue) => queue.position(),
+        }
+    }
+
+    /// Sizes and counters of the spool, if there is one.
+    #[must_use]
+    pub fn spool_status(&self) -> Option<SpoolStatus> {
+        match self {
+            Self::Spool(spool) => Some(spool.status()),
+            Self::Queue(_) => None,
+        }
+    }
+
+    /// Refuses further appends and lets go of everything. Whoever reads must have ended before.
+    pub async fn close(&self) {
+        match self {
+            Self::Spool(spool) => spool.close().await,
+            Self::Queue(queue) => queue.close(),
+        }
+    }
+}
+
+impl IntakeReader {
+    /// The next batch, as soon as there is anything. Cancelling is safe.
+    ///
+    /// # Errors
+    /// If the disk fails; nothing is skipped.
+    pub async fn next(&mut self, limits: BatchLimits) -> io::Result<SpoolBatch> {
+        match self {
+            Self::Spool(reader) => reader.next(limits).await,
+            Self::Queue(reader) => Ok(reader.next(limits).await),
+        }
+    }
+
+    /// Notes that both stores have everything up to this number.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub async fn stored(&mut self, last_seq: u64) -> io::Result<()> {
+        match self {
+            Self::Spool(reader) => reader.stored(last_seq).await,
+            Self::Queue(reader) => {
+                reader.stored();
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes durable how far it has come, where that is kept.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub async fn save(&self) -> io::Result<()> {
+        match self {
+            Self::Spool(reader) => reader.save().await,
+            Self::Queue(_) => Ok(()),
+        }
+    }
+
+    /// The last number that both stores have.
+    #[must_use]
+    pub fn stored_seq(&self) -> u64 {
+        match self {
+            Self::Spool(reader) => reader.stored_seq(),
+            Self::Queue(_) => 0,
+        }
+    }
+
+    /// Names this node, or this run of it if nothing of it is kept: where batch ids and the marks of progress come from.
+    #[must_use]
+    pub fn node(&self) -> Uuid {
+        match self {
+            Self::Spool(reader) => reader.node(),
+            Self::Queue(reader) => reader.node(),
+        }
+    }
+
+    /// Follows what was taken over.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<SpoolPosition> {
+        match self {
+            Self::Spool(reader) => reader.watch(),
+            Self::Queue(reader) => reader.watch(),
+        }
+    }
+}
