@@ -122,8 +122,10 @@ impl Door {
         let read = match glanced? {
             Glanced::Read(read) => read,
             Glanced::Scanned { glance, query_clock, json } => {
+                let project_id = self.find_project(&glance.key).await?;
+                self.pace(project_id, glance.events as usize)?;
                 let facts = Facts {
-                    project_id: self.find_project(&glance.key).await?,
+                    project_id,
                     received_at: self.clock.now(),
                     query_clock,
                     sender: self.enricher.locate(&origin),
