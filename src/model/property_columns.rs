@@ -37,6 +37,7 @@ use ColumnKind::{Flag, Integer, Number, Text, Word};
 pub const PROPERTY_COLUMNS: &[PropertyColumn] = &[
     column("$bot_class", Word),
     column("$bot_rule", Word),
+    column("$bot_score", Integer),
     column("$browser", Word),
     column("$browser_language", Word),
     column("$browser_version", Word),
@@ -133,10 +134,13 @@ mod tests {
 
     #[test]
     fn the_table_has_these_columns_with_these_types() {
-        let migration = include_str!("../../migrations/clickhouse/0001_events.sql");
+        let migrations = [
+            include_str!("../../migrations/clickhouse/0001_events.sql"),
+            include_str!("../../migrations/clickhouse/0004_bot_score.sql"),
+        ];
         for column in PROPERTY_COLUMNS {
             let line = format!("`{}` {}", column.key, column.kind.sql_type());
-            assert!(migration.contains(&line), "0001_events.sql lacks {line}");
+            assert!(migrations.iter().any(|migration| migration.contains(&line)), "no migration makes {line}");
         }
     }
 }

@@ -8,7 +8,7 @@
 //! | property | from | in |
 //! |---|---|---|
 //! | `$channel_type` | referrer, campaign, click ids | [`channel`], [`hosts`] |
-//! | `$bot_class`, `$bot_rule` | user agent | [`bots`] |
+//! | `$bot_class`, `$bot_rule`, `$bot_score` | user agent, and weak signs | [`bots`] |
 //! | `$browser`, `$browser_version`, `$os`, `$os_version`, `$device_type` | user agent | [`user_agent`] |
 //! | `$geoip_…` | `$ip` of the event, else the client's address | [`geo`] |
 //!
@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::AcceptedEvent;
-use bots::BotRule;
+use bots::{BotRule, Verdict};
 use channel::{AD_CLICK_IDS, Acquisition, channel_type};
 use user_agent::UserAgent;
 
@@ -127,7 +127,12 @@ impl Enricher {
         if is_server {
             return;
         }
-        if let Some(agent) = agent_text(properties, sender).map(|text| self.agent(text)) {
+        let agent = agent_text(properties, sender).map(|text| self.agent(text));
+        let by_name = agent.as_ref().and_then(|agent| agent.bot);
+        if let Some(verdict) = bots::judge(by_name, agent_text(properties, sender), properties) {
+            say_verdict(properties, &verdict);
+        }
+        if let Some(agent) = agent {
             describe(properties, &agent);
         }
         if let Some(channel) = channel_of(properties) {
@@ -189,13 +194,19 @@ fn agent_text<'a>(properties: &'a Map<String, Value>, sender: &'a Sender) -> Opt
     sender.user_agent.as_deref().filter(|agent| is_browser_sdk || agent.starts_with("Mozilla/"))
 }
 
-fn describe(properties: &mut Map<String, Value>, agent: &Agent) {
-    if let Some(BotRule { class, name }) = agent.bot
-        && !properties.contains_key("$bot_class")
-    {
-        say(properties, "$bot_class", class);
-        say(properties, "$bot_rule", name);
+/// All of it or nothing: a sender's own judgement stands.
+fn say_verdict(properties: &mut Map<String, Value>, verdict: &Verdict) {
+    if ["$bot_class", "$bot_rule", "$bot_score"].iter().any(|key| properties.contains_key(*key)) {
+        return;
     }
+    if let Some(class) = verdict.class {
+        say(properties, "$bot_class", class);
+    }
+    say(properties, "$bot_rule", &verdict.rule);
+    properties.insert("$bot_score".to_owned(), verdict.score.into());
+}
+
+fn describe(properties: &mut Map<String, Value>, agent: &Agent) {
     let UserAgent { browser, browser_version, os, os_version, device_type } = &agent.read;
     // A version belongs to a name: neither is put beside the other's from elsewhere.
     for (key, name, version_key, version) in

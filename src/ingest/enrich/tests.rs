@@ -32,7 +32,14 @@ fn servers_and_scripts_that_report_are_not_judged_by_their_own_name() {
         assert_eq!(completed(properties.clone(), "python-requests/2.32"), properties);
     }
     let bot = completed(json!({"$lib": "web", "$raw_user_agent": "HeadlessChrome/140.0"}), CHROME);
-    assert_eq!((&bot["$bot_class"], &bot["$bot_rule"]), (&json!("headless"), &json!("headlesschrome")));
+    let found = (&bot["$bot_class"], &bot["$bot_rule"], &bot["$bot_score"]);
+    assert_eq!(found, (&json!("headless"), &json!("headlesschrome"), &json!(95)));
+    let own = json!({"$lib": "web", "$bot_class": "mine"});
+    assert_eq!(completed(own.clone(), "curl/8.5.0"), own, "a sender's own judgement stands");
+    // Tools that people send their own events with are no browser, so nobody says that they were.
+    for agent in ["curl/8.5.0", "posthog-python/7.91.1", "node", ""] {
+        assert_eq!(completed(json!({"$lib": "mine"}), agent), json!({"$lib": "mine"}), "{agent}");
+    }
 }
 
 #[test]
@@ -87,6 +94,10 @@ fn key() -> impl Strategy<Value = String> {
         "$channel_type",
         "$bot_class",
         "$bot_rule",
+        "$bot_score",
+        "$screen_width",
+        "$screen_height",
+        "$webdriver",
         "$referrer",
         "$referring_domain",
         "$host",
