@@ -137,6 +137,27 @@ async fn without_a_setting_nothing_is_limited() {
     app.flush().await;
 }
 
+#[tokio::test]
+async fn one_event_too_large_is_left_out_alone_and_where_larger_ones_are_taken_it_is_taken() {
+    let small = TestApp::builder().config(|config| {
+        config.limits.max_event_bytes = 2_000;
+        config.limits.max_ai_event_bytes = 20_000;
+    });
+    let app = small.start().await;
+    create_project(&app, KEY).await;
+    let mut body = batch(KEY, 3);
+    body["batch"][1]["properties"] = json!({"note": "x".repeat(5_000)});
+    let rejected = app.post_json("/batch/", &body).await.assert_ok().json()["rejected"].clone();
+    assert_eq!(rejected.as_array().map(Vec::len), Some(1));
+    assert_eq!((&rejected[0]["index"], &rejected[0]["code"]), (&json!(1), &json!("event_too_large")));
+    app.flush().await;
+    assert_eq!(app.ch_count("SELECT count() FROM events").await, 2);
+    let accepted = app.post_json("/i/v0/ai/batch/", &body).await.assert_ok().json();
+    assert_eq!(accepted, json!({"status": "Ok"}));
+    app.flush().await;
+    assert_eq!(app.ch_count("SELECT count() FROM events").await, 5);
+}
+
 /// Whether a connection on which a whole request was sent gets an answer.
 fn is_answered(stream: &mut TcpStream) -> bool {
     let sent = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
