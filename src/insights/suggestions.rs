@@ -1,7 +1,7 @@
 //! Names and values to choose from.
 
 use super::InsightError;
-use crate::model::query::PropertyScope;
+use crate::model::query::{PropertyScope, Traffic};
 use crate::model::{Clock, ProjectId};
 use crate::storage::ch::ClickHouse;
 use crate::storage::pg::{Pg, PgError, PropertyKind};
@@ -39,6 +39,7 @@ pub async fn property_values(
     scope: PropertyScope,
     key: &str,
     search: &str,
+    traffic: Traffic,
 ) -> Result<Vec<String>, InsightError> {
-    Ok(ch.list_property_values(project, scope, key, search, clock.now()).await?)
+    Ok(ch.list_property_values(project, scope, key, search, traffic, clock.now()).await?)
 }

@@ -53,6 +53,7 @@ fn question<'a>(query: &'a TrendsQuery, series: usize, range: &'a ResolvedRange)
     TrendQuestion {
         series: &query.series[series],
         properties: &query.properties,
+        traffic: query.traffic,
         breakdown: query.breakdown.as_ref(),
         range,
         is_aggregated: query.display.is_aggregated(),

@@ -16,5 +16,6 @@ mod shell;
 pub mod start;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 pub use shell::{Section, Shell, ShellProject};

@@ -15,7 +15,8 @@ function attachRow(row) {
   show();
   let loaded = "";
   value.addEventListener("focus", async () => {
-    const query = new URLSearchParams({ type: type.value, key: key.value }).toString();
+    const traffic = row.closest("form")?.elements.traffic?.value ?? "";
+    const query = new URLSearchParams({ type: type.value, key: key.value, traffic }).toString();
     if (!key.value || query === loaded) return;
     loaded = query;
     const answer = await fetch(`${row.dataset.values}?${query}`, { headers: { Accept: "application/json" } }).catch(() => null);

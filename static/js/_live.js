@@ -41,7 +41,7 @@ function follow(box) {
   };
 
   const ask = async () => {
-    const answer = await fetch(`${box.dataset.live}?after=${after}`, { headers: { "HX-Request": "true" } });
+    const answer = await fetch(`${box.dataset.live}?after=${after}&traffic=${box.dataset.traffic}`, { headers: { "HX-Request": "true" } });
     if (answer.status === 401) return location.reload();
     if (!answer.ok) throw new Error(answer.statusText);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");

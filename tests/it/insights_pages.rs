@@ -57,7 +57,7 @@ async fn a_question_without_events_offers_a_wider_range_and_a_senseless_one_says
     let explorer = with_events().await;
     let page = explorer.page("/insights/new?event=nothing").await;
     assert_eq!(page.text("#result h2"), "No matching events");
-    assert_eq!(page.text("#result .empty a"), "Look at the last 30 days");
+    assert_eq!(page.text("#result .empty a.is-primary"), "Look at the last 30 days");
     let page = explorer.page("/insights/new?event=a&date=2026-11-10..2026-11-01").await;
     assert_eq!(page.text("#result .notice"), "Date range: the range ends before it starts.");
     let page = explorer.page("/insights/new?event=a&filter_key=k&filter_op=regex&filter_value=(").await;

@@ -28,4 +28,5 @@ mod projects;
 mod sdk;
 mod security;
 mod sessions_pages;
+mod traffic;
 mod trends;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::people::{person_labels, search_event_ids};
 use super::{ExploreError, PersonName};
-use crate::model::query::PropertyGroup;
+use crate::model::query::{PropertyGroup, Traffic};
 use crate::model::{PersonId, ProjectId};
 use crate::storage::ch::{ClickHouse, EventFilter, EventPage, EventRecord, Wanted};
 use crate::storage::pg::Pg;
@@ -21,6 +21,8 @@ pub struct EventQuery {
     pub persons: Option<Vec<PersonId>>,
     /// Conditions on properties.
     pub properties: PropertyGroup,
+    /// Whose events.
+    pub traffic: Traffic,
     pub from: Option<Timestamp>,
     pub until: Option<Timestamp>,
     /// Which properties the page shows.
@@ -63,6 +65,7 @@ pub async fn list_events(
         names: query.names.clone(),
         persons,
         properties: query.properties.clone(),
+        traffic: query.traffic,
         from: query.from,
         until: query.until,
     };
@@ -79,10 +82,11 @@ pub async fn list_received(
     ch: &ClickHouse,
     project: ProjectId,
     after: Timestamp,
+    traffic: Traffic,
     wanted: &Wanted,
     limit: usize,
 ) -> Result<Vec<EventLine>, ExploreError> {
-    let events = ch.list_received_events(project, after, wanted, limit).await?;
+    let events = ch.list_received_events(project, after, traffic, wanted, limit).await?;
     with_names(pg, project, events).await
 }
 
@@ -90,8 +94,13 @@ pub async fn list_received(
 ///
 /// # Errors
 /// If ClickHouse does not answer.
-pub async fn count_received(ch: &ClickHouse, project: ProjectId, after: Timestamp) -> Result<u64, ExploreError> {
-    Ok(ch.count_received_events(project, after).await?)
+pub async fn count_received(
+    ch: &ClickHouse,
+    project: ProjectId,
+    after: Timestamp,
+    traffic: Traffic,
+) -> Result<u64, ExploreError> {
+    Ok(ch.count_received_events(project, after, traffic).await?)
 }
 
 /// One event by its uuid.

@@ -9,6 +9,7 @@ mod date_range;
 mod filter;
 mod interval;
 mod reader;
+mod traffic;
 mod trends;
 
 pub use buckets::{Bucket, ResolvedRange};
@@ -16,4 +17,5 @@ pub use date_range::{DateBound, DateRange, Edge, RangeUnit};
 pub use filter::{Conjunction, Operator, PropertyFilter, PropertyGroup, PropertyScope};
 pub use interval::{Interval, WeekStart};
 pub use reader::{InvalidQuery, Reader};
+pub use traffic::Traffic;
 pub use trends::{Breakdown, Display, Math, Series, TrendsQuery};

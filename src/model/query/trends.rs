@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::{DateRange, Interval, InvalidQuery, PropertyGroup, PropertyScope, Reader};
+use super::{DateRange, Interval, InvalidQuery, PropertyGroup, PropertyScope, Reader, Traffic};
 
 /// Most series and breakdown values of one question.
 const MAX_SERIES: usize = 26;
@@ -19,6 +19,8 @@ pub struct TrendsQuery {
     pub date_range: DateRange,
     /// Holds for every series.
     pub properties: PropertyGroup,
+    /// Whose events count. Written as `traffic`, which is ours; without it, humans'.
+    pub traffic: Traffic,
     pub breakdown: Option<Breakdown>,
     pub display: Display,
     /// Whether the period before is asked for too.
@@ -214,6 +216,7 @@ impl TrendsQuery {
             interval: Interval::Day,
             date_range: DateRange::last_days(7),
             properties: PropertyGroup::default(),
+            traffic: Traffic::OF_INSIGHTS,
             breakdown: None,
             display: Display::Line,
             is_compared: false,
@@ -254,6 +257,7 @@ impl TrendsQuery {
             interval: reader.get("interval")?.word(Interval::WORDS)?.unwrap_or_default(),
             date_range: DateRange::read(&reader.get("dateRange")?)?,
             properties: PropertyGroup::read(&reader.get("properties")?)?,
+            traffic: Traffic::read(&reader.get("traffic")?)?,
             breakdown: read_breakdown(&reader.get("breakdownFilter")?)?,
             display: filter.get("display")?.word(Display::WORDS)?.unwrap_or_default(),
             is_compared: compare.get("compare")?.flag()?,
@@ -282,6 +286,9 @@ impl TrendsQuery {
                 filter["breakdown_limit"] = breakdown.limit.into();
             }
             query["breakdownFilter"] = filter;
+        }
+        if self.traffic != Traffic::OF_INSIGHTS {
+            query["traffic"] = self.traffic.word().into();
         }
         if self.is_compared {
             query["compareFilter"] = json!({ "compare": true });

@@ -12,9 +12,9 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::events_record::{EventRecord, RawEvent, Wanted, push_columns};
-use super::filters::push_group;
+use super::filters::{push_group, push_traffic};
 use super::{ChError, ClickHouse, Sql};
-use crate::model::query::PropertyGroup;
+use crate::model::query::{PropertyGroup, Traffic};
 use crate::model::{PersonId, ProjectId};
 
 /// Which events to read. The default is all of a project.
@@ -26,6 +26,8 @@ pub struct EventFilter {
     pub persons: Option<Vec<PersonId>>,
     /// Conditions on properties.
     pub properties: PropertyGroup,
+    /// Whose events.
+    pub traffic: Traffic,
     /// Not before this moment.
     pub from: Option<Timestamp>,
     /// Before this moment.
@@ -148,13 +150,14 @@ impl ClickHouse {
         &self,
         project: ProjectId,
         after: Timestamp,
+        traffic: Traffic,
         wanted: &Wanted,
         limit: usize,
     ) -> Result<Vec<EventRecord>, ChError> {
         let mut sql = Sql::new(
             "SELECT toUnixTimestamp64Micro(timestamp) AS at_us, uuid, toString(event) AS name, person_id\nFROM events\nWHERE project_id = ",
         );
-        push_received_after(&mut sql, project, after);
+        push_received_after(&mut sql, project, after, traffic);
         sql.push("\nORDER BY received_at DESC, timestamp DESC, uuid\nLIMIT ").param("UInt64", limit as u64);
         let keys = self.json_rows::<Key>(&sql).await?;
         self.events_of_keys(project, &keys, wanted).await
@@ -164,13 +167,18 @@ impl ClickHouse {
     ///
     /// # Errors
     /// If ClickHouse does not answer or refuses the statement.
-    pub async fn count_received_events(&self, project: ProjectId, after: Timestamp) -> Result<u64, ChError> {
+    pub async fn count_received_events(
+        &self,
+        project: ProjectId,
+        after: Timestamp,
+        traffic: Traffic,
+    ) -> Result<u64, ChError> {
         #[derive(Deserialize)]
         struct Count {
             n: u64,
         }
         let mut sql = Sql::new("SELECT count() AS n\nFROM events\nWHERE project_id = ");
-        push_received_after(&mut sql, project, after);
+        push_received_after(&mut sql, project, after, traffic);
         Ok(self.json_rows::<Count>(&sql).await?.first().map_or(0, |row| row.n))
     }
 
@@ -287,6 +295,7 @@ fn push_filter(sql: &mut Sql, project: ProjectId, filter: &EventFilter) {
     if let Some(persons) = &filter.persons {
         sql.push("\n  AND person_id IN ").param("Array(UInt64)", numbers(persons));
     }
+    push_traffic(sql, filter.traffic);
     push_group(sql, &filter.properties);
     push_bounds(sql, filter.from, filter.until);
 }
@@ -321,9 +330,10 @@ fn push_page(sql: &mut Sql, page: EventPage, limit: usize) {
     sql.param("UInt64", limit as u64);
 }
 
-fn push_received_after(sql: &mut Sql, project: ProjectId, after: Timestamp) {
+fn push_received_after(sql: &mut Sql, project: ProjectId, after: Timestamp, traffic: Traffic) {
     sql.param("UInt32", project);
     sql.push("\n  AND received_at > fromUnixTimestamp64Milli(").param("Int64", after.as_millisecond()).push(", 'UTC')");
+    push_traffic(sql, traffic);
 }
 
 pub(super) fn push_moment(sql: &mut Sql, at: Timestamp) {

@@ -2,7 +2,7 @@
 
 use crate::model::ProjectId;
 use crate::model::property_columns::{ColumnKind, find};
-use crate::model::query::{Conjunction, Operator, PropertyFilter, PropertyGroup, PropertyScope};
+use crate::model::query::{Conjunction, Operator, PropertyFilter, PropertyGroup, PropertyScope, Traffic};
 
 use super::Sql;
 use super::json_text::stored_key;
@@ -49,6 +49,15 @@ fn push_tail(sql: &mut Sql, column: &'static str, key: &str) {
     } else {
         // Dots inside a key are kept as %2E: an unescaped one would be a step into an object.
         sql.push(column).push(".").param("Identifier", key.replace('.', "%2E")).push("::Nullable(String)");
+    }
+}
+
+/// Appends ` AND …` for whose events count: the one place that tells bots' events from people's.
+pub(super) fn push_traffic(sql: &mut Sql, traffic: Traffic) {
+    match traffic {
+        Traffic::All => {}
+        Traffic::Humans => drop(sql.push("\n  AND ifNull(`$bot_class`, '') = ''")),
+        Traffic::Bots => drop(sql.push("\n  AND ifNull(`$bot_class`, '') != ''")),
     }
 }
 

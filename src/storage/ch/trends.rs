@@ -8,10 +8,10 @@ use clickhouse::Row;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::filters::{events_of, property_text, push_group};
+use super::filters::{events_of, property_text, push_group, push_traffic};
 use super::{ChError, ClickHouse, Cost, Sql};
 use crate::model::ProjectId;
-use crate::model::query::{Breakdown, Interval, Math, PropertyGroup, ResolvedRange, Series, WeekStart};
+use crate::model::query::{Breakdown, Interval, Math, PropertyGroup, ResolvedRange, Series, Traffic, WeekStart};
 
 /// One series of a trend, ready to be asked.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +19,7 @@ pub struct TrendQuestion<'a> {
     pub series: &'a Series,
     /// What holds for every series of the trend.
     pub properties: &'a PropertyGroup,
+    pub traffic: Traffic,
     pub breakdown: Option<&'a Breakdown>,
     pub range: &'a ResolvedRange,
     /// Whether the range is one bucket.
@@ -147,6 +148,7 @@ fn matching(project: ProjectId, question: TrendQuestion<'_>) -> Sql {
     sql.push("\n  AND timestamp >= fromUnixTimestamp64Micro(").param("Int64", question.range.from.as_microsecond());
     sql.push(", 'UTC') AND timestamp < fromUnixTimestamp64Micro(").param("Int64", question.range.to.as_microsecond());
     sql.push(", 'UTC')");
+    push_traffic(&mut sql, question.traffic);
     push_group(&mut sql, question.properties);
     push_group(&mut sql, &question.series.properties);
     sql

@@ -2,10 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::filters::{events_of, property_text};
+use super::filters::{events_of, property_text, push_traffic};
 use super::{ChError, ClickHouse, Sql};
 use crate::model::ProjectId;
-use crate::model::query::PropertyScope;
+use crate::model::query::{PropertyScope, Traffic};
 
 /// How far back is looked, and how many are found.
 const WINDOW: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -22,20 +22,30 @@ impl ClickHouse {
         scope: PropertyScope,
         key: &str,
         search: &str,
+        traffic: Traffic,
         now: Timestamp,
     ) -> Result<Vec<String>, ChError> {
-        self.ask(&values_sql(project, scope, key, search, now)).fetch_all().await
+        self.ask(&values_sql(project, scope, key, search, traffic, now)).fetch_all().await
     }
 }
 
 /// The statement behind [`ClickHouse::list_property_values`].
 #[must_use]
-pub fn values_sql(project: ProjectId, scope: PropertyScope, key: &str, search: &str, now: Timestamp) -> Sql {
+pub fn values_sql(
+    project: ProjectId,
+    scope: PropertyScope,
+    key: &str,
+    search: &str,
+    traffic: Traffic,
+    now: Timestamp,
+) -> Sql {
     let since = now.checked_sub(WINDOW).unwrap_or(now);
     let mut sql = Sql::new("SELECT assumeNotNull(found)::String AS found_text\nFROM (\n  SELECT ");
     sql.append(&property_text(scope, key)).push(" AS found\n  ");
     sql.append(&events_of(project)).push("\n  AND timestamp >= fromUnixTimestamp64Micro(");
-    sql.param("Int64", since.as_microsecond()).push(", 'UTC')\n)\nWHERE found IS NOT NULL AND found != ''");
+    sql.param("Int64", since.as_microsecond()).push(", 'UTC')");
+    push_traffic(&mut sql, traffic);
+    sql.push("\n)\nWHERE found IS NOT NULL AND found != ''");
     if !search.is_empty() {
         sql.push(" AND positionCaseInsensitiveUTF8(found, ").param("String", search).push(") > 0");
     }

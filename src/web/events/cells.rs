@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::columns::{ADDRESS_KEYS, Column, LABEL_KEYS, LIBRARY_KEYS};
+use super::columns::{ADDRESS_KEYS, BOT_KEY, Column, LABEL_KEYS, LIBRARY_KEYS};
 use super::detail::EventDetail;
 use crate::insights::explore::EventLine;
 use crate::model::ProjectId;
@@ -40,6 +40,8 @@ pub enum Cell {
     Event {
         label: String,
         name: String,
+        /// The class of bot that sent it.
+        bot: Option<String>,
     },
     Person {
         label: String,
@@ -110,7 +112,11 @@ pub fn event_href(project: ProjectId, event: &EventRecord) -> String {
 fn cell(project: ProjectId, zone: &TimeZone, column: &Column, line: &EventLine) -> Cell {
     let event = &line.event;
     match column {
-        Column::Event => Cell::Event { label: event_label(event), name: event.name.clone() },
+        Column::Event => Cell::Event {
+            label: event_label(event),
+            name: event.name.clone(),
+            bot: event.properties.get(BOT_KEY).map(value_text).filter(|class| !class.is_empty()),
+        },
         Column::Person => Cell::Person {
             label: line.person.label.clone(),
             href: person_href(project, &event.distinct_id),

@@ -19,6 +19,9 @@ pub enum Column {
     Property(String),
 }
 
+/// What marks the event of a bot.
+pub const BOT_KEY: &str = "$bot_class";
+
 /// How a property's column is named in a URL: a property may be called like one of ours.
 const PROPERTY: &str = "properties.";
 
@@ -74,7 +77,7 @@ impl Column {
         let mut keys = Vec::new();
         for column in columns {
             match column {
-                Self::Event => keys.extend(LABEL_KEYS.map(str::to_owned)),
+                Self::Event => keys.extend(LABEL_KEYS.into_iter().chain([BOT_KEY]).map(str::to_owned)),
                 Self::Address => keys.extend(ADDRESS_KEYS.map(str::to_owned)),
                 Self::Library => keys.extend(LIBRARY_KEYS.map(str::to_owned)),
                 Self::Property(key) => keys.push(key.clone()),

@@ -106,6 +106,7 @@ fn event_query(
         person: asked.person.clone(),
         persons: None,
         properties,
+        traffic: asked.traffic,
         from,
         until,
         wanted: Column::wanted(&asked.shown_columns()),

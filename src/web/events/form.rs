@@ -3,6 +3,8 @@
 use super::columns::Column;
 use super::range::{PRESETS, Range};
 use super::state::{ExplorerState, FilterLine};
+use crate::model::query::Traffic;
+use crate::web::traffic::{TrafficLink, traffic_links};
 
 /// The bar above the table.
 #[derive(Debug)]
@@ -19,6 +21,7 @@ pub struct FilterForm {
     pub range_word: Option<&'static str>,
     pub date_from: String,
     pub date_to: String,
+    pub traffic: Vec<TrafficLink>,
     pub columns: Vec<ColumnChoice>,
     pub reset_columns: String,
 }
@@ -85,6 +88,7 @@ impl FilterForm {
             },
             date_from,
             date_to,
+            traffic: traffic_links(state.traffic, |traffic| href(&ExplorerState { traffic, ..state.clone() })),
             columns: columns
                 .iter()
                 .map(|column| ColumnChoice {
@@ -109,6 +113,10 @@ fn chips(state: &ExplorerState) -> Vec<(String, ExplorerState)> {
     }
     if let Some(person) = &state.person {
         chips.push((format!("Person: {person}"), ExplorerState { person: None, ..state.clone() }));
+    }
+    if state.traffic != Traffic::All {
+        let without = ExplorerState { traffic: Traffic::All, ..state.clone() };
+        chips.push((state.traffic.note().to_owned(), without));
     }
     for (at, filter) in state.filters.iter().enumerate() {
         let mut without = state.clone();

@@ -17,6 +17,8 @@ use super::columns::Column;
 use crate::http::{AppState, Cause, ProjectAccess, WebError, page as render};
 use crate::insights::explore;
 use crate::model::Project;
+use crate::model::query::Traffic;
+use crate::web::traffic::{TrafficLink, TrafficQuery, traffic_links};
 use crate::web::{Section, Shell};
 
 /// Rows in an answer, and on the page when it opens.
@@ -33,6 +35,16 @@ struct LivePage {
     shell: Shell,
     project: Project,
     feed: Feed,
+    traffic: Traffic,
+}
+
+impl LivePage {
+    fn traffic_links(&self) -> Vec<TrafficLink> {
+        traffic_links(self.traffic, |traffic| {
+            let query = if traffic == Traffic::All { String::new() } else { format!("?traffic={}", traffic.word()) };
+            format!("/project/{}/events/live{query}", self.project.id)
+        })
+    }
 }
 
 #[derive(Debug, Template)]
@@ -52,11 +64,17 @@ pub struct Feed {
 }
 
 /// The live page.
-pub async fn get(access: ProjectAccess, State(state): State<AppState>) -> Result<Response, WebError> {
+pub async fn get(
+    access: ProjectAccess,
+    State(state): State<AppState>,
+    Query(query): Query<TrafficQuery>,
+) -> Result<Response, WebError> {
+    let traffic = query.chosen().unwrap_or_default();
     let project = &access.project;
     let after = state.clock.now() - OPENING;
     let page = LivePage {
-        feed: feed(&state, project, after, after).await?,
+        feed: feed(&state, project, after, after, traffic).await?,
+        traffic,
         shell: Shell::load(&state, &access.user, Some(project), Section::Events).await?,
         project: project.clone(),
     };
@@ -74,23 +92,31 @@ pub async fn poll(
     access: ProjectAccess,
     State(state): State<AppState>,
     Query(After { after }): Query<After>,
+    Query(query): Query<TrafficQuery>,
 ) -> Result<Response, WebError> {
     let after = Timestamp::from_millisecond(after)
         .map_err(|_| Cause::invalid("after", "This is no time in milliseconds."))?
         .max(state.clock.now() - OPENING);
     let since = after.checked_sub(OVERLAP).map_err(Cause::internal)?;
-    let fragment = FeedFragment { feed: feed(&state, &access.project, since, after).await? };
+    let traffic = query.chosen().unwrap_or_default();
+    let fragment = FeedFragment { feed: feed(&state, &access.project, since, after, traffic).await? };
     Ok(([("cache-control", "no-store")], render(&fragment)?).into_response())
 }
 
 /// Events received since a moment. The next poll goes on from the latest of them, or from `after` if there are none.
-async fn feed(state: &AppState, project: &Project, since: Timestamp, after: Timestamp) -> Result<Feed, WebError> {
+async fn feed(
+    state: &AppState,
+    project: &Project,
+    since: Timestamp,
+    after: Timestamp,
+    traffic: Traffic,
+) -> Result<Feed, WebError> {
     let columns = Column::defaults();
     let wanted = Column::wanted(&columns);
     let minute_ago = state.clock.now() - MINUTE;
     let (lines, per_minute) = futures_util::try_join!(
-        explore::list_received(&state.pg, &state.ch, project.id, since, &wanted, MOST_ROWS),
-        explore::count_received(&state.ch, project.id, minute_ago),
+        explore::list_received(&state.pg, &state.ch, project.id, since, traffic, &wanted, MOST_ROWS),
+        explore::count_received(&state.ch, project.id, minute_ago, traffic),
     )?;
     let last = lines.iter().map(|line| line.event.received_at).max().unwrap_or(after).max(after);
     let zone = project.time_zone.rules();

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::columns::Column;
 use super::range::Range;
-use crate::model::query::{Operator, PropertyFilter, PropertyGroup, PropertyScope};
+use crate::model::query::{Operator, PropertyFilter, PropertyGroup, PropertyScope, Traffic};
 use crate::storage::ch::{EventCursor, EventPage};
 
 /// One condition on a property, as it stands in a URL.
@@ -39,6 +39,8 @@ pub struct ExplorerState {
     pub person: Option<String>,
     pub filters: Vec<FilterLine>,
     pub range: Range,
+    /// Whose events; everybody's unless told otherwise: who looks for an event must find it.
+    pub traffic: Traffic,
     /// Chosen columns; none for the defaults.
     pub columns: Vec<Column>,
     pub page: EventPage,
@@ -84,6 +86,7 @@ impl ExplorerState {
             person: one("person").map(str::to_owned),
             filters: filters(pairs),
             range: Range::parse(one("date_from").unwrap_or_default(), one("date_to").unwrap_or_default()),
+            traffic: one("traffic").and_then(Traffic::of_word).unwrap_or_default(),
             columns: if columns == Column::defaults() { Vec::new() } else { columns },
             page,
             open: one("open").and_then(|text| text.parse().ok()),
@@ -109,7 +112,11 @@ impl ExplorerState {
     /// Whether anything is asked for but all events.
     #[must_use]
     pub fn is_filtered(&self) -> bool {
-        !self.events.is_empty() || self.person.is_some() || !self.filters.is_empty() || self.range != Range::All
+        !self.events.is_empty()
+            || self.person.is_some()
+            || !self.filters.is_empty()
+            || self.range != Range::All
+            || self.traffic != Traffic::All
     }
 
     /// The same events from the newest on.
@@ -118,7 +125,7 @@ impl ExplorerState {
         Self { page: EventPage::Newest, open: None, ..self.clone() }
     }
 
-    /// What a form carries along in hidden fields: events, person and filters.
+    /// What a form carries along in hidden fields: events, person, filters and whose events.
     #[must_use]
     pub fn filter_params(&self) -> Vec<(&'static str, String)> {
         let mut params: Vec<(&'static str, String)> = Vec::new();
@@ -128,6 +135,9 @@ impl ExplorerState {
             params.push(("property", filter.key.clone()));
             params.push(("operator", filter.operator.clone()));
             params.push(("value", filter.value.clone()));
+        }
+        if self.traffic != Traffic::All {
+            params.push(("traffic", self.traffic.word().to_owned()));
         }
         params
     }
@@ -196,6 +206,7 @@ mod tests {
             events: vec!["$pageview".to_owned(), "a&b=c".to_owned()],
             person: Some("ada@example.com".to_owned()),
             filters: vec![FilterLine { key: "plan".into(), operator: "is_set".into(), value: String::new() }],
+            traffic: Traffic::Bots,
             range: Range::parse("-7d", ""),
             columns: vec![Column::Event, Column::Property("plan".to_owned())],
             page: EventPage::OlderThan(EventCursor { at: Timestamp::UNIX_EPOCH, uuid: Uuid::from_u128(7) }),

@@ -1,16 +1,17 @@
 //! A project's home: tiles that load by themselves, so that a slow one holds up nothing.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::insights::Outcome;
+use super::traffic::{TrafficLink, TrafficQuery, traffic_links};
 use super::{Section, Shell, links};
 use crate::http::{AppState, Cause, ProjectAccess, WebError, page};
 use crate::insights::home;
-use crate::model::query::{Display, TrendsQuery};
-use crate::model::{Project, Role};
+use crate::model::query::{Display, Traffic, TrendsQuery};
+use crate::model::{Project, ProjectId, Role};
 use crate::storage::pg::Tile;
 
 #[derive(Debug, Template)]
@@ -21,6 +22,8 @@ struct Page {
     tiles: Vec<TileView>,
     has_events: bool,
     can_change: bool,
+    /// Overrides what each insight says.
+    traffic: Option<Traffic>,
 }
 
 #[derive(Debug)]
@@ -34,8 +37,9 @@ struct TileView {
 #[template(path = "pages/home/_tile.html")]
 struct TilePart {
     outcome: Outcome,
-    project: Project,
     tile: Tile,
+    /// Its own address.
+    src: String,
 }
 
 impl Page {
@@ -43,9 +47,26 @@ impl Page {
         format!("/project/{}/insights/{short_id}", self.project.id)
     }
 
+    fn tile_src(&self, id: &i64) -> String {
+        tile_src(self.project.id, *id, self.traffic)
+    }
+
+    fn traffic_links(&self) -> Vec<TrafficLink> {
+        traffic_links(self.traffic.unwrap_or(Traffic::OF_INSIGHTS), |traffic| {
+            let home = links::home(self.project.id);
+            if traffic == Traffic::OF_INSIGHTS { home } else { format!("{home}?traffic={}", traffic.word()) }
+        })
+    }
+
     fn onboarding(&self) -> String {
         links::onboarding(self.project.id)
     }
+}
+
+/// The address of a tile's inside.
+fn tile_src(project: ProjectId, id: i64, traffic: Option<Traffic>) -> String {
+    let query = traffic.map_or_else(String::new, |traffic| format!("?traffic={}", traffic.word()));
+    format!("/project/{project}/home/tiles/{id}{query}")
 }
 
 impl From<Tile> for TileView {
@@ -56,7 +77,11 @@ impl From<Tile> for TileView {
 }
 
 /// `GET /project/{project}`.
-pub async fn get(State(state): State<AppState>, access: ProjectAccess) -> Result<Response, WebError> {
+pub async fn get(
+    State(state): State<AppState>,
+    access: ProjectAccess,
+    Query(query): Query<TrafficQuery>,
+) -> Result<Response, WebError> {
     let project = access.project.id;
     let tiles = home::tiles(&state.pg, &state.clock, project).await?;
     page(&Page {
@@ -64,6 +89,7 @@ pub async fn get(State(state): State<AppState>, access: ProjectAccess) -> Result
         can_change: access.is_at_least(Role::Member),
         has_events: state.pg.has_event_definitions(project).await?,
         project: access.project,
+        traffic: query.chosen(),
         tiles: tiles.into_iter().map(TileView::from).collect(),
     })
 }
@@ -73,6 +99,7 @@ pub async fn get_tile(
     State(state): State<AppState>,
     access: ProjectAccess,
     Path((_, id)): Path<(String, i64)>,
+    Query(asked): Query<TrafficQuery>,
     headers: HeaderMap,
 ) -> Result<Response, WebError> {
     let tile = state.pg.find_tile(access.project.id, id).await?.ok_or(Cause::NotFound)?;
@@ -81,10 +108,14 @@ pub async fn get_tile(
         return Ok(Redirect::to(&href).into_response());
     }
     let outcome = match TrendsQuery::parse(&tile.insight.query) {
-        Ok(query) => Outcome::ask(&state, &access.project, &query).await,
+        Ok(query) => {
+            let query = TrendsQuery { traffic: asked.chosen().unwrap_or(query.traffic), ..query };
+            Outcome::ask(&state, &access.project, &query).await
+        }
         Err(wrong) => Outcome::failed(&wrong.into()),
     };
-    page(&TilePart { outcome, project: access.project, tile })
+    let src = tile_src(access.project.id, tile.id, asked.chosen());
+    page(&TilePart { outcome, tile, src })
 }
 
 /// `POST /project/{project}/home/tiles/{id}/remove`: the insight stays.
@@ -125,8 +156,9 @@ mod tests {
             tiles: vec![Tile { id: 7, width: 6, insight: insight.clone() }.into()],
             has_events,
             can_change: true,
+            traffic: has_events.then_some(Traffic::Bots),
         };
-        crate::web::tests::assert_page(&home(true), ".tile [hx-get='/project/1/home/tiles/7']");
+        crate::web::tests::assert_page(&home(true), ".tile [hx-get='/project/1/home/tiles/7?traffic=bots']");
         crate::web::tests::assert_page(&home(false), "a[href='/project/1/onboarding']");
     }
 }

@@ -14,7 +14,7 @@ use super::result::{Outcome, ResultView};
 use crate::http::{AppState, Cause, ProjectAccess, WebError, page};
 use crate::insights::saved::{MAX_NAME_CHARS, suggested_name};
 use crate::insights::suggestions::{SeenNames, seen_names};
-use crate::model::query::{Interval, Math, Operator, TrendsQuery};
+use crate::model::query::{Interval, Math, Operator, Traffic, TrendsQuery};
 use crate::model::{Project, Role};
 use crate::storage::pg::SavedInsight;
 
@@ -79,6 +79,10 @@ impl Editor {
 
     fn displays(&self) -> Vec<(&'static str, &'static str)> {
         DISPLAYS.iter().map(|(word, label, _)| (*word, *label)).collect()
+    }
+
+    fn traffics(&self) -> Vec<(&'static str, &'static str)> {
+        Traffic::WORDS.iter().map(|(word, traffic)| (*word, traffic.label())).collect()
     }
 
     fn dates(&self) -> Vec<(&'static str, &'static str)> {
@@ -207,7 +211,12 @@ mod tests {
             saved: None,
             can_change: true,
             names: SeenNames { events: vec!["sign up".to_owned()], ..SeenNames::default() },
-            result: ResultView { outcome, state: form.query_string(), wider: Some(("last 30 days", "/x".to_owned())) },
+            result: ResultView {
+                outcome,
+                state: form.query_string(),
+                wider: Some(("last 30 days", "/x".to_owned())),
+                with_bots: None,
+            },
             suggested_name: "$pageview".to_owned(),
             notice: None,
             form,
@@ -235,6 +244,7 @@ mod tests {
             chart,
             is_empty,
             range: "1 Nov 2026 – 2 Nov 2026".to_owned(),
+            traffic: Traffic::Humans,
             computed_at: Timestamp::UNIX_EPOCH,
             cost: "3 ms".to_owned(),
             statements: vec!["SELECT 1".to_owned()],

@@ -6,7 +6,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::model::query::{
-    Breakdown, Display, InvalidQuery, Math, Operator, PropertyFilter, PropertyGroup, PropertyScope, Series, TrendsQuery,
+    Breakdown, Display, InvalidQuery, Math, Operator, PropertyFilter, PropertyGroup, PropertyScope, Series, Traffic,
+    TrendsQuery,
 };
 
 /// What the form holds, as typed.
@@ -25,6 +26,8 @@ pub struct EditorForm {
     pub date: String,
     pub interval: String,
     pub display: String,
+    /// Whose events.
+    pub traffic: String,
     pub compare: bool,
 }
 
@@ -117,6 +120,7 @@ impl EditorForm {
             date,
             interval: one("interval"),
             display: one("display"),
+            traffic: one("traffic"),
             compare: !one("compare").is_empty(),
         };
         form.change(&one("add"), &one("remove"));
@@ -164,6 +168,9 @@ impl EditorForm {
                 default.clone_into(field);
             }
         }
+        if self.traffic.is_empty() {
+            Traffic::OF_INSIGHTS.word().clone_into(&mut self.traffic);
+        }
         for row in &mut self.series {
             if row.math.is_empty() {
                 Math::Total.word().clone_into(&mut row.math);
@@ -182,6 +189,7 @@ impl EditorForm {
             match_any: query.properties.conjunction == crate::model::query::Conjunction::Or,
             interval: query.interval.word().to_owned(),
             display: display_word(query.display).to_owned(),
+            traffic: query.traffic.word().to_owned(),
             compare: query.is_compared,
             ..Self::default()
         };
@@ -261,6 +269,7 @@ impl EditorForm {
             "interval": self.interval,
             "dateRange": { "date_from": from, "date_to": to },
             "properties": properties,
+            "traffic": self.traffic,
             "breakdownFilter": breakdown,
             "trendsFilter": { "display": display.word() },
             "compareFilter": { "compare": self.compare },
@@ -314,6 +323,9 @@ impl EditorForm {
             pairs.push(("breakdown_limit", &self.breakdown_limit));
         }
         pairs.extend([("date", self.date.as_str()), ("interval", &self.interval), ("display", &self.display)]);
+        if self.traffic != Traffic::OF_INSIGHTS.word() {
+            pairs.push(("traffic", &self.traffic));
+        }
         if self.compare {
             pairs.push(("compare", "1"));
         }
@@ -394,12 +406,13 @@ mod tests {
         let address = "event=%24pageview&math=dau&name=Visitors&event=&math=total&name=&filter_on=&filter_type=person\
                        &filter_key=plan&filter_op=exact&filter_value=%5B%22a%22%2C%22b%22%5D&filter_on=1&filter_type=\
                        &filter_key=price&filter_op=gt&filter_value=10&match=any&breakdown_type=event\
-                       &breakdown=%24browser&date=-30d&interval=week&display=bar&compare=1";
+                       &breakdown=%24browser&date=-30d&interval=week&display=bar&traffic=all&compare=1";
         let form = form(address);
         assert_eq!(form.query_string(), address);
         let query = form.to_query().expect("it makes sense");
         assert_eq!(query.series[0].math, Math::UniqueUsers);
         assert_eq!(query.series[1].event, None);
+        assert_eq!(query.traffic, Traffic::All);
         assert_eq!(query.series[1].properties.filters[0].key, "price");
         assert_eq!(query.properties.filters[0].values, ["a", "b"]);
         let again = EditorForm::of(&query);

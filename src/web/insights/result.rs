@@ -5,7 +5,7 @@ use super::form::{EditorForm, letter};
 use crate::http::AppState;
 use crate::insights::{InsightError, TrendsAnswer, run_trends};
 use crate::model::Project;
-use crate::model::query::TrendsQuery;
+use crate::model::query::{Traffic, TrendsQuery};
 use jiff::Timestamp;
 
 /// What a question came to.
@@ -26,6 +26,8 @@ pub struct Answer {
     pub is_empty: bool,
     /// `14 Nov 2026 – 21 Nov 2026`.
     pub range: String,
+    /// Whose events were counted.
+    pub traffic: Traffic,
     pub computed_at: Timestamp,
     /// `12,345 rows, 3.4 MB, 21 ms`.
     pub cost: String,
@@ -40,6 +42,8 @@ pub struct ResultView {
     pub state: String,
     /// Where the same question over a longer time is asked, if there is a longer one.
     pub wider: Option<(&'static str, String)>,
+    /// Where the same question is asked about bots too, if they are left out.
+    pub with_bots: Option<String>,
 }
 
 impl Outcome {
@@ -97,6 +101,7 @@ impl Answer {
         Self {
             is_empty: answer.is_empty(),
             chart: Chart::new(query, &answer),
+            traffic: query.traffic,
             range: if first == last { first } else { format!("{first} – {last}") },
             computed_at: answer.computed_at,
             cost,
@@ -120,8 +125,16 @@ impl ResultView {
             Ok(query) => Outcome::ask(state, project, &query).await,
             Err(wrong) => Outcome::failed(&wrong.into()),
         };
-        Self { outcome, state: form.query_string(), wider: wider(form, path) }
+        Self { outcome, state: form.query_string(), wider: wider(form, path), with_bots: with_bots(form, path) }
     }
+}
+
+/// The same question about humans and bots.
+fn with_bots(form: &EditorForm, path: &str) -> Option<String> {
+    (form.traffic == Traffic::Humans.word()).then(|| {
+        let form = EditorForm { traffic: Traffic::All.word().to_owned(), ..form.clone() };
+        format!("{path}?{}", form.query_string())
+    })
 }
 
 /// The next longer of the usual ranges.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::http::{AppState, ProjectAccess, WebError};
 use crate::insights::suggestions::property_values;
-use crate::model::query::PropertyScope;
+use crate::model::query::{PropertyScope, Traffic};
 
 /// Which values are asked for.
 #[derive(Debug, Default, Deserialize)]
@@ -15,6 +15,7 @@ pub struct ValuesQuery {
     r#type: String,
     key: String,
     search: String,
+    traffic: String,
 }
 
 /// `GET /project/{project}/insights/values?type=event&key=$browser&search=fire`: the most frequent values of the last
@@ -28,6 +29,8 @@ pub async fn get(
     if query.key.is_empty() {
         return Ok(Json(Vec::new()));
     }
-    let values = property_values(&state.ch, &state.clock, access.project.id, scope, &query.key, &query.search).await?;
+    let traffic = Traffic::of_word(&query.traffic).unwrap_or_default();
+    let (project, clock) = (access.project.id, &state.clock);
+    let values = property_values(&state.ch, clock, project, scope, &query.key, &query.search, traffic).await?;
     Ok(Json(values))
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use tenrec::insights::ValueOf;
 use tenrec::insights::suggestions::property_values;
-use tenrec::model::query::PropertyScope;
+use tenrec::model::query::{PropertyScope, Traffic};
 
 use super::{ask, project};
 use crate::explorer_support::Explorer;
@@ -85,9 +85,9 @@ async fn a_key_is_a_key_whatever_it_looks_like() {
             assert_eq!(found, [(Some(ValueOf::Text(value)), 1)], "{scope} {key:?}");
         }
         let state = explorer.app.state();
-        let values = property_values(&state.ch, &state.clock, explorer.project, PropertyScope::Event, key, "EVENT")
-            .await
-            .unwrap();
+        let (scope, all) = (PropertyScope::Event, Traffic::All);
+        let values =
+            property_values(&state.ch, &state.clock, explorer.project, scope, key, "EVENT", all).await.unwrap();
         assert_eq!(values, [format!("event{at}")], "{key:?}");
     }
     // Unknown keys find nothing, and break nothing.

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tenrec::insights::{Period, TrendResult, ValueOf};
 use tenrec::model::query::{
-    Conjunction, Math, Operator, PropertyFilter, PropertyGroup, PropertyScope, ResolvedRange, TrendsQuery,
+    Conjunction, Math, Operator, PropertyFilter, PropertyGroup, PropertyScope, ResolvedRange, Traffic, TrendsQuery,
 };
 use tenrec::model::{PersonId, ProjectId};
 use tenrec::storage::ch::PersonOverride;
@@ -49,6 +49,11 @@ fn events(explorer: &Explorer, dice: &mut Dice, count: usize) -> Vec<Seed> {
                 2 => properties["a.b"] = json!(dice.below(2) == 0),
                 _ => properties["odd `key'"] = json!(f64::from(u32::try_from(dice.below(8)).unwrap()) / 4.0),
             }
+            match dice.below(6) {
+                0 => properties["$bot_class"] = dice.one_of(&["script", "headless"]).into(),
+                1 => properties["$bot_score"] = json!(dice.below(50)),
+                _ => {}
+            }
             let mut seed =
                 explorer.seed(dice.one_of(&["$pageview", "sign up", "buy"]), &format!("d{person}"), properties);
             if dice.below(5) == 0 {
@@ -89,6 +94,10 @@ fn property(seed: &Seed, scope: PropertyScope, key: &str) -> Option<String> {
         PropertyScope::Event => text(seed.properties.get(key)),
         PropertyScope::Person => text(seed.person_properties.get(key)),
     }
+}
+
+fn is_bot(seed: &Seed) -> bool {
+    seed.properties.get("$bot_class").is_some()
 }
 
 fn holds(seed: &Seed, filter: &PropertyFilter) -> bool {
@@ -149,6 +158,7 @@ impl Naive<'_> {
                         && series.event.as_ref().is_none_or(|event| *event == seed.event)
                         && range.from <= seed.at
                         && seed.at < range.to
+                        && (query.traffic == Traffic::All || is_bot(seed) == (query.traffic == Traffic::Bots))
                         && group_holds(seed, &query.properties)
                         && group_holds(seed, &series.properties)
                 })
@@ -240,6 +250,9 @@ fn random_query(dice: &mut Dice) -> Value {
         ]),
         "trendsFilter": { "display": dice.one_of(&["ActionsLineGraph", "ActionsLineGraph", "ActionsBarValue", "BoldNumber"]) },
     });
+    if dice.below(2) == 0 {
+        query["traffic"] = json!(dice.one_of(&["humans", "bots", "all"]));
+    }
     if dice.below(2) == 0 {
         let (key, scope) =
             dice.one_of(&[&("$browser", "event"), &("n", "event"), &("odd `key'", "event"), &("tier", "person")]);

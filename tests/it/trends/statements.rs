@@ -13,6 +13,7 @@ fn statement(query: &Value) -> String {
     let question = TrendQuestion {
         series: &query.series[0],
         properties: &query.properties,
+        traffic: query.traffic,
         breakdown: query.breakdown.as_ref(),
         range: &range,
         is_aggregated: query.display.is_aggregated(),

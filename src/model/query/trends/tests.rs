@@ -116,6 +116,7 @@ fn queries() -> impl Strategy<Value = TrendsQuery> {
                 is_explicit: is_compared,
             },
             properties,
+            traffic: Traffic::WORDS[display % 3].1,
             breakdown: breakdown.map(|(key, limit, is_list)| Breakdown {
                 scope: PropertyScope::Event,
                 key,
@@ -138,7 +139,7 @@ proptest! {
     #[test]
     fn hostile_json_never_panics(key in "[a-z]{1,10}", text in any::<String>()) {
         for value in [json!(text), json!([text]), json!({ key.as_str(): text }), json!(1e300), json!([[[]]])] {
-            let names = ["series", "interval", "dateRange", "properties", "breakdownFilter", "trendsFilter", "kind"];
+            let names = ["series", "interval", "dateRange", "properties", "breakdownFilter", "trendsFilter", "traffic", "kind"];
             for field in names {
                 let mut query = json!({ "kind": "TrendsQuery", "series": [{ "event": "a" }] });
                 query[field] = value.clone();
