@@ -26,6 +26,11 @@ pub struct TrafficLink {
     pub is_current: bool,
 }
 
+/// The address of a page of events about this traffic; such pages show all unless told otherwise.
+pub fn with_traffic(path: String, traffic: Traffic) -> String {
+    if traffic == Traffic::All { path } else { format!("{path}?traffic={}", traffic.word()) }
+}
+
 /// The switch: a link for each choice.
 pub fn traffic_links(current: Traffic, href: impl Fn(Traffic) -> String) -> Vec<TrafficLink> {
     let link = |(_, traffic): &(&str, Traffic)| TrafficLink {

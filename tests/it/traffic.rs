@@ -76,6 +76,9 @@ async fn the_explorer_and_the_live_page_show_all_and_mark_bots_until_asked() {
     let page = explorer.page("/events?traffic=bots&date_from=-24h").await;
     assert_eq!(page.texts("form.filter-bar input[type=hidden][name=traffic][value=bots]").len(), 1);
     assert!(page.texts(".chips .chip").iter().any(|chip| chip.contains("Bots only")));
+    assert!(page.attributes("nav.tabs a", "href").iter().any(|href| href.ends_with("/events/live?traffic=bots")));
+    let page = explorer.page("/events/live?traffic=bots").await;
+    assert!(page.attributes("nav.tabs a", "href").iter().any(|href| href.ends_with("/events?traffic=bots")));
     // A person's page shows what they did, whoever they are.
     let page = explorer.page("/person/crawler").await;
     assert_eq!(page.texts("tr.event-row").len(), 2);

@@ -32,7 +32,7 @@ pub struct QueueConfig {
 impl Default for QueueConfig {
     fn default() -> Self {
         Self {
-            max_bytes: 64 << 20,
+            max_bytes: 32 << 20,
             patience: Duration::from_secs(9),
             stalled_after: Duration::from_secs(4),
             last_patience: Duration::from_secs(5),

@@ -49,6 +49,12 @@ impl Traffic {
         }
     }
 
+    /// Whether it is another choice than an insight's own.
+    #[must_use]
+    pub fn is_unusual(self) -> bool {
+        self != Self::OF_INSIGHTS
+    }
+
     /// The choice of this word, if there is one.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {

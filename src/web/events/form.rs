@@ -4,7 +4,7 @@ use super::columns::Column;
 use super::range::{PRESETS, Range};
 use super::state::{ExplorerState, FilterLine};
 use crate::model::query::Traffic;
-use crate::web::traffic::{TrafficLink, traffic_links};
+use crate::web::traffic::{TrafficLink, traffic_links, with_traffic};
 
 /// The bar above the table.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct FilterForm {
     pub date_from: String,
     pub date_to: String,
     pub traffic: Vec<TrafficLink>,
+    /// The live page of the same traffic.
+    pub live_href: String,
     pub columns: Vec<ColumnChoice>,
     pub reset_columns: String,
 }
@@ -88,6 +90,7 @@ impl FilterForm {
             },
             date_from,
             date_to,
+            live_href: with_traffic(format!("{action}/live"), state.traffic),
             traffic: traffic_links(state.traffic, |traffic| href(&ExplorerState { traffic, ..state.clone() })),
             columns: columns
                 .iter()

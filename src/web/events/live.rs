@@ -18,7 +18,7 @@ use crate::http::{AppState, Cause, ProjectAccess, WebError, page as render};
 use crate::insights::explore;
 use crate::model::Project;
 use crate::model::query::Traffic;
-use crate::web::traffic::{TrafficLink, TrafficQuery, traffic_links};
+use crate::web::traffic::{TrafficLink, TrafficQuery, traffic_links, with_traffic};
 use crate::web::{Section, Shell};
 
 /// Rows in an answer, and on the page when it opens.
@@ -41,9 +41,12 @@ struct LivePage {
 impl LivePage {
     fn traffic_links(&self) -> Vec<TrafficLink> {
         traffic_links(self.traffic, |traffic| {
-            let query = if traffic == Traffic::All { String::new() } else { format!("?traffic={}", traffic.word()) };
-            format!("/project/{}/events/live{query}", self.project.id)
+            with_traffic(format!("/project/{}/events/live", self.project.id), traffic)
         })
+    }
+
+    fn explore_href(&self) -> String {
+        with_traffic(format!("/project/{}/events", self.project.id), self.traffic)
     }
 }
 
