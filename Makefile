@@ -86,11 +86,11 @@ chaos: parts assets ## break everything under load and count what is left (about
 	$(say) 'Killing, stopping and misleading it under load'
 	@TENREC_CHAOS=$${TENREC_CHAOS:-pr} cargo test --locked $(if $(RELEASE),--release) --test chaos -- --nocapture --test-threads=1
 
-# The two ClickHouse clients that nobody here wrote; the Python one needs a place of its own.
+# The clients that nobody here wrote; the Python ones need a place of their own.
 .PHONY: clients
 clients:
 	@if [ ! -f $(CLIENTS) ] || cmp -s $(CLIENTS) .venv/installed.txt; then exit 0; fi; \
-	echo '==> Installing the Python ClickHouse client for its test'; \
+	echo '==> Installing the Python clients for their tests'; \
 	python3 -m venv --clear .venv || { \
 		echo 'error: python3-venv is missing (on Debian: apt-get install python3-venv)' >&2; exit 1; }; \
 	.venv/bin/pip install --quiet --disable-pip-version-check -r $(CLIENTS); \

@@ -21,6 +21,7 @@ mod insights_pages;
 mod layering;
 mod lifecycle;
 mod limits;
+mod official_clients;
 mod onboarding;
 mod persons_pages;
 mod pipeline;
