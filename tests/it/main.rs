@@ -4,6 +4,7 @@ mod support;
 
 mod accounts;
 mod ack_store;
+mod bombs;
 mod capture;
 mod capture_v1;
 mod clients;
