@@ -18,6 +18,7 @@ mod explorer_support;
 mod fixtures;
 mod flags;
 mod health;
+mod hostile_requests;
 mod insights_pages;
 mod layering;
 mod lifecycle;
