@@ -102,7 +102,10 @@ pub(super) fn recover(disk: Disk) -> Result<Recovered, SpoolOpenError> {
         segments[at].last_seq = if twin { next.last_seq } else { next.first_seq.saturating_sub(1) };
     }
 
-    let highest = last_seq.max(highest_name).max(cursor.map_or(0, |c| c.pending));
+    // The reader goes by the numbers in headers: one that is ahead of the frames, as in a segment of another spool, must not
+    // let it run ahead of what is appended next.
+    let highest_begun = segments.last().map_or(0, |s| s.first_seq.saturating_sub(1));
+    let highest = last_seq.max(highest_name).max(highest_begun).max(cursor.map_or(0, |c| c.pending));
     Ok(Recovered {
         disk: Arc::new(disk),
         node,
