@@ -108,6 +108,29 @@ ifeq ($(CHROMIUM),)
 	fi
 endif
 
+# One program for all targets, built on stable Rust with the marks that libFuzzer follows. What it finds stays in fuzz/found
+# (inputs that reach new code) and fuzz/artifacts (inputs that fail); each target ends by itself, at the first failure or in time.
+FUZZ_SECONDS ?= 30
+FUZZ_REQUESTS ?= 100000
+FUZZ_TARGETS ?= $(notdir $(wildcard fuzz/seeds/*))
+FUZZ_HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+FUZZ_FLAGS := -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 inline-8bit-counters pc-table trace-compares)
+
+.PHONY: fuzz
+fuzz: parts assets ## fuzz all that reads bytes of strangers, FUZZ_SECONDS=30 each
+	@command -v c++ >/dev/null || { echo 'error: a C++ compiler is missing (on Debian: apt-get install g++)' >&2; exit 1; }
+	$(say) 'Building the fuzz targets (the first time takes some minutes)'
+	@cd fuzz && RUSTFLAGS='$(FUZZ_FLAGS)' cargo build --locked --target $(FUZZ_HOST)
+	@mkdir -p fuzz/artifacts; for target in $(FUZZ_TARGETS); do \
+		printf '==> %s\n' "Fuzzing $$target for $(FUZZ_SECONDS) s"; mkdir -p "fuzz/found/$$target"; \
+		TENREC_FUZZ_TARGET="$$target" "fuzz/target/$(FUZZ_HOST)/debug/tenrec-fuzz" "fuzz/found/$$target" "fuzz/seeds/$$target" \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=512 -max_len=65536 -artifact_prefix=fuzz/artifacts/ \
+			-print_final_stats=1 > "fuzz/found/$$target.log" 2>&1 || { tail -40 "fuzz/found/$$target.log" >&2; exit 1; }; \
+		sed -n 's/^stat::number_of_executed_units: */    executions: /p; s/^stat::peak_rss_mb: */    memory, MB: /p' "fuzz/found/$$target.log"; \
+	done
+	$(say) 'Sending requests that are almost right'
+	@TENREC_FUZZ_REQUESTS=$(FUZZ_REQUESTS) cargo test --locked --test it -- hostile_requests --nocapture
+
 .PHONY: bench
 bench: build ## measure: start, memory, idle CPU, pages; then ingest
 	@if [ ! -f benches/run.mjs ]; then echo 'error: there is no benchmark in this tree' >&2; exit 1; fi

@@ -47,3 +47,6 @@ pub mod web;
 
 pub mod app;
 pub mod cli;
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz_doors;

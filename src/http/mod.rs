@@ -18,6 +18,8 @@ mod state;
 
 pub use auth::{ApiProjectAccess, ApiUser, ProjectAccess, SignedIn};
 pub use client_ip::ClientIp;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use client_ip::find as find_client_ip;
 pub use cookie::SignInCookie;
 pub use errors::{ApiError, Cause, ErrorPage, WebError};
 pub use forms::{FieldErrors, Form, form_again, page, page_with_status};

@@ -12,6 +12,7 @@ const HEIGHTS: &[&[&str]] = &[
     &["http", "demo"],
     &["api", "web"],
     &["app", "cli"],
+    &["fuzz_doors"],
 ];
 
 fn height(module: &str) -> Option<usize> {
