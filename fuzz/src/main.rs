@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use tenrec::fuzz_doors::{Door, DOORS};
+use tenrec::fuzz_doors::{DOORS, Door};
 
 fuzz_target!(|data: &[u8]| {
     static DOOR: OnceLock<&Door> = OnceLock::new();
