@@ -19,7 +19,7 @@ use crate::ingest::json;
 use crate::ingest::normalise::{MAX_KEY_BYTES, normalise};
 use crate::ingest::timestamp::{Claim, event_time, parse_query_clock, parse_value};
 use crate::ingest::v1::V1Request;
-use crate::ingest::{AcceptedEvent, CaptureRequest};
+use crate::ingest::{AcceptedEvent, CaptureRequest, Glanced};
 use crate::model::{Clock, ProjectId};
 
 mod spool;
@@ -98,8 +98,14 @@ fn event_batch(mut data: &[u8]) {
         ..CaptureRequest::default()
     };
     let limits = limits();
-    if let Ok(read) = request.read(&limits) {
-        read.check(ProjectId::new(1), &clock(), &limits).accepted.iter().for_each(assert_storable);
+    let glanced = request.glance(&limits);
+    let checked = request.read(&limits).map(|read| read.check(ProjectId::new(1), &clock(), &limits));
+    if let Ok(Glanced::Scanned { glance, .. }) = glanced {
+        let accepted = checked.as_ref().expect("a glance let it pass").accepted.len();
+        assert_eq!(accepted, glance.events as usize, "a glance let something pass that is refused");
+    }
+    if let Ok(checked) = checked {
+        checked.accepted.iter().for_each(assert_storable);
     }
 }
 
@@ -189,7 +195,8 @@ fn enrich(mut data: &[u8]) {
         keys.iter().map(|key| ((*key).to_owned(), text.as_ref().into())).collect::<Map<_, _>>()
     });
     let mut properties = sent.clone();
-    Enricher::default().complete(&mut properties, &Origin { ip, user_agent });
+    let enricher = Enricher::default();
+    enricher.complete(&mut properties, &enricher.locate(&Origin { ip, user_agent }));
     sent.remove("$ip");
     for (key, value) in &sent {
         assert_eq!(properties.get(key), Some(value), "{key} was changed");

@@ -54,7 +54,7 @@ async fn use_it(dir: &std::path::Path) {
         return spool.close().await;
     }
     let ours = event();
-    spool.append(std::slice::from_ref(&ours)).await.expect("an open spool takes an event");
+    spool.append(&vec![ours.clone()].into()).await.expect("an open spool takes an event");
     let last = spool.position();
     let mut is_there = false;
     while let Some(batch) = reader.next_or_none(BatchLimits { events: 3, bytes: 1000 }).await.expect("it can be read") {

@@ -31,4 +31,4 @@ pub use door::{Accepted, Door};
 pub use inflate::InflateError;
 pub use refusal::{CaptureError, RETRY_AFTER_SECONDS, Rejection};
 pub use rejected::{Arrivals, RejectedEvent};
-pub use request::{CaptureRequest, CheckedEvents, ReadRequest};
+pub use request::{CaptureRequest, CheckedEvents, Glanced, ReadRequest};
