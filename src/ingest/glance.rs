@@ -64,11 +64,11 @@ fn unusual<E: de::Error>() -> E {
 }
 
 impl<'de> Seen<'de> {
-    fn take_key<E: de::Error>(&mut self, value: Text<'de>) -> Result<(), E> {
+    fn take_key<E: de::Error>(&mut self, value: Scalar<'de>) -> Result<(), E> {
         let key = match value {
-            Text::Null => return Ok(()),
-            Text::Text(key) => key,
-            Text::Number => return Err(unusual()),
+            Scalar::Null => return Ok(()),
+            Scalar::Text(key) => key,
+            Scalar::Number => return Err(unusual()),
         };
         match &self.key {
             Some(known) if known.trim() == key.trim() => Ok(()),
@@ -148,52 +148,52 @@ impl Once {
 }
 
 /// A value that is no object, array or truth value.
-enum Text<'de> {
+enum Scalar<'de> {
     Null,
     Text(Cow<'de, str>),
     Number,
 }
 
-impl<'de> Deserialize<'de> for Text<'de> {
+impl<'de> Deserialize<'de> for Scalar<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Texts;
-        impl<'de> Visitor<'de> for Texts {
-            type Value = Text<'de>;
+        struct Scalars;
+        impl<'de> Visitor<'de> for Scalars {
+            type Value = Scalar<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a text")
             }
 
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text::Text(Cow::Borrowed(text)))
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Scalar<'de>, E> {
+                Ok(Scalar::Text(Cow::Borrowed(text)))
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text::Text(Cow::Owned(text.to_owned())))
+            fn visit_str<E>(self, text: &str) -> Result<Scalar<'de>, E> {
+                Ok(Scalar::Text(Cow::Owned(text.to_owned())))
             }
 
-            fn visit_unit<E>(self) -> Result<Text<'de>, E> {
-                Ok(Text::Null)
+            fn visit_unit<E>(self) -> Result<Scalar<'de>, E> {
+                Ok(Scalar::Null)
             }
 
-            fn visit_u64<E>(self, _: u64) -> Result<Text<'de>, E> {
-                Ok(Text::Number)
+            fn visit_u64<E>(self, _: u64) -> Result<Scalar<'de>, E> {
+                Ok(Scalar::Number)
             }
 
-            fn visit_i64<E>(self, _: i64) -> Result<Text<'de>, E> {
-                Ok(Text::Number)
+            fn visit_i64<E>(self, _: i64) -> Result<Scalar<'de>, E> {
+                Ok(Scalar::Number)
             }
         }
-        deserializer.deserialize_any(Texts)
+        deserializer.deserialize_any(Scalars)
     }
 }
 
 /// Whether this names somebody.
-fn is_id(value: &Text<'_>) -> bool {
+fn is_id(value: &Scalar<'_>) -> bool {
     match value {
-        Text::Null => false,
-        Text::Text(text) => !text.is_empty(),
-        Text::Number => true,
+        Scalar::Null => false,
+        Scalar::Text(text) => !text.is_empty(),
+        Scalar::Number => true,
     }
 }
 
@@ -222,14 +222,14 @@ fn visit_fields<'de, A: MapAccess<'de>>(
         match field {
             Field::Token | Field::DollarToken | Field::ApiKey => seen.take_key(fields.next_value()?)?,
             Field::Batch if may_hold_batch => fields.next_value_seed(Events(seen))?,
-            Field::Event => match fields.next_value::<Text<'_>>()? {
-                Text::Text(name) if is_kept_name(&name) => is_named = true,
+            Field::Event => match fields.next_value::<Scalar<'_>>()? {
+                Scalar::Text(name) if is_kept_name(&name) => is_named = true,
                 _ => return Err(unusual()),
             },
-            Field::Uuid => match fields.next_value::<Text<'_>>()? {
-                Text::Null => {}
-                Text::Text(text) if text.is_empty() => {}
-                Text::Text(text) if Uuid::parse_str(text.trim()).is_ok() => has_uuid = true,
+            Field::Uuid => match fields.next_value::<Scalar<'_>>()? {
+                Scalar::Null => {}
+                Scalar::Text(text) if text.is_empty() => {}
+                Scalar::Text(text) if Uuid::parse_str(text.trim()).is_ok() => has_uuid = true,
                 _ => return Err(unusual()),
             },
             Field::DistinctId | Field::DollarDistinctId => names_somebody |= is_id(&fields.next_value()?),
