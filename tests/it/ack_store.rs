@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tenrec::config::Ack;
+use tokio_util::task::TaskTracker;
 
 use crate::capture::create_project;
 use crate::support::{TestApp, TestAppBuilder, eventually};
@@ -118,7 +119,7 @@ async fn an_end_while_a_store_is_away_answers_all_who_wait() {
     app.proxy().set_closed(true);
     let url = app.url("/batch/");
     let before = app.state().intake.position();
-    let waiting = tokio::spawn(async move {
+    let waiting = TaskTracker::new().spawn(async move {
         let request = http::Request::post(url).header("content-type", "application/json");
         crate::support::Reply::of(request.body(http_body_util::Full::from(batch(1, 5).to_string())).unwrap()).await
     });

@@ -292,6 +292,8 @@ fn json_bytes(arrivals: &Arrivals) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use tokio_util::task::TaskTracker;
+
     use super::*;
     use crate::ingest::AcceptedEvent;
     use crate::model::ProjectId;
@@ -324,7 +326,7 @@ mod tests {
 
     async fn appending(queue: &Queue, events: Vec<AcceptedEvent>) -> tokio::task::JoinHandle<Result<(), SpoolError>> {
         let (before, queue) = (queue.position(), queue.clone());
-        let task = tokio::spawn({
+        let task = TaskTracker::new().spawn({
             let queue = queue.clone();
             async move { queue.append(&events.into()).await }
         });
