@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use tenrec::model::Clock;
 use uuid::Uuid;
 
 use crate::rng::Rng;
@@ -212,7 +213,7 @@ fn make(prefix: &str, rng: &mut Rng) -> Event {
     }
     // Some belong to another month: a batch then makes more than one insert.
     let age = if rng.percent(3) { 40 * 86_400_000 } else { rng.below(60_000) };
-    let at = Timestamp::now() - Duration::from_millis(age);
+    let at = Clock::system().now() - Duration::from_millis(age);
     let mut event = Event {
         uuid: Uuid::from_u64_pair(rng.next() & !0xf000 | 0x7000, rng.next() >> 2 | 1 << 63),
         name,

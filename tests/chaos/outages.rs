@@ -12,6 +12,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use nix::sys::signal::Signal;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::drivers::{Load, LoadOptions, Target, percentile};
 use crate::oracle::Oracle;
@@ -133,7 +134,7 @@ impl Prober {
     fn start(target: &Target) -> Self {
         let (stop, target) = (CancellationToken::new(), target.clone());
         let stopped = stop.clone();
-        let asked = tokio::spawn(async move {
+        let asked = TaskTracker::new().spawn(async move {
             let http: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
             let mut answers = Vec::new();
             while !stopped.is_cancelled() {

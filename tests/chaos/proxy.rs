@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tenrec::storage::ch::UnixConnector;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::rng::Rng;
 
@@ -51,6 +52,7 @@ struct State {
     inserts: AtomicU64,
     faulty: AtomicU64,
     is_open: AtomicBool,
+    tasks: TaskTracker,
 }
 
 struct Faults {
@@ -75,6 +77,7 @@ impl Proxy {
             inserts: AtomicU64::new(0),
             faulty: AtomicU64::new(0),
             is_open: AtomicBool::new(true),
+            tasks: TaskTracker::new(),
         }));
         this.accept(listener);
         this
@@ -127,10 +130,10 @@ impl Proxy {
 
     fn accept(&self, listener: TcpListener) {
         let (this, closed) = (self.clone(), self.0.open.lock().unwrap().clone());
-        tokio::spawn(async move {
+        self.0.tasks.spawn(async move {
             while let Some(Ok((stream, _))) = closed.run_until_cancelled(listener.accept()).await {
-                let (this, closed) = (this.clone(), closed.clone());
-                tokio::spawn(async move {
+                let (this, closed, tasks) = (this.clone(), closed.clone(), this.0.tasks.clone());
+                tasks.spawn(async move {
                     let service = service_fn(|request| this.serve(request));
                     let connection =
                         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
@@ -184,7 +187,7 @@ impl Proxy {
             }
             Some(Fault::CarryOutLate) => {
                 let this = self.clone();
-                tokio::spawn(async move {
+                self.0.tasks.spawn(async move {
                     tokio::time::sleep(delay).await;
                     let _ = this.forward(request).await;
                 });

@@ -30,8 +30,8 @@ async fn the_judge_sees_what_is_lost_doubled_altered_and_invented() {
     };
     let remove = |uuid| format!("ALTER TABLE events DELETE WHERE uuid = '{uuid}' SETTINGS mutations_sync = 2");
     for statement in [
-        copy("event AS event", doubled),
         copy("generateUUIDv4() AS uuid", doubled),
+        copy("event AS event", doubled),
         copy("concat(distinct_id, '0') AS distinct_id, person_id + 1 AS person_id", altered),
         format!(
             "ALTER TABLE events DELETE WHERE uuid = '{altered}' AND NOT endsWith(distinct_id, '0') SETTINGS mutations_sync = 2"

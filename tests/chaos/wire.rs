@@ -1,7 +1,6 @@
 //! Events on the wire, in every form that SDKs send them, and what the answer says of each.
 
 use std::io::Write;
-use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,8 +9,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::{Request, StatusCode};
 use http_body_util::Full;
-use jiff::Timestamp;
 use serde_json::{Value, json};
+use tenrec::model::Clock;
 use uuid::Uuid;
 
 use crate::lz64;
@@ -23,6 +22,7 @@ use crate::rng::Rng;
 pub const KEY: &str = "phc_chaos";
 
 /// A form of request.
+#[expect(clippy::enum_variant_names, reason = "a form's field is what it is")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// One event as JSON to `/e/`.
@@ -58,7 +58,7 @@ impl Form {
 
     /// The request to the server of this address.
     pub fn request(self, base: &str, events: &[Event], attempt: u32) -> Request<Full<Bytes>> {
-        let now = Timestamp::now();
+        let now = Clock::system().now();
         let array = || format!("[{}]", joined(events, |event| text(event, &json!({"token": KEY}), "")));
         let one = || text(&events[0], &json!({}), &format!(r#""api_key":"{KEY}","#));
         let batch = || {
@@ -69,7 +69,7 @@ impl Form {
             let fields = serde_urlencoded::to_string([("data", packed)]).unwrap();
             Bytes::from(fields + rest)
         };
-        let millis = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
+        let millis = now.as_millisecond();
         let (path, content_type, body) = match self {
             Self::Single => ("/e/".to_owned(), "application/json", one().into()),
             Self::Track => ("/track/".to_owned(), "application/json", one().into()),
