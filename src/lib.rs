@@ -11,7 +11,7 @@
 //! 3. The pipeline ([`ingest::pipeline`]) reads the spool in order, a batch at a time, leaves out by uuid what is stored
 //!    already, and resolves who did the rest in one transaction of Postgres ([`identity`]).
 //! 4. They go to ClickHouse in one insert per month ([`storage::ch`]), every well-known property in a column of its own.
-//!    Then the spool's cursor moves on.
+//!    What they say about their sessions is added to those ([`ingest::sessions`]), and the spool's cursor moves on.
 //! 5. A crash between any two steps repeats the batch and changes nothing.
 //!
 //! # The path of a question
