@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -119,6 +120,27 @@ impl Load {
         );
         load.shared.deliver(events, form, target, &mut oracle.fork_rng()).await;
         load.stop().await
+    }
+
+    /// Sends these events in this form once; gives the status and the headers of the answer, if there is one.
+    pub async fn send_once(
+        target: &Target,
+        oracle: &Oracle,
+        events: &[Event],
+        form: Form,
+    ) -> Option<(StatusCode, HeaderMap)> {
+        let http: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
+        let request = form.request(&target.get(), events, 1);
+        let answer = tokio::time::timeout(ANSWER_WITHIN, async {
+            let (head, body) = http.request(request).await.ok()?.into_parts();
+            Some((head.status, head.headers, body.collect().await.ok()?.to_bytes()))
+        });
+        let (status, headers, body) = answer.await.ok().flatten()?;
+        let answer = form.read_answer(events, status, &body);
+        oracle.promised(&answer.promised);
+        oracle.refused(&answer.refused);
+        assert!(answer.error.is_none(), "{answer:?}");
+        Some((status, headers))
     }
 
     /// No new events; waits until those under way are accepted or given up.

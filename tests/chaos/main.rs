@@ -9,6 +9,7 @@
 //!
 //! | file | what is broken |
 //! |---|---|
+//! | `crash_points` | R4 Tenrec and the engine killed before each single touch of the disk |
 //! | `kills` | R1 Tenrec killed, R2 the engine killed, R3 Tenrec, engine and Postgres killed at once |
 //! | `outages` | R6 ClickHouse stands still, or its port is closed; R9 Postgres is killed, or stands still |
 //! | `ambiguous` | R7 a proxy before ClickHouse loses answers, delays them, and answers 500 |
@@ -18,6 +19,7 @@
 //! How much is run, and the seed: see [`plan`]. Short with `cargo test`; `make chaos` runs more, with figures.
 
 mod ambiguous;
+mod crash_points;
 mod drivers;
 mod judge;
 mod kills;
@@ -31,5 +33,7 @@ mod rng;
 mod self_test;
 mod support;
 mod two_instances;
+mod traced;
+mod tracer;
 mod wire;
 mod world;

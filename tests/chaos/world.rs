@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hyper_util::client::legacy::Client;
@@ -73,14 +74,19 @@ impl World {
     pub async fn restart(&mut self) -> Duration {
         assert!(self.tenrec.is_none(), "it runs already");
         let started = Instant::now();
-        let mut command = Tenrec::command(&self.dir, &["serve"]);
-        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        let mut tenrec = Tenrec::spawn(command, self.dir.clone());
+        let mut tenrec = Tenrec::spawn(self.command(), self.dir.clone());
         let url = tokio::task::block_in_place(|| tenrec.wait_until_ready());
         let took = started.elapsed();
         self.target.set(&url);
         self.tenrec = Some(tenrec);
         took
+    }
+
+    /// How it is started.
+    pub fn command(&self) -> Command {
+        let mut command = Tenrec::command(&self.dir, &["serve"]);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
     }
 
     /// The process.

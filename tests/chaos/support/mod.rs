@@ -7,5 +7,5 @@ mod process;
 #[path = "../../it/support/stores.rs"]
 mod stores;
 
-pub use process::{Tenrec, children_of, command_line, is_alive};
+pub use process::{Tenrec, children_of, command_line, is_alive, state_of};
 pub use stores::{SharedStores, eventually};

@@ -149,8 +149,13 @@ pub fn children_of(parent: u32) -> Vec<u32> {
 
 /// Whether a process of this id runs, other than as a zombie.
 pub fn is_alive(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next()).is_some_and(|state| state != "Z")
+    state_of(pid).is_some_and(|state| state != 'Z')
+}
+
+/// The letter that `/proc` gives for the state of a process, if there is one.
+pub fn state_of(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit(')').next()?.trim_start().chars().next()
 }
 
 /// The command line of a process, its arguments apart by spaces.
