@@ -63,7 +63,7 @@ check: parts assets ## formatting and lints
 	@cargo clippy --locked --all-targets -- -D warnings
 
 .PHONY: unit
-unit: parts assets clients ## unit tests, and integration tests on the real stores
+unit: parts assets clients faketime ## unit tests, and integration tests on the real stores
 	$(say) 'Building the tests'
 	@cargo test --locked --no-run
 	$(say) 'Testing, on a real Postgres and a real ClickHouse engine'
@@ -95,6 +95,19 @@ clients:
 		echo 'error: python3-venv is missing (on Debian: apt-get install python3-venv)' >&2; exit 1; }; \
 	.venv/bin/pip install --quiet --disable-pip-version-check -r $(CLIENTS); \
 	cp $(CLIENTS) .venv/installed.txt
+
+# Stands between a test and the system's clock.
+.PHONY: faketime
+faketime:
+	@if compgen -G '/usr/lib*/*/faketime/libfaketimeMT.so.1' >/dev/null || \
+		compgen -G '/usr/*/lib/faketime/libfaketimeMT.so.1' >/dev/null || \
+		compgen -G '/usr/lib*/faketime/libfaketimeMT.so.1' >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		printf '==> %s\n' "Installing Debian's faketime for the test of the clock"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends faketime; \
+	else \
+		echo 'error: the test of the clock needs libfaketime: sudo apt-get install faketime' >&2; exit 1; \
+	fi
 
 .PHONY: chromium
 chromium:

@@ -9,6 +9,7 @@
 //!
 //! | file | what is broken |
 //! |---|---|
+//! | `clock` | R12 the system's clock set forward and back |
 //! | `crash_points` | R4 Tenrec and the engine killed before each single touch of the disk |
 //! | `kills` | R1 Tenrec killed, R2 the engine killed, R3 Tenrec, engine and Postgres killed at once |
 //! | `outages` | R6 ClickHouse stands still, or its port is closed; R9 Postgres is killed, or stands still |
@@ -19,6 +20,7 @@
 //! How much is run, and the seed: see [`plan`]. Short with `cargo test`; `make chaos` runs more, with figures.
 
 mod ambiguous;
+mod clock;
 mod crash_points;
 mod drivers;
 mod judge;
