@@ -172,8 +172,8 @@ fn below(dir: &Path) -> Filter {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r4_tenrec_killed_before_any_touch_of_its_files_loses_and_doubles_nothing() {
-    // A small spool has small segments: the script fills more than one.
-    let variables = [("TENREC_SPOOL_MAX_MB", "1".to_owned())];
+    // A small spool has small segments: the script fills more than one, and what is stored is removed at once.
+    let variables = [("TENREC_SPOOL_MAX_MB", "1".to_owned()), ("TENREC_SPOOL_KEEP_MINUTES", "0".to_owned())];
     let mut lives = Lives::begin(&variables).await;
     lives.end(Oracle::new("own-first", Rng::of(seed(), "own-first"))).await;
     let touches = own_life(&mut lives, "own-undisturbed", None).await;

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `clock` | R12 the system's clock set forward and back |
 //! | `crash_points` | R4 Tenrec and the engine killed before each single touch of the disk |
+//! | `disk_full` | R10 no space for the spool, for the engine, for anything |
 //! | `kills` | R1 Tenrec killed, R2 the engine killed, R3 Tenrec, engine and Postgres killed at once |
 //! | `outages` | R6 ClickHouse stands still, or its port is closed; R9 Postgres is killed, or stands still |
 //! | `ambiguous` | R7 a proxy before ClickHouse loses answers, delays them, and answers 500 |
@@ -22,6 +23,7 @@
 mod ambiguous;
 mod clock;
 mod crash_points;
+mod disk_full;
 mod drivers;
 mod judge;
 mod kills;
