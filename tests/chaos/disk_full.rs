@@ -25,7 +25,7 @@ use crate::world::{ENGINE, World, signal};
 /// Tells a test that it runs where the small disk is.
 const HERE: &str = "TENREC_CHAOS_DISK";
 /// Only a test that hangs waits so long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The data directory, if this process has the small disk in `place` of it; if not, runs the test of this name again in one
 /// that has, and gives nothing.
@@ -110,7 +110,10 @@ async fn until(target: &Target, oracle: &Oracle, is_accepted: bool) -> Duration 
         if (status == StatusCode::OK) == is_accepted {
             return begun.elapsed();
         }
-        assert!(begun.elapsed() < PATIENCE, "accepted: {}, for {PATIENCE:?}", !is_accepted);
+        if begun.elapsed() > PATIENCE {
+            let metrics = Browser::new(target.get()).get("/metrics").await;
+            panic!("accepted: {}, for {PATIENCE:?}; its metrics:\n{}", !is_accepted, metrics.text());
+        }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
