@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::json;
+use tenrec::model::Clock;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::drivers::{Load, Target};
@@ -115,18 +117,18 @@ async fn one_round(world: &World, clock: &FakeClock, oracle: &Oracle, rng: &mut 
     let browser = Browser::new(world.target.get());
     assert_eq!(sign_in(&browser, PASSWORD).await, 303);
     let stop = CancellationToken::new();
-    let senders: Vec<_> = (0..3)
-        .map(|_| {
-            tokio::spawn(send_all_the_time(world.target.clone(), oracle.clone(), stop.clone(), Rng::new(rng.next())))
-        })
-        .collect();
+    let mut senders = JoinSet::new();
+    for _ in 0..3 {
+        let rng = Rng::new(rng.next());
+        senders.spawn(send_all_the_time(world.target.clone(), oracle.clone(), stop.clone(), rng));
+    }
 
     let mut again = untimed(oracle, 20);
     for offset in [0, 1, HOUR, 0, -1, -HOUR, 0, TEN_YEARS, 0, -TEN_YEARS, HOUR, -HOUR, 0] {
         clock.set(offset);
         tokio::time::sleep(Duration::from_millis(by_size(100, 100, 1000))).await;
         let events = untimed(oracle, 2);
-        let sent_at = Timestamp::now();
+        let sent_at = Clock::system().now();
         Load::send(&world.target, oracle, &events, Form::V0).await.assert_all_accepted();
         let seen = seen_offset(world, &events[0], sent_at).await;
         assert!((seen - offset).abs() <= 5, "the clock is {offset} s off, and Tenrec sees it {seen} s off");
@@ -147,8 +149,8 @@ async fn one_round(world: &World, clock: &FakeClock, oracle: &Oracle, rng: &mut 
         }
     }
     stop.cancel();
-    for sender in senders {
-        sender.await.unwrap();
+    while let Some(sender) = senders.join_next().await {
+        sender.unwrap();
     }
     // The limit has let go after a while as it would without any of this.
     let guest = Browser::new(world.target.get());
