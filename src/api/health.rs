@@ -46,7 +46,7 @@ enum Status {
 enum Part {
     Up,
     Down,
-    /// It takes no more: the spool at its limit.
+    /// It takes no more: the spool at its limit, or its disk nearly full.
     Full,
 }
 
@@ -67,7 +67,7 @@ pub async fn ready(State(state): State<AppState>) -> Response {
     let spool = state.intake.spool_status();
     let postgres = Part::of(matches!(pg, Ok(Ok(()))));
     let clickhouse = Part::of(matches!(ch, Ok(Ok(()))));
-    let spool = spool.map(|spool| if spool.used_bytes >= spool.max_bytes { Part::Full } else { Part::Up });
+    let spool = spool.map(|spool| if spool.is_accepting { Part::Up } else { Part::Full });
     for (name, part) in [("postgres", Some(postgres)), ("clickhouse", Some(clickhouse)), ("spool", spool)] {
         if let Some(part) = part {
             metrics::PART_UP.with(name).set(i64::from(part == Part::Up));
@@ -99,13 +99,24 @@ pub async fn version() -> Json<Version> {
 /// `GET /metrics`: Prometheus' text format.
 pub async fn metrics(State(state): State<AppState>) -> Response {
     if let Some(spool) = state.intake.spool_status() {
-        metrics::SPOOL_USED_BYTES.set(i64::try_from(spool.used_bytes).unwrap_or(i64::MAX));
-        metrics::SPOOL_MAX_BYTES.set(i64::try_from(spool.max_bytes).unwrap_or(i64::MAX));
-        metrics::SPOOL_FAILED_WRITES.set(i64::try_from(spool.failed_writes).unwrap_or(i64::MAX));
+        for (gauge, value) in [
+            (&metrics::SPOOL_USED_BYTES, spool.used_bytes),
+            (&metrics::SPOOL_KEPT_BYTES, spool.kept_bytes),
+            (&metrics::SPOOL_MAX_BYTES, spool.max_bytes),
+            (&metrics::SPOOL_FREE_BYTES, spool.free_bytes.unwrap_or(0)),
+            (&metrics::SPOOL_WAITING_EVENTS, spool.waiting_events),
+            (&metrics::SPOOL_ACCEPTING, spool.is_accepting.into()),
+            (&metrics::SPOOL_DAMAGED, spool.damaged),
+            (&metrics::SPOOL_LOST_EVENTS, spool.lost_events),
+            (&metrics::SPOOL_FAILED_WRITES, spool.failed_writes),
+        ] {
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
     }
     let pipeline = state.pipeline.status();
     metrics::EVENTS_STORED.set(pipeline.stored);
     metrics::EVENTS_DUPLICATE.set(pipeline.duplicates);
+    metrics::EVENTS_RESTORED.set(pipeline.restored);
     metrics::PIPELINE_RETRIES.set(pipeline.retries);
     metrics::PIPELINE_LAG_SECONDS.set(i64::try_from(pipeline.lag.as_secs()).unwrap_or(i64::MAX));
     for (reason, events) in pipeline.quarantined {

@@ -9,13 +9,13 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 
 use super::{Lifecycle, router};
-use crate::config::{Ack, Config};
+use crate::config::{Ack, Config, LimitsConfig};
 use crate::embedded;
 use crate::http::{AppState, ConnectionLimits, Parts, serve_connections};
 use crate::ingest::enrich::{Enricher, GeoIp};
 use crate::ingest::intake::{Intake, IntakeReader, Queue, QueueConfig};
 use crate::ingest::pipeline::{Pipeline, PipelineConfig, PipelineParts};
-use crate::ingest::spool::{Spool, SpoolConfig};
+use crate::ingest::spool::{Keep, RoomConfig, Spool, SpoolConfig};
 use crate::model::Clock;
 use crate::storage::ch::ClickHouse;
 use crate::storage::pg::Pg;
@@ -50,7 +50,7 @@ impl Server {
         })?;
         let address = listener.local_addr().context("could not read the address we listen on")?;
         let enricher = Enricher::new(open_geoip(&config)?, config.enrich.store_ip);
-        let (intake, reader) = open_intake(&config, data_dir, &lifecycle, &enricher)?;
+        let (intake, reader) = open_intake(&config, &clock, &ch, data_dir, &lifecycle, &enricher).await?;
         let parts = PipelineParts { reader, pg: pg.clone(), clickhouse: ch.clone(), clock: clock.clone() };
         let pipeline = PipelineConfig::new(data_dir.join("quarantine"));
         let pipeline = match config.stores.ack {
@@ -125,15 +125,17 @@ impl Server {
 }
 
 /// Where accepted events wait: on disk, or in memory while their senders wait.
-fn open_intake(
+async fn open_intake(
     config: &Config,
+    clock: &Clock,
+    ch: &ClickHouse,
     data_dir: &Path,
     lifecycle: &Lifecycle,
     enricher: &Enricher,
 ) -> anyhow::Result<(Intake, IntakeReader)> {
     match config.stores.ack {
         Ack::Spool => {
-            let spool = SpoolConfig { dir: data_dir.join("spool"), max_bytes: config.limits.spool_max_mb << 20 };
+            let spool = spool_config(&config.limits, clock, damage_in(ch).await, data_dir);
             let (spool, reader) = Spool::open(&spool).context("could not open the spool")?;
             Ok((spool.into(), reader.with_enricher(enricher.clone()).into()))
         }
@@ -143,6 +145,37 @@ fn open_intake(
             Ok((Intake::Queue(queue), IntakeReader::Queue(reader)))
         }
     }
+}
+
+/// How the spool works: as configured, and looking again at stored events if ClickHouse found other damage than last time.
+fn spool_config(limits: &LimitsConfig, clock: &Clock, damage: String, data_dir: &Path) -> SpoolConfig {
+    SpoolConfig {
+        dir: data_dir.join("spool"),
+        max_bytes: limits.spool_max_mb << 20,
+        room: RoomConfig {
+            max_used_percent: limits.disk_max_used_percent,
+            min_free_bytes: limits.disk_min_free_mb << 20,
+            ballast_bytes: limits.disk_ballast_mb << 20,
+        },
+        keep: Keep {
+            time: Duration::from_secs(limits.spool_keep_minutes.saturating_mul(60)),
+            max_bytes: limits.spool_keep_max_mb << 20,
+            damage,
+        },
+        clock: clock.clone(),
+    }
+}
+
+/// The damaged parts that ClickHouse put aside, by their names; nothing if it does not say.
+async fn damage_in(ch: &ClickHouse) -> String {
+    let parts = ch.list_broken_parts().await.unwrap_or_else(|error| {
+        tracing::warn!(error = %error, "ClickHouse does not say whether it found damage");
+        Vec::new()
+    });
+    if !parts.is_empty() {
+        tracing::warn!(parts = parts.len(), "ClickHouse put damaged parts aside; they are in its detached directory");
+    }
+    parts.join(" ")
 }
 
 /// The database of addresses: the one that was named must be there, the one among the parts may be.

@@ -35,6 +35,21 @@ pub struct LimitsConfig {
     /// Most that the spool may hold before capture answers 503, in MB.
     #[arg(long, env = "TENREC_SPOOL_MAX_MB", default_value_t = 4096)]
     pub spool_max_mb: u64,
+    /// Most percent of the data directory's disk in use before capture answers 503.
+    #[arg(long, env = "TENREC_DISK_MAX_USED_PERCENT", default_value_t = 95, value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub disk_max_used_percent: u64,
+    /// Least free space on the data directory's disk before capture answers 503, in MB.
+    #[arg(long, env = "TENREC_DISK_MIN_FREE_MB", default_value_t = 1024)]
+    pub disk_min_free_mb: u64,
+    /// Space held on that disk for the stores, in MB: given to them when it is full, so that they can still clean up. 0 for none.
+    #[arg(long, env = "TENREC_DISK_BALLAST_MB", default_value_t = 64)]
+    pub disk_ballast_mb: u64,
+    /// How long stored events stay in the spool, in minutes, to be looked at again after a power loss. 0 keeps none.
+    #[arg(long, env = "TENREC_SPOOL_KEEP_MINUTES", default_value_t = 15)]
+    pub spool_keep_minutes: u64,
+    /// Most MB of stored events that stay in the spool.
+    #[arg(long, env = "TENREC_SPOOL_KEEP_MAX_MB", default_value_t = 512)]
+    pub spool_keep_max_mb: u64,
 }
 
 fn at_least_one(s: &str) -> Result<usize, String> {

@@ -47,7 +47,7 @@ pub(super) fn enter(data: &[u8]) {
 
 /// Whatever is in it: it opens, what it takes comes out again, and what is stored does not come back.
 async fn use_it(dir: &std::path::Path) {
-    let config = SpoolConfig { dir: dir.to_owned(), max_bytes: 64 << 20 };
+    let config = SpoolConfig::new(dir.to_owned(), 64 << 20);
     // A segment of a newer version, or numbers at their end.
     let Ok((spool, reader)) = Spool::open(&config) else { return };
     if spool.position() >= u64::MAX / 2 {

@@ -26,6 +26,20 @@ pub static EVENTS_QUARANTINED: CounterVec = CounterVec::new("reason");
 pub static SPOOL_USED_BYTES: Gauge = Gauge::new();
 /// Bytes the spool may take before capture answers 503.
 pub static SPOOL_MAX_BYTES: Gauge = Gauge::new();
+/// Bytes of them that both stores have, kept for looking again.
+pub static SPOOL_KEPT_BYTES: Gauge = Gauge::new();
+/// Events in the spool that are not stored yet.
+pub static SPOOL_WAITING_EVENTS: Gauge = Gauge::new();
+/// Bytes free on the spool's disk.
+pub static SPOOL_FREE_BYTES: Gauge = Gauge::new();
+/// Whether the spool takes events (1) or not (0).
+pub static SPOOL_ACCEPTING: Gauge = Gauge::new();
+/// Places of the spool that could not be read, since the start.
+pub static SPOOL_DAMAGED: Gauge = Gauge::new();
+/// Events lost to damage of the spool since the start, as far as they could be counted.
+pub static SPOOL_LOST_EVENTS: Gauge = Gauge::new();
+/// Events that a store had lost, stored again from what the spool kept.
+pub static EVENTS_RESTORED: Counter = Counter::new();
 /// Writes of the spool that failed since the start; their events were refused.
 pub static SPOOL_FAILED_WRITES: Gauge = Gauge::new();
 /// Things that events asked for and did not get, by reason; the events are stored.
@@ -63,6 +77,13 @@ const ALL: &[(&str, &str, &dyn Metric)] = &[
     ("tenrec_events_quarantined_total", "Events that no store takes, kept aside", &EVENTS_QUARANTINED),
     ("tenrec_spool_used_bytes", "Bytes the spool takes on disk", &SPOOL_USED_BYTES),
     ("tenrec_spool_max_bytes", "Bytes the spool may take before capture answers 503", &SPOOL_MAX_BYTES),
+    ("tenrec_spool_kept_bytes", "Bytes of stored events kept for looking again", &SPOOL_KEPT_BYTES),
+    ("tenrec_spool_waiting_events", "Events in the spool that are not stored yet", &SPOOL_WAITING_EVENTS),
+    ("tenrec_spool_free_bytes", "Bytes free on the disk of the spool", &SPOOL_FREE_BYTES),
+    ("tenrec_spool_accepting", "Whether the spool takes events", &SPOOL_ACCEPTING),
+    ("tenrec_spool_damaged_places", "Places of the spool that could not be read", &SPOOL_DAMAGED),
+    ("tenrec_spool_lost_events", "Events known to be lost to damage of the spool", &SPOOL_LOST_EVENTS),
+    ("tenrec_events_restored_total", "Events that a store had lost and that were stored again", &EVENTS_RESTORED),
     ("tenrec_spool_failed_writes", "Writes of the spool that failed since the start", &SPOOL_FAILED_WRITES),
     ("tenrec_ingest_warnings_total", "Things that stored events asked for and did not get", &INGEST_WARNINGS),
     ("tenrec_pipeline_retries_total", "Tries that failed because a store was away or slow", &PIPELINE_RETRIES),

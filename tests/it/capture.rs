@@ -267,7 +267,7 @@ async fn door(
     clock: &Clock,
     dir: &std::path::Path,
 ) -> (Door, Spool, tenrec::ingest::spool::SpoolReader) {
-    let config = SpoolConfig { dir: dir.to_owned(), max_bytes: 1 << 30 };
+    let config = SpoolConfig::new(dir.to_owned(), 1 << 30);
     let (spool, reader) = Spool::open(&config).expect("the spool opens");
     let limits = tenrec::config::Config::defaults().limits;
     (Door::new(app.state().pg.clone(), clock.clone(), limits, spool.clone()), spool, reader)

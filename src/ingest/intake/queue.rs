@@ -257,7 +257,8 @@ impl Shared {
         let digest = Sha256::new().chain_update(self.node).chain_update(first_seq.to_be_bytes()).finalize();
         id.copy_from_slice(&digest[..8]);
         let Arrivals { events, rejected } = batch;
-        Some((SpoolBatch { id: u64::from_be_bytes(id), last_seq, events, rejected }, under_way))
+        let id = u64::from_be_bytes(id);
+        Some((SpoolBatch { id, last_seq, is_repeated: false, events, rejected }, under_way))
     }
 
     fn close(&self) {

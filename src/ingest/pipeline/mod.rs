@@ -17,6 +17,8 @@
 //!
 //! - A store that is away is asked again, with growing pauses up to 30 seconds, for ever: the spool holds the events. Where
 //!   there is none ([`intake`](super::intake)), those who sent them wait, or hear that they must send again.
+//! - A batch that the spool hands out again after both stores had it ([`SpoolBatch::is_repeated`]) is not counted again; what
+//!   the look-up misses is stored anew and counted as restored.
 //! - Rows that a store refuses for what they contain are halved until the one event is found; it goes to the quarantine
 //!   (`quarantine`), its neighbours are stored.
 
@@ -170,7 +172,7 @@ impl Pipeline {
 
     async fn store(&mut self, batch: SpoolBatch, shutdown: &CancellationToken) -> Result<(), Stopped> {
         let seq = batch.last_seq;
-        self.work.store(batch.id, seq, batch.events, shutdown).await?;
+        self.work.store(batch, shutdown).await?;
         self.work.reach(Step::Cursor)?;
         let mut retries = Backoff::default();
         while let Err(error) = self.reader.stored(seq).await {

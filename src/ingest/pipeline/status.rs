@@ -20,6 +20,8 @@ pub struct PipelineStatus {
     pub stored: u64,
     /// Events left out because their uuid was stored before.
     pub duplicates: u64,
+    /// Events that a store had lost again, stored anew from what the spool kept.
+    pub restored: u64,
     /// Events not stored, by reason; they are in the quarantine.
     pub quarantined: BTreeMap<&'static str, u64>,
     /// Things that events asked for and did not get, by reason; the events are stored.
@@ -40,6 +42,7 @@ struct Inner {
     clock: Clock,
     stored: AtomicU64,
     duplicates: AtomicU64,
+    restored: AtomicU64,
     retries: AtomicU64,
     /// Microseconds since the epoch; 0 for none.
     oldest: AtomicI64,
@@ -59,6 +62,7 @@ impl Counters {
             clock,
             stored: AtomicU64::new(0),
             duplicates: AtomicU64::new(0),
+            restored: AtomicU64::new(0),
             retries: AtomicU64::new(0),
             oldest: AtomicI64::new(0),
             by_reason: Mutex::default(),
@@ -73,6 +77,13 @@ impl Counters {
     pub fn duplicates(&self, events: usize) {
         self.0.duplicates.fetch_add(events as u64, Ordering::Relaxed);
         metrics::EVENTS_DUPLICATE.add(events as u64);
+    }
+
+    pub fn restored(&self, events: usize) {
+        self.0.restored.fetch_add(events as u64, Ordering::Relaxed);
+        if events > 0 {
+            tracing::warn!(events, "Stored {events} events again that a store had lost");
+        }
     }
 
     pub fn quarantined(&self, reason: &'static str) {
@@ -110,6 +121,7 @@ impl Counters {
             stored_seq,
             stored: self.0.stored.load(Ordering::Relaxed),
             duplicates: self.0.duplicates.load(Ordering::Relaxed),
+            restored: self.0.restored.load(Ordering::Relaxed),
             quarantined: by.quarantined.clone(),
             warnings: by.warnings.clone(),
             retries: self.0.retries.load(Ordering::Relaxed),

@@ -17,6 +17,7 @@ use super::status::Counters;
 use crate::identity::{Identity, IdentityError, Resolved, Subject};
 use crate::ingest::AcceptedEvent;
 use crate::ingest::sessions::SessionFold;
+use crate::ingest::spool::SpoolBatch;
 use crate::model::Clock;
 use crate::storage::ch::{self, ChError, ClickHouse};
 use crate::storage::pg::{self, Pg, PgError};
@@ -106,6 +107,11 @@ pub(super) struct Work {
     sessions: Sessions,
     /// The first batch may be the repetition of one whose insert still runs.
     is_first: bool,
+    /// The batch was stored and counted before, and is only looked at again.
+    is_repeated: bool,
+    /// Something of a repeated batch was missing. What persons became afterwards is then told again too, in its order: an
+    /// older value must not stay.
+    replays: bool,
     pub crash_before: Option<Step>,
     /// Between two tries while a store is away.
     pub longest_pause: Duration,
@@ -131,6 +137,8 @@ impl Work {
             definitions: Definitions::default(),
             sessions: Sessions::new(node),
             is_first: true,
+            is_repeated: false,
+            replays: false,
             crash_before: None,
             longest_pause: backoff::LONGEST,
         }
@@ -142,17 +150,15 @@ impl Work {
     }
 
     /// Stores a batch, whatever it takes.
-    pub async fn store(
-        &mut self,
-        batch: u64,
-        last_seq: u64,
-        events: Vec<AcceptedEvent>,
-        shutdown: &CancellationToken,
-    ) -> Result<(), Stopped> {
+    pub async fn store(&mut self, batch: SpoolBatch, shutdown: &CancellationToken) -> Result<(), Stopped> {
+        let SpoolBatch { id: batch, last_seq, events, is_repeated, .. } = batch;
+        self.is_repeated = is_repeated;
         self.counters.oldest(events.iter().map(|e| e.received_at).min());
         let all = events.len();
         let events = first_of_each(events);
-        self.counters.duplicates(all - events.len());
+        if !is_repeated {
+            self.counters.duplicates(all - events.len());
+        }
         let mut fold = SessionFold::default();
         // Halves of what a store refuses, the first on top: order decides who merges into whom.
         let mut parts = vec![(&events[..], None)];
@@ -169,6 +175,7 @@ impl Work {
         }
         self.is_first = false;
         self.write_sessions(last_seq, Touched::new(fold), shutdown).await?;
+        self.replays &= is_repeated;
         self.counters.oldest(None);
         Ok(())
     }
@@ -217,7 +224,9 @@ impl Work {
         let is_ours = |event: &AcceptedEvent| stored.get(&key(event)).is_none_or(|stored| stored.inserted_by == batch);
 
         self.reach(Step::Identity)?;
-        if events.iter().any(is_missing) {
+        let is_gap = events.iter().any(is_missing);
+        self.replays |= is_gap && self.is_repeated;
+        if is_gap || self.replays {
             if progress.resolved.is_none() {
                 progress.resolved = Some(self.resolve(events, is_ours).await?);
             }
@@ -268,8 +277,13 @@ impl Work {
                 ours.filter(|(event, _)| is_ours(event)).for_each(|(event, stored)| fold.add(event, stored.person()));
             }
         }
-        self.counters.stored(kept - dropped_count);
-        self.counters.duplicates(events.len() - kept);
+        if self.is_repeated {
+            let missing = events.iter().filter(|event| is_missing(event)).count();
+            self.counters.restored(missing.saturating_sub(dropped_count));
+        } else {
+            self.counters.stored(kept - dropped_count);
+            self.counters.duplicates(events.len() - kept);
+        }
         Ok(())
     }
 
@@ -282,7 +296,7 @@ impl Work {
         let ours: Vec<&AcceptedEvent> = events.iter().filter(|event| is_ours(event)).collect();
         let subjects: Vec<Subject<'_>> = ours.iter().map(|event| subject(event)).collect();
         let resolution = self.identity.resolve(&subjects).await.map_err(in_postgres(Step::Identity))?;
-        for (warning, times) in resolution.warnings {
+        for (warning, times) in resolution.warnings.into_iter().filter(|_| !self.is_repeated) {
             self.counters.warning(warning.as_str(), times);
         }
         let mut by_key: HashMap<_, _> = ours.iter().map(|event| key(event)).zip(resolution.resolved).collect();
@@ -360,6 +374,9 @@ impl Work {
         detail: &str,
         shutdown: &CancellationToken,
     ) -> Result<(), Stopped> {
+        if self.is_repeated {
+            return Ok(()); // it is there from the first time
+        }
         let mut retries = Backoff::default();
         loop {
             match self.quarantine.keep(event, reason, detail, self.clock.now()) {

@@ -11,7 +11,9 @@
 //! spool/             0700, its files 0600
 //!   lock             held while a process uses the directory
 //!   node             16 bytes: this node's uuid, made on first use; batch ids derive from it
-//!   cursor           how far the events are stored, and where the batch under way ends
+//!   cursor           how far the events are stored, and where batches end
+//!   confirmed        for which start of the machine, and which state of the stores, that was so
+//!   ballast          room held for the stores, given to them when the disk is full
 //!   00…0001.seg      segments of at most 64 MiB, named by the first sequence number in them
 //! ```
 //!
@@ -42,8 +44,15 @@
 //!        facts about a request (4), the facts, and the JSON of the request as its sender wrote it
 //! ```
 //!
-//! The **cursor** is 40 bytes: magic `TENRECCU`, version (4), zero (4), last sequence number stored (8), last one of the
-//! batch under way or 0 (8), zero (4), CRC-32 (4).
+//! The **cursor** starts with 32 bytes: magic `TENRECCU`, version 2 (4), zero. Records of 32 bytes follow, the last one
+//! counts: last sequence number stored (8), last one of the batch under way or 0 (8), seconds since the epoch (8), zero
+//! (4), CRC-32 (4). Version 1 was a single position in 40 bytes, and is still read.
+//!
+//! # What is stored is kept for a while
+//!
+//! For [`Keep::time`] after both stores had all of a segment, it stays. When the machine has been started anew since, or a
+//! store reports damage, the batches of that time are handed out once more ([`SpoolBatch::is_repeated`]), cut as they were:
+//! so nothing is lost even where a disk lied about what it had written. What is only kept makes way for new events.
 //!
 //! # What can go wrong
 //!
@@ -54,15 +63,22 @@
 //!   stored are left out by their uuid.
 //! - A failed `fdatasync` is never tried again, since the second may lie: the segment is sealed at its last durable byte,
 //!   those who waited hear [`SpoolError::Failed`], and the next append begins a new segment.
-//! - A full disk or a spool at its cap is [`SpoolError::Full`]; the part that was written is cut off again.
+//! - A spool at its cap, or a disk that is nearly full ([`RoomConfig`]), is [`SpoolError::Full`]; if the disk is full before
+//!   anybody noticed, the part that was written is cut off again.
 //!
-//! Every touch of the disk is in `disk.rs`: that is the seam where tests inject faults and where a simulated disk belongs.
+//! Every touch of the disk is in `disk.rs`: that is the seam where tests inject faults, and cut the power.
 
+mod again;
+mod ballast;
+mod batches;
 mod cursor;
 mod disk;
 mod frame;
+mod keeper;
 mod reader;
 mod recover;
+mod room;
+mod segment;
 mod shared;
 mod writer;
 
@@ -77,9 +93,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Arrivals;
 use super::scanned::ScannedRequest;
+use crate::model::Clock;
 
+pub use again::Keep;
 pub use reader::{BatchLimits, SpoolBatch, SpoolReader};
 pub use recover::SpoolOpenError;
+pub use room::RoomConfig;
 pub use shared::{SpoolPosition, SpoolStatus};
 
 /// Appends that may wait for the disk at once; one more is [`SpoolError::Full`].
@@ -97,6 +116,19 @@ pub struct SpoolConfig {
     pub dir: PathBuf,
     /// Most bytes on disk before [`SpoolError::Full`].
     pub max_bytes: u64,
+    /// How full the disk may become.
+    pub room: RoomConfig,
+    /// What is kept after it was stored.
+    pub keep: Keep,
+    pub clock: Clock,
+}
+
+impl SpoolConfig {
+    /// A spool that keeps nothing, and takes all of the disk below its cap.
+    #[must_use]
+    pub fn new(dir: PathBuf, max_bytes: u64) -> Self {
+        Self { dir, max_bytes, room: RoomConfig::UNLIMITED, keep: Keep::default(), clock: Clock::system() }
+    }
 }
 
 /// Why events could not be made durable. None of them was acknowledged.
@@ -118,8 +150,10 @@ pub enum SpoolError {
 pub struct Spool {
     shared: Arc<shared::Shared>,
     queue: mpsc::Sender<writer::Append>,
-    /// Its sender goes when the writer's thread has let go of everything.
+    /// Its senders go when the threads have let go of everything.
     ended: watch::Receiver<()>,
+    /// To wake it.
+    keeper: Option<std::thread::Thread>,
 }
 
 impl Spool {
@@ -129,20 +163,36 @@ impl Spool {
     /// If the directory cannot be made or read, another process has it open, or a newer Tenrec wrote it.
     pub fn open(config: &SpoolConfig) -> Result<(Self, SpoolReader), SpoolOpenError> {
         let segment_bytes = SEGMENT_BYTES.min(config.max_bytes / 4).max(frame::SEGMENT_HEADER as u64 + 1);
-        Self::open_with(disk::Disk::open(&config.dir)?, config.max_bytes, segment_bytes)
+        let disk = disk::Disk::new(disk::RealDir::open(&config.dir)?);
+        let (mut spool, reader, ending) = Self::open_with(disk, config, segment_bytes)?;
+        let keeper = keeper::Keeper::new(&spool.shared);
+        let (stored, next_seq) = (reader.durably_stored(), spool.position() + 1);
+        let thread = std::thread::Builder::new().name("spool-keeper".to_owned()).spawn(move || {
+            keeper.run(stored, next_seq);
+            drop(ending);
+        })?;
+        spool.keeper = Some(thread.thread().clone());
+        Ok((spool, reader))
     }
 
-    fn open_with(disk: disk::Disk, max_bytes: u64, segment_bytes: u64) -> Result<(Self, SpoolReader), SpoolOpenError> {
-        let recovered = recover::recover(disk)?;
-        let shared = Arc::new(shared::Shared::new(&recovered, max_bytes));
+    /// Opens without the keeper. Whoever holds the sender keeps [`Spool::close`] waiting.
+    fn open_with(
+        disk: disk::Disk,
+        config: &SpoolConfig,
+        segment_bytes: u64,
+    ) -> Result<(Self, SpoolReader, watch::Sender<()>), SpoolOpenError> {
+        let recovered = recover::recover(disk, &config.keep)?;
+        let shared = Arc::new(shared::Shared::new(&recovered, config));
         let (queue, appends) = mpsc::channel(QUEUE);
         let writer = writer::Writer::new(Arc::clone(&shared), segment_bytes, recovered.next_seq, recovered.skipped);
         let (ending, ended) = watch::channel(());
+        let writing = ending.clone();
         std::thread::Builder::new().name("spool".to_owned()).spawn(move || {
             writer.run(appends);
-            drop(ending);
+            drop(writing);
         })?;
-        Ok((Self { shared: Arc::clone(&shared), queue, ended }, SpoolReader::new(shared, recovered.cursor)))
+        let reader = SpoolReader::new(Arc::clone(&shared), recovered.cursor, recovered.again);
+        Ok((Self { shared, queue, ended, keeper: None }, reader, ending))
     }
 
     /// Makes the events of a request durable as one frame: all of them or none. Returns after the sync that covers them. Dropping the
@@ -205,6 +255,7 @@ impl Spool {
         let (done, _) = oneshot::channel();
         let nudge = writer::Append { payload: frame::Payload::empty(), reserved: shared::Reserved::none(), done };
         self.queue.send(nudge).await.ok();
+        self.keeper.iter().for_each(std::thread::Thread::unpark);
         let mut ended = self.ended.clone();
         while ended.changed().await.is_ok() {}
         self.shared.disk.unlock();

@@ -1,14 +1,13 @@
 //! What is found when the spool is opened.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
+use std::io;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::cursor::Cursor;
-use super::disk::Disk;
+use super::again::{self, Again, Keep};
+use super::cursor::CursorLog;
+use super::disk::{Disk, read_full_at};
 use super::frame::{BadHeader, SEGMENT_HEADER, SegmentHeader, resync, whole};
 use super::shared::Segment;
 
@@ -27,8 +26,9 @@ pub enum SpoolOpenError {
 pub(super) struct Recovered {
     pub disk: Arc<Disk>,
     pub node: Uuid,
-    /// `None` if there is none, or it is damaged.
-    pub cursor: Option<Cursor>,
+    pub cursor: CursorLog,
+    /// Stored batches to hand out first.
+    pub again: Option<Again>,
     /// Oldest first, all sealed.
     pub segments: Vec<Segment>,
     /// The number of the next frame.
@@ -39,48 +39,42 @@ pub(super) struct Recovered {
 }
 
 /// Reads the directory and cuts the newest segment behind its last whole frame.
-pub(super) fn recover(disk: Disk) -> Result<Recovered, SpoolOpenError> {
-    let node = match disk.read_named("node")?.and_then(|bytes| Uuid::from_slice(&bytes).ok()) {
+pub(super) fn recover(disk: Disk, keep: &Keep) -> Result<Recovered, SpoolOpenError> {
+    let node = match disk.read("node")?.and_then(|bytes| Uuid::from_slice(&bytes).ok()) {
         Some(node) => node,
         None => {
             let node = Uuid::new_v4();
-            disk.replace_named("node", node.as_bytes())?;
+            disk.replace("node", node.as_bytes())?;
             node
         }
     };
-    let cursor = disk.read_named("cursor")?.and_then(|bytes| {
-        let cursor = Cursor::read(&bytes);
-        if cursor.is_none() {
-            tracing::warn!("The spool's cursor is damaged: reading again from the oldest segment");
-        }
-        cursor
-    });
+    let log = CursorLog::open(&disk)?;
+    let cursor = log.cursor();
 
     let mut segments = Vec::new();
     let mut highest_name = 0;
-    for (name, path) in disk.segments()? {
-        let (first_seq, skipped) = match read_header(&path)? {
+    for (number, name) in disk.segments()? {
+        let (header, len) = read_header(&disk, &name)?;
+        let (first_seq, skipped) = match header {
             Ok(header) => (header.first_seq, header.skipped.into()),
-            Err(BadHeader::Damaged) => (name, u64::MAX),
-            Err(BadHeader::Newer(version)) => {
-                return Err(SpoolOpenError::Newer { path: path.display().to_string(), version });
-            }
+            // Its name may be as wrong as its header.
+            Err(BadHeader::Damaged) => (first_frame(&disk, &name)?.unwrap_or(number), u64::MAX),
+            Err(BadHeader::Newer(version)) => return Err(SpoolOpenError::Newer { path: name, version }),
         };
-        let len = std::fs::metadata(&path)?.len();
-        highest_name = highest_name.max(name);
-        segments.push(Segment { path, first_seq, last_seq: 0, skipped, len, sealed: true });
+        highest_name = highest_name.max(number);
+        segments.push(Segment { name, first_seq, last_seq: 0, skipped, len, sealed: true, stored: None });
     }
     segments.sort_by_key(|s| s.first_seq);
 
     let mut torn_bytes = 0;
     let mut last_seq = cursor.map_or(0, |c| c.stored);
     while let Some(newest) = segments.last_mut() {
-        let (end, seq) = scan(&disk.read(&newest.path)?);
+        let (end, seq) = scan(&disk.read(&newest.name)?.unwrap_or_default());
         torn_bytes += newest.len.saturating_sub(end.max(SEGMENT_HEADER as u64));
         match seq {
             Some(seq) => {
                 if end < newest.len {
-                    disk.cut(&newest.path, end)?;
+                    disk.cut(&newest.name, end)?;
                     newest.len = end;
                 }
                 newest.last_seq = seq;
@@ -88,7 +82,7 @@ pub(super) fn recover(disk: Disk) -> Result<Recovered, SpoolOpenError> {
                 break;
             }
             None => {
-                disk.remove(&newest.path)?;
+                disk.remove(&newest.name)?;
                 segments.pop();
             }
         }
@@ -101,15 +95,20 @@ pub(super) fn recover(disk: Disk) -> Result<Recovered, SpoolOpenError> {
         let twin = segments[at].first_seq == next.first_seq;
         segments[at].last_seq = if twin { next.last_seq } else { next.first_seq.saturating_sub(1) };
     }
+    for segment in &mut segments {
+        let stored = log.records().iter().find(|record| record.cursor.stored >= segment.last_seq);
+        segment.stored = stored.map(|record| (segment.last_seq, record.at));
+    }
 
     // The reader goes by the numbers in headers: one that is ahead of the frames, as in a segment of another spool, must not
     // let it run ahead of what is appended next.
     let highest_begun = segments.last().map_or(0, |s| s.first_seq.saturating_sub(1));
     let highest = last_seq.max(highest_name).max(highest_begun).max(cursor.map_or(0, |c| c.pending));
     Ok(Recovered {
+        again: again::plan(&disk, keep, log.records(), &segments)?,
         disk: Arc::new(disk),
         node,
-        cursor,
+        cursor: log,
         segments,
         next_seq: highest.saturating_add(1),
         skipped: u32::try_from(highest - last_seq).unwrap_or(u32::MAX),
@@ -117,10 +116,19 @@ pub(super) fn recover(disk: Disk) -> Result<Recovered, SpoolOpenError> {
     })
 }
 
-fn read_header(path: &Path) -> io::Result<Result<SegmentHeader, BadHeader>> {
-    let mut bytes = Vec::with_capacity(SEGMENT_HEADER);
-    File::open(path)?.take(SEGMENT_HEADER as u64).read_to_end(&mut bytes)?;
-    Ok(SegmentHeader::read(&bytes))
+/// The header of a segment, and how long the file is.
+fn read_header(disk: &Disk, name: &str) -> io::Result<(Result<SegmentHeader, BadHeader>, u64)> {
+    let file = disk.open(name)?;
+    let mut bytes = [0; SEGMENT_HEADER];
+    let read = read_full_at(&*file, &mut bytes, 0)?;
+    Ok((SegmentHeader::read(&bytes[..read]), file.len()?))
+}
+
+/// The number of the first whole frame of a segment.
+fn first_frame(disk: &Disk, name: &str) -> io::Result<Option<u64>> {
+    let bytes = disk.read(name)?.unwrap_or_default();
+    let found = resync(&bytes, SEGMENT_HEADER.min(bytes.len()));
+    Ok(found.and_then(|at| whole(&bytes[at..])).map(|(header, _)| header.seq))
 }
 
 /// Where the last whole frame of a segment ends, and the highest number in it.

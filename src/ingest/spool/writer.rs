@@ -1,18 +1,21 @@
 //! The one thread that writes.
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::SpoolError;
+use super::disk::DirFile;
 use super::frame::{Payload, SEGMENT_HEADER, SegmentHeader};
 use super::shared::{Reserved, Segment, Shared};
 
 /// Most bytes behind one sync: keeps the wait of the first in the group short.
 const GROUP_BYTES: usize = 8 << 20;
+/// An older segment is ended by the next append: what is stored can only be removed by the segment.
+const SEGMENT_AGE: Duration = Duration::from_secs(15 * 60);
 
 /// One append on its way to the disk.
 #[derive(Debug)]
@@ -23,8 +26,9 @@ pub(super) struct Append {
 }
 
 struct Open {
-    file: File,
+    file: Box<dyn DirFile>,
     len: u64,
+    since: Instant,
 }
 
 /// An append whose frame is in the buffer.
@@ -75,7 +79,8 @@ impl Writer {
         }
         let header = SEGMENT_HEADER as u64;
         let used = self.open.as_ref().map_or(header, |open| open.len) + self.buffer.len() as u64;
-        if used > header && used + payload.frame_len() > self.segment_bytes {
+        let is_old = self.open.as_ref().is_some_and(|open| open.since.elapsed() > SEGMENT_AGE);
+        if used > header && (is_old || used + payload.frame_len() > self.segment_bytes) {
             self.flush();
             self.seal();
         }
@@ -101,6 +106,7 @@ impl Writer {
             Ok(()) => {
                 self.skipped = 0;
                 self.shared.add_used(written);
+                self.shared.waiting_events.fetch_add(events.cast_signed(), Ordering::Relaxed);
                 self.shared.durable.send_modify(|position| {
                     position.seq = self.next_seq - 1;
                     position.events += events;
@@ -128,8 +134,7 @@ impl Writer {
             Some(open) => open,
             None => self.begin_segment(first_seq)?,
         };
-        let disk = &self.shared.disk;
-        if let Err(error) = disk.write_at(&open.file, &self.buffer, open.len) {
+        if let Err(error) = open.file.write_at(&self.buffer, open.len) {
             // Nothing was synced: once cut, the segment is as it was.
             if open.file.set_len(open.len).is_ok() && is_full(&error) {
                 self.open = Some(open);
@@ -138,7 +143,7 @@ impl Writer {
             }
             return Err(error);
         }
-        if let Err(error) = disk.sync(&open.file) {
+        if let Err(error) = open.file.sync() {
             // Whether the bytes are on disk is unknowable now, and a second sync may say so falsely.
             open.file.set_len(open.len).ok();
             self.seal();
@@ -155,13 +160,13 @@ impl Writer {
 
     fn begin_segment(&self, first_seq: u64) -> io::Result<Open> {
         let header = SegmentHeader { node: self.shared.node, first_seq, skipped: self.skipped };
-        let (path, file) = self.shared.disk.create_segment(first_seq, &header.to_bytes())?;
+        let (name, file) = self.shared.disk.create_segment(first_seq, &header.to_bytes())?;
         let len = SEGMENT_HEADER as u64;
         self.shared.add_used(len);
         let skipped = self.skipped.into();
-        let segment = Segment { path, first_seq, last_seq: first_seq - 1, skipped, len, sealed: false };
+        let segment = Segment { name, first_seq, last_seq: first_seq - 1, skipped, len, sealed: false, stored: None };
         self.shared.segments().push_back(segment);
-        Ok(Open { file, len })
+        Ok(Open { file, len, since: Instant::now() })
     }
 
     fn seal(&mut self) {

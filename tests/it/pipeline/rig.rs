@@ -9,7 +9,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use tenrec::ingest::AcceptedEvent;
 use tenrec::ingest::pipeline::{Pipeline, PipelineConfig, PipelineHandle, PipelineParts, PipelineStatus, Step};
-use tenrec::ingest::spool::{Spool, SpoolConfig, SpoolReader};
+use tenrec::ingest::spool::{Keep, Spool, SpoolConfig, SpoolReader};
 use tenrec::model::{Clock, ProjectId};
 use tenrec::storage::ch::{ClickHouse, ClickHouseAddress};
 use tenrec::storage::pg::Pg;
@@ -34,6 +34,8 @@ pub struct Rig {
     spool: Spool,
     reader: Option<SpoolReader>,
     pub max_events: usize,
+    /// For the next opening of the spool.
+    pub keep: Keep,
 }
 
 /// What a query gives: the person with overrides taken into account, for each number on an event row.
@@ -84,7 +86,7 @@ impl Rig {
         let proxy = Proxy::start(&dir.join("proxy.sock"), path);
         let clickhouse = ClickHouse::new(&ClickHouseAddress::Socket { path: dir.join("proxy.sock"), database });
         let spool_dir = dir.join("spool");
-        let (spool, reader) = open_spool(&spool_dir);
+        let (spool, reader) = open_spool(&spool_dir, Keep::default());
         Self {
             pg: Pg::new(stores.pg_options(&name), 4),
             name,
@@ -98,6 +100,7 @@ impl Rig {
             spool,
             reader: Some(reader),
             max_events: 10_000,
+            keep: Keep::default(),
         }
     }
 
@@ -153,10 +156,10 @@ impl Rig {
     }
 
     /// Ends the process that holds the spool and starts another.
-    async fn reopen(&mut self) {
+    pub async fn reopen(&mut self) {
         self.reader = None;
         self.spool.close().await;
-        let (spool, reader) = open_spool(&self.spool_dir);
+        let (spool, reader) = open_spool(&self.spool_dir, self.keep.clone());
         (self.spool, self.reader) = (spool, Some(reader));
     }
 
@@ -233,6 +236,6 @@ impl Drop for Rig {
     }
 }
 
-fn open_spool(dir: &std::path::Path) -> (Spool, SpoolReader) {
-    Spool::open(&SpoolConfig { dir: dir.to_owned(), max_bytes: 64 << 20 }).unwrap()
+fn open_spool(dir: &std::path::Path, keep: Keep) -> (Spool, SpoolReader) {
+    Spool::open(&SpoolConfig { keep, ..SpoolConfig::new(dir.to_owned(), 64 << 20) }).unwrap()
 }

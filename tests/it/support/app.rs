@@ -92,6 +92,7 @@ impl TestApp {
         let mut config = Config::defaults();
         config.server.host = std::net::Ipv4Addr::LOCALHOST.into();
         config.server.port = 0;
+        config.limits.disk_ballast_mb = 0;
         TestAppBuilder { clock: Clock::frozen("2026-11-01T12:00:00Z".parse().unwrap()), config, has_proxy: false }
     }
 
