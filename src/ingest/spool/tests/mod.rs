@@ -4,8 +4,10 @@ mod damage;
 mod faults;
 mod kept;
 mod life;
+mod power;
 mod sim;
 mod space;
+mod wrecks;
 
 use std::path::Path;
 
