@@ -3,6 +3,8 @@
 mod crashes;
 mod identity;
 pub mod proxy;
+mod proxy;
+mod restored;
 mod rig;
 mod round_trip;
 mod sessions;
