@@ -3,7 +3,6 @@
 mod crashes;
 mod identity;
 pub mod proxy;
-mod proxy;
 mod restored;
 mod rig;
 mod round_trip;

@@ -122,14 +122,16 @@ impl Machine {
         match *step {
             Step::Append { senders, events } => {
                 let count = u128::from(events);
-                let batches: Vec<Vec<_>> = (0..u128::from(senders))
-                    .map(|sender| (1..=count).map(|n| event(self.world.sent + sender * count + n)).collect())
+                let batches: Vec<Arrivals> = (0..u128::from(senders))
+                    .map(|sender| {
+                        (1..=count).map(|n| event(self.world.sent + sender * count + n)).collect::<Vec<_>>().into()
+                    })
                     .collect();
                 self.world.sent += u128::from(senders) * count;
-                let answers = join_all(batches.iter().map(|events| spool.append(events))).await;
-                for (events, answer) in batches.iter().zip(answers) {
+                let answers = join_all(batches.iter().map(|arrivals| spool.append(arrivals))).await;
+                for (arrivals, answer) in batches.iter().zip(answers) {
                     if answer.is_ok() {
-                        self.world.acknowledged.extend(events.iter().map(|e| e.uuid.as_u128()));
+                        self.world.acknowledged.extend(arrivals.events.iter().map(|e| e.uuid.as_u128()));
                     }
                 }
                 self.disk.state().is_full = false;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::super::frame::{SEGMENT_HEADER, whole};
+use super::super::frame::{Contents, SEGMENT_HEADER, whole};
 use super::sim::SimDir;
 use super::*;
 
@@ -81,7 +81,7 @@ async fn build() -> Spoiled {
     for frame in 0..36_u128 {
         let events: Vec<_> = (0..=frame % 4).map(|n| event(number + n)).collect();
         number += events.len() as u128;
-        spool.append(&events).await.expect("an append");
+        spool.append(&events.into()).await.expect("an append");
     }
     let mut old_cursor = Vec::new();
     for _ in 0..6 {
@@ -97,8 +97,8 @@ async fn build() -> Spoiled {
     for (_, bytes) in files.iter().filter(|(name, _)| name.ends_with(".seg")) {
         let mut at = SEGMENT_HEADER;
         while let Some((header, payload)) = whole(&bytes[at..]) {
-            let events = header.events(payload).expect("a sound frame");
-            let numbers = events.iter().map(|e| e.uuid.as_u128()).collect();
+            let Ok(Contents::Arrivals(arrivals)) = header.contents(payload) else { panic!("a sound frame") };
+            let numbers = arrivals.events.iter().map(|e| e.uuid.as_u128()).collect();
             let end = at + header.frame_len();
             frames.push(Original { seq: header.seq, at, bytes: bytes[at..end].to_vec(), numbers });
             at = end;
@@ -173,7 +173,7 @@ async fn check(spoiled: &Spoiled, damages: Vec<Damage>) {
     let disk = SimDir::new(1);
     disk.set_files(files.clone());
     let (spool, reader) = open_on(disk.mount(), &config(), 1500).expect("a damaged spool opens");
-    spool.append(&[event(5000)]).await.expect("it takes events");
+    spool.append(&vec![event(5000)].into()).await.expect("it takes events");
     let mut read = BTreeSet::new();
     while let Some(batch) = reader.next_or_none(BatchLimits { events: 5, ..ALL }).await.expect("the disk reads") {
         for event in &batch.events {
