@@ -15,6 +15,7 @@ use crate::http::{AppState, ClientIp};
 use crate::ingest::decode::DecodeError;
 use crate::ingest::enrich::Origin;
 use crate::ingest::{Accepted, CaptureError, CaptureRequest, InflateError, RETRY_AFTER_SECONDS};
+use crate::telemetry::metrics;
 
 /// `/e/`, `/i/v0/e/`, `/batch/`, `/capture/`, `/track/`: takes one event, an array of them, or a batch, by POST or in the
 /// `data` of a GET.
@@ -138,6 +139,7 @@ impl Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let (status, code) = self.status_and_code();
+        metrics::CAPTURE_REFUSED.with(code).add(1);
         tracing::debug!(code, "Refused a request of an SDK");
         let kind = match status {
             StatusCode::UNAUTHORIZED => "authentication_error",

@@ -17,6 +17,7 @@ use crate::ingest::decode::DecodeError;
 use crate::ingest::enrich::Origin;
 use crate::ingest::v1::{Outcome, V1Error, V1Request, V1Result};
 use crate::ingest::{CaptureError, InflateError};
+use crate::telemetry::metrics;
 
 /// `/i/v1/analytics/events`.
 pub async fn events(State(state): State<AppState>, request: Request) -> Result<Response, V1Refused> {
@@ -142,6 +143,7 @@ fn status_and_tag(error: &V1Error) -> (StatusCode, &'static str) {
 impl IntoResponse for V1Refused {
     fn into_response(self) -> Response {
         let (status, tag) = status_and_tag(&self.0);
+        metrics::CAPTURE_REFUSED.with(tag).add(1);
         tracing::debug!(code = tag, "Refused a request of an SDK");
         let body = json!({"error": tag, "error_description": self.0.to_string(), "error_uri": ""});
         let mut response = (status, Json(body)).into_response();

@@ -107,6 +107,7 @@ pub async fn metrics(State(state): State<AppState>) -> Response {
             (&metrics::SPOOL_WAITING_EVENTS, spool.waiting_events),
             (&metrics::SPOOL_ACCEPTING, spool.is_accepting.into()),
             (&metrics::SPOOL_DAMAGED, spool.damaged),
+            (&metrics::SPOOL_MISSING_SEGMENTS, spool.missing_segments),
             (&metrics::SPOOL_LOST_EVENTS, spool.lost_events),
             (&metrics::SPOOL_FAILED_WRITES, spool.failed_writes),
         ] {
@@ -114,6 +115,8 @@ pub async fn metrics(State(state): State<AppState>) -> Response {
         }
     }
     let pipeline = state.pipeline.status();
+    let waiting = state.intake.position().saturating_sub(pipeline.stored_seq);
+    metrics::SPOOL_WAITING_REQUESTS.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     metrics::EVENTS_STORED.set(pipeline.stored);
     metrics::EVENTS_DUPLICATE.set(pipeline.duplicates);
     metrics::EVENTS_RESTORED.set(pipeline.restored);

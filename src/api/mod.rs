@@ -7,6 +7,7 @@ pub mod cors;
 pub mod errors;
 pub mod flags;
 pub mod health;
+pub mod ingestion;
 mod page;
 pub mod projects;
 pub mod remote_config;

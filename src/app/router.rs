@@ -32,7 +32,7 @@ fn health() -> Router<AppState> {
 
 /// What personal keys open.
 fn management() -> Router<AppState> {
-    use api::{errors, projects, users};
+    use api::{errors, ingestion, projects, users};
     let list = || get(projects::list).post(projects::create);
     let one = || get(projects::get).patch(projects::update);
     Router::new()
@@ -40,6 +40,8 @@ fn management() -> Router<AppState> {
         .route("/api/projects/", list())
         .route("/api/projects/{project}", one())
         .route("/api/projects/{project}/", one())
+        .route("/api/projects/{project}/ingestion", get(ingestion::get))
+        .route("/api/projects/{project}/ingestion/", get(ingestion::get))
         .route("/api/users/@me", get(users::me))
         .route("/api/users/@me/", get(users::me))
         .route("/api/organizations/@current", get(users::current_organization))
@@ -50,7 +52,7 @@ fn management() -> Router<AppState> {
 /// What people see. Every page of a project is below `/project/{project}` and takes `ProjectAccess`.
 fn pages() -> Router<AppState> {
     use web::settings::{account, api_keys, members, new_project, project};
-    use web::{errors, invitation, login, settings, setup, start};
+    use web::{errors, invitation, login, settings, setup, start, status};
     Router::new()
         .route("/", get(start::get))
         // Coming in
@@ -74,13 +76,14 @@ fn pages() -> Router<AppState> {
         .route("/project/{project}/settings/invitations", post(members::invite))
         .route("/project/{project}/settings/invitations/{id}/revoke", post(members::revoke_invitation))
         .route("/project/{project}/settings/organization", post(members::rename_organization))
+        .route("/status", get(status::get))
         .merge(explorer())
         .fallback(errors::not_found)
 }
 
 /// Events and people, from the first one on.
 fn explorer() -> Router<AppState> {
-    use web::{events, home, insights, onboarding, persons, sessions};
+    use web::{events, home, ingestion, insights, onboarding, persons, sessions};
     Router::new()
         .route("/project/{project}", get(home::get))
         .route("/project/{project}/home/tiles/{id}", get(home::get_tile))
@@ -100,6 +103,10 @@ fn explorer() -> Router<AppState> {
         .route("/project/{project}/events/{uuid}", get(events::get_detail))
         .route("/project/{project}/sessions", get(sessions::get_list))
         .route("/project/{project}/sessions/{session}", get(sessions::get_one))
+        .route("/project/{project}/ingestion", get(ingestion::get))
+        .route("/project/{project}/ingestion/rejected", get(ingestion::get_rejected))
+        .route("/project/{project}/ingestion/quarantined", get(ingestion::get_quarantined))
+        .route("/project/{project}/ingestion/find", get(ingestion::get_find))
         .route("/project/{project}/persons", get(persons::get_list))
         .route("/project/{project}/persons/{uuid}", get(persons::get_by_uuid))
         .route("/project/{project}/person/{distinct_id}", get(persons::get_by_distinct_id))

@@ -12,6 +12,7 @@ pub mod glance;
 mod inflate;
 pub mod intake;
 pub mod json;
+pub mod ledger;
 mod lz_string;
 pub mod normalise;
 pub mod parse;
@@ -24,6 +25,7 @@ pub mod scanned;
 pub mod sessions;
 pub mod spool;
 pub mod timestamp;
+pub mod trace;
 pub mod v1;
 
 pub use accepted::AcceptedEvent;

@@ -137,7 +137,7 @@ fn drop_addresses(value: &mut Value) {
 }
 
 /// The beginning of a value's JSON.
-fn sample(value: &Value) -> String {
+pub(super) fn sample(value: &impl Serialize) -> String {
     let mut cut = Cut(Vec::new());
     // The only failure is that there is no more room.
     serde_json::to_writer(&mut cut, value).ok();

@@ -22,6 +22,10 @@ pub static EVENTS_LIMITED: Counter = Counter::new();
 pub static REQUESTS_LIMITED: Counter = Counter::new();
 /// Events that no store takes, kept aside, by reason.
 pub static EVENTS_QUARANTINED: CounterVec = CounterVec::new("reason");
+/// Events in the ledger, by outcome: what was received is the sum of the others.
+pub static LEDGER_EVENTS: CounterVec = CounterVec::new("outcome");
+/// Requests of SDKs refused as a whole, by code. Those with an unknown key belong to no project and are counted here only.
+pub static CAPTURE_REFUSED: CounterVec = CounterVec::new("code");
 /// Bytes the spool takes on disk.
 pub static SPOOL_USED_BYTES: Gauge = Gauge::new();
 /// Bytes the spool may take before capture answers 503.
@@ -42,6 +46,10 @@ pub static SPOOL_LOST_EVENTS: Gauge = Gauge::new();
 pub static EVENTS_RESTORED: Counter = Counter::new();
 /// Writes of the spool that failed since the start; their events were refused.
 pub static SPOOL_FAILED_WRITES: Gauge = Gauge::new();
+/// Segments of the spool that must have been there and were not.
+pub static SPOOL_MISSING_SEGMENTS: Gauge = Gauge::new();
+/// Requests in the spool that are not stored yet.
+pub static SPOOL_WAITING_REQUESTS: Gauge = Gauge::new();
 /// Things that events asked for and did not get, by reason; the events are stored.
 pub static INGEST_WARNINGS: CounterVec = CounterVec::new("reason");
 /// Tries of the pipeline that failed because a store was away or slow.
@@ -75,6 +83,8 @@ const ALL: &[(&str, &str, &dyn Metric)] = &[
         &REQUESTS_LIMITED,
     ),
     ("tenrec_events_quarantined_total", "Events that no store takes, kept aside", &EVENTS_QUARANTINED),
+    ("tenrec_ledger_events_total", "Events in the ledger by outcome", &LEDGER_EVENTS),
+    ("tenrec_capture_refused_total", "Requests of SDKs refused as a whole", &CAPTURE_REFUSED),
     ("tenrec_spool_used_bytes", "Bytes the spool takes on disk", &SPOOL_USED_BYTES),
     ("tenrec_spool_max_bytes", "Bytes the spool may take before capture answers 503", &SPOOL_MAX_BYTES),
     ("tenrec_spool_kept_bytes", "Bytes of stored events kept for looking again", &SPOOL_KEPT_BYTES),
@@ -85,6 +95,8 @@ const ALL: &[(&str, &str, &dyn Metric)] = &[
     ("tenrec_spool_lost_events", "Events known to be lost to damage of the spool", &SPOOL_LOST_EVENTS),
     ("tenrec_events_restored_total", "Events that a store had lost and that were stored again", &EVENTS_RESTORED),
     ("tenrec_spool_failed_writes", "Writes of the spool that failed since the start", &SPOOL_FAILED_WRITES),
+    ("tenrec_spool_missing_segments", "Segments of the spool that were not there", &SPOOL_MISSING_SEGMENTS),
+    ("tenrec_spool_waiting_requests", "Requests in the spool that are not stored yet", &SPOOL_WAITING_REQUESTS),
     ("tenrec_ingest_warnings_total", "Things that stored events asked for and did not get", &INGEST_WARNINGS),
     ("tenrec_pipeline_retries_total", "Tries that failed because a store was away or slow", &PIPELINE_RETRIES),
     ("tenrec_pipeline_lag_seconds", "Age of the oldest event that is being stored", &PIPELINE_LAG_SECONDS),

@@ -3,6 +3,7 @@
 pub mod errors;
 pub mod events;
 pub mod home;
+pub mod ingestion;
 pub mod insights;
 pub mod invitation;
 mod links;
@@ -14,6 +15,7 @@ pub mod settings;
 pub mod setup;
 mod shell;
 pub mod start;
+pub mod status;
 #[cfg(test)]
 mod tests;
 mod traffic;

@@ -39,6 +39,8 @@ pub enum Section {
     Events,
     Sessions,
     People,
+    Ingestion,
+    Status,
     Settings,
 }
 
@@ -82,6 +84,7 @@ impl Shell {
                 (Section::Events, "Events", "events", "/events"),
                 (Section::Sessions, "Sessions", "sessions", "/sessions"),
                 (Section::People, "People", "people", "/persons"),
+                (Section::Ingestion, "Ingestion", "ledger", "/ingestion"),
             ];
             entries.extend(pages.into_iter().map(|(section, label, icon, path)| Entry {
                 label,
@@ -90,6 +93,13 @@ impl Shell {
                 is_current: section == self.section,
             }));
         }
+        let status = Entry {
+            label: "Server status",
+            icon: "live",
+            href: format!("/status{}", self.project_query()),
+            is_current: self.section == Section::Status,
+        };
+        entries.push(status);
         let href =
             self.project.as_ref().map_or_else(|| "/settings".to_owned(), |p| format!("/project/{}/settings", p.id));
         let is_current = self.section == Section::Settings;

@@ -33,9 +33,10 @@ try {
   const anonymous = ["/login"];
   const inside = [
     "", "/onboarding", "/events", "/events/live", "/sessions", "/persons", "/insights", "/insights/new", "/insights/new?event=%24pageview&date=-30d",
-    "/insights/new?event=%24pageview&breakdown=%24browser&date=-30d&display=bar", "/settings", "/settings/members",
+    "/insights/new?event=%24pageview&breakdown=%24browser&date=-30d&display=bar", "/ingestion", "/ingestion?range=7d", "/ingestion/rejected", "/ingestion/quarantined", "/ingestion/find", "/ingestion/find?id=nobody-knows",
+    "/settings", "/settings/members",
   ].map((path) => `/project/${project}${path}`);
-  const other = ["/settings/account", "/settings/api-keys", "/settings/projects/new", `/project/${project}/nothing-here`];
+  const other = ["/settings/account", "/settings/api-keys", "/settings/projects/new", "/status", `/project/${project}/nothing-here`];
   const sizes = { wide: { width: 1280, height: 900 }, narrow: { width: 390, height: 844 } };
   for (const [size, viewport] of Object.entries(sizes)) {
     for (const colorScheme of ["light", "dark"]) {

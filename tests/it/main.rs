@@ -21,6 +21,7 @@ mod health;
 mod hostile_requests;
 mod insights_pages;
 mod layering;
+mod ledger;
 mod lifecycle;
 mod limits;
 mod official_clients;

@@ -8,7 +8,9 @@ use uuid::Uuid;
 use super::queue::{Queue, QueueReader};
 use crate::ingest::Arrivals;
 use crate::ingest::scanned::ScannedRequest;
-use crate::ingest::spool::{BatchLimits, Spool, SpoolBatch, SpoolError, SpoolPosition, SpoolReader, SpoolStatus};
+use crate::ingest::spool::{
+    BatchLimits, Spool, SpoolBatch, SpoolError, SpoolPosition, SpoolReader, SpoolStatus, Waiting,
+};
 
 /// The door's side. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -80,6 +82,22 @@ impl Intake {
         }
     }
 
+    /// Looks at every request that waits on disk after the frame `stored`, the oldest first. What waits in memory has a sender
+    /// that waits, too: nobody asks where it is.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub async fn search<T: Send + 'static>(
+        &self,
+        stored: u64,
+        look: impl FnMut(Arrivals) -> Vec<T> + Send + 'static,
+    ) -> io::Result<Waiting<T>> {
+        match self {
+            Self::Spool(spool) => spool.search(stored, look).await,
+            Self::Queue(_) => Ok(Waiting { found: Vec::new(), is_complete: true }),
+        }
+    }
+
     /// Refuses further appends and lets go of everything. Whoever reads must have ended before.
     pub async fn close(&self) {
         match self {
@@ -132,6 +150,22 @@ impl IntakeReader {
         match self {
             Self::Spool(reader) => reader.stored_seq(),
             Self::Queue(_) => 0,
+        }
+    }
+
+    /// The last number that was there at the start; 0 if there was none.
+    #[must_use]
+    pub fn opened_at(&self) -> u64 {
+        match self {
+            Self::Spool(reader) => reader.opened_at(),
+            Self::Queue(_) => 0,
+        }
+    }
+
+    /// See [`SpoolReader::end_batch_at`].
+    pub fn end_batch_at(&self, seq: u64) {
+        if let Self::Spool(reader) = self {
+            reader.end_batch_at(seq);
         }
     }
 

@@ -19,10 +19,17 @@ pub(super) fn key(event: &AcceptedEvent) -> EventKey {
     (event.project_id, event.uuid)
 }
 
-/// The first of each event, in order.
-pub(super) fn first_of_each(events: Vec<AcceptedEvent>) -> Vec<AcceptedEvent> {
+/// The first of each event, in order; the others go to `again`.
+pub(super) fn first_of_each(events: Vec<AcceptedEvent>, mut again: impl FnMut(&AcceptedEvent)) -> Vec<AcceptedEvent> {
     let mut seen = HashSet::with_capacity(events.len());
-    events.into_iter().filter(|event| seen.insert(key(event))).collect()
+    let mut is_first = |event: &AcceptedEvent| {
+        let is_first = seen.insert(key(event));
+        if !is_first {
+            again(event);
+        }
+        is_first
+    };
+    events.into_iter().filter(|event| is_first(event)).collect()
 }
 
 /// The stored ones among these events, each with the batch that wrote it and whose it is.

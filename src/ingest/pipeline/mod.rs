@@ -9,8 +9,8 @@
 //! 3. `insert`: one insert for each month, all rows of it or none.
 //! 4. `definitions`: names for pickers.
 //! 5. Override rows are copied to ClickHouse.
-//! 6. `sessions`: what the batch's own events say about their sessions, when all of them are stored. Then the spool's cursor
-//!    moves on.
+//! 6. `sessions`: what the batch's own events say about their sessions, when all of them are stored.
+//! 7. `ledger`: what became of each event, counted once; then the spool's cursor moves on.
 //!
 //! Any step may fail, and the process may die between any two: the batch begins again at the look-up, with the same events
 //! under the same id, and finds what is done. So an insert whose outcome is unknown is never sent again blindly.
@@ -26,6 +26,7 @@ mod backoff;
 mod definitions;
 mod duplicates;
 mod insert;
+mod ledger;
 mod quarantine;
 mod sessions;
 mod status;
@@ -114,8 +115,8 @@ impl Pipeline {
         let PipelineParts { reader, pg, clickhouse, clock } = parts;
         let (stored, watched) = watch::channel(reader.stored_seq());
         let counters = Counters::new(clock.clone());
-        let handle = PipelineHandle::new(watched, counters.clone());
         let quarantine = config.quarantine_dir.clone();
+        let handle = PipelineHandle::new(watched, counters.clone(), quarantine.clone());
         let identity = Identity::new(pg.clone());
         let mut work = Work::new(identity, pg, clickhouse, clock, counters, quarantine, reader.node());
         work.longest_pause = config.longest_pause;
@@ -133,6 +134,10 @@ impl Pipeline {
 
     /// Stores batches until `shutdown`; what is under way is finished first, unless a store is away.
     pub async fn run(mut self, shutdown: CancellationToken) {
+        match self.work.open_ledger(self.reader.opened_at(), &shutdown).await {
+            Ok(counted) => self.reader.end_batch_at(counted),
+            Err(_) => return,
+        }
         let mut reads = Backoff::default();
         let mut taken = 0_u64;
         loop {

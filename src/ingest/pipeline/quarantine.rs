@@ -58,6 +58,7 @@ impl Quarantine {
     }
 }
 
-fn size(dir: &Path) -> io::Result<u64> {
+/// Bytes of the files in the directory.
+pub(super) fn size(dir: &Path) -> io::Result<u64> {
     std::fs::read_dir(dir)?.try_fold(0, |sum, entry| Ok(sum + entry?.metadata()?.len()))
 }

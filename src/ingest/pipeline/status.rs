@@ -1,6 +1,8 @@
 //! What the pipeline did and how far it is behind.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::quarantine;
 use crate::model::Clock;
 use crate::telemetry::metrics;
 
@@ -136,11 +139,12 @@ impl Counters {
 pub struct PipelineHandle {
     stored: watch::Receiver<u64>,
     counters: Counters,
+    quarantine_dir: PathBuf,
 }
 
 impl PipelineHandle {
-    pub(super) fn new(stored: watch::Receiver<u64>, counters: Counters) -> Self {
-        Self { stored, counters }
+    pub(super) fn new(stored: watch::Receiver<u64>, counters: Counters, quarantine_dir: PathBuf) -> Self {
+        Self { stored, counters, quarantine_dir }
     }
 
     /// Waits until everything up to this position of the spool is stored: with [`Spool::position`] as it is now, all that
@@ -155,6 +159,19 @@ impl PipelineHandle {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.stored.clone()
+    }
+
+    /// How many bytes the quarantine takes on disk.
+    ///
+    /// # Errors
+    /// If its directory cannot be read.
+    pub async fn quarantine_bytes(&self) -> io::Result<u64> {
+        let dir = self.quarantine_dir.clone();
+        let look = move || match quarantine::size(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            size => size,
+        };
+        tokio::task::spawn_blocking(look).await.map_err(io::Error::other)?
     }
 
     /// Counts and lag, for health pages and metrics.

@@ -11,6 +11,7 @@ use super::backoff::{self, Backoff};
 use super::definitions::Definitions;
 use super::duplicates::{find_stored, first_of_each, key};
 use super::insert::{insert, name_of};
+use super::ledger::{Ledger, Tally};
 use super::quarantine::Quarantine;
 use super::sessions::{Sessions, Touched};
 use super::status::Counters;
@@ -31,6 +32,7 @@ pub enum Step {
     Definitions,
     Overrides,
     Sessions,
+    Ledger,
     Cursor,
 }
 
@@ -43,6 +45,7 @@ impl Step {
             Self::Definitions => "definitions",
             Self::Overrides => "overrides",
             Self::Sessions => "sessions",
+            Self::Ledger => "ledger",
             Self::Cursor => "cursor",
         }
     }
@@ -105,6 +108,9 @@ pub(super) struct Work {
     quarantine: Quarantine,
     definitions: Definitions,
     sessions: Sessions,
+    ledger: Ledger,
+    /// Of the batch under way.
+    tally: Tally,
     /// The first batch may be the repetition of one whose insert still runs.
     is_first: bool,
     /// The batch was stored and counted before, and is only looked at again.
@@ -127,6 +133,7 @@ impl Work {
         quarantine_dir: PathBuf,
         node: Uuid,
     ) -> Self {
+        let ledger_pg = pg.clone();
         Self {
             identity,
             pg,
@@ -136,6 +143,8 @@ impl Work {
             quarantine: Quarantine::new(quarantine_dir),
             definitions: Definitions::default(),
             sessions: Sessions::new(node),
+            ledger: Ledger::new(ledger_pg, node),
+            tally: Tally::default(),
             is_first: true,
             is_repeated: false,
             replays: false,
@@ -151,11 +160,12 @@ impl Work {
 
     /// Stores a batch, whatever it takes.
     pub async fn store(&mut self, batch: SpoolBatch, shutdown: &CancellationToken) -> Result<(), Stopped> {
-        let SpoolBatch { id: batch, last_seq, events, is_repeated, .. } = batch;
+        let SpoolBatch { id: batch, last_seq, events, rejected, is_repeated } = batch;
         self.is_repeated = is_repeated;
         self.counters.oldest(events.iter().map(|e| e.received_at).min());
+        self.tally = Tally::received(&events, rejected);
         let all = events.len();
-        let events = first_of_each(events);
+        let events = first_of_each(events, |again| self.tally.duplicate(again));
         if !is_repeated {
             self.counters.duplicates(all - events.len());
         }
@@ -175,8 +185,31 @@ impl Work {
         }
         self.is_first = false;
         self.write_sessions(last_seq, Touched::new(fold), shutdown).await?;
+        self.reach(Step::Ledger)?;
+        if !is_repeated {
+            self.write_ledger(last_seq, shutdown).await?;
+        }
         self.replays &= is_repeated;
         self.counters.oldest(None);
+        Ok(())
+    }
+
+    /// How far the spool is counted, whose last frame is `durable`.
+    pub async fn open_ledger(&self, durable: u64, shutdown: &CancellationToken) -> Result<u64, Stopped> {
+        let mut retries = Backoff::default();
+        loop {
+            match self.ledger.open(durable).await {
+                Ok(counted) => return Ok(counted),
+                Err(error) => self.wait(Step::Ledger, error.to_string(), &mut retries, shutdown).await?,
+            }
+        }
+    }
+
+    async fn write_ledger(&mut self, seq: u64, shutdown: &CancellationToken) -> Result<(), Stopped> {
+        let mut retries = Backoff::default();
+        while let Err(error) = self.ledger.write(seq, &self.tally, self.clock.now()).await {
+            self.wait(Step::Ledger, error.to_string(), &mut retries, shutdown).await?;
+        }
         Ok(())
     }
 
@@ -254,9 +287,11 @@ impl Work {
 
         let kept = events.iter().filter(|event| is_ours(event)).count();
         let mut dropped = Vec::new();
-        for (event, resolved) in events.iter().zip(progress.resolved.iter().flatten()) {
-            if let Some(Resolved::Dropped(reason)) = resolved {
-                dropped.push((event, reason.as_str()));
+        for (at, event) in events.iter().enumerate() {
+            match progress.resolved.as_ref().and_then(|resolved| resolved[at].as_ref()) {
+                Some(Resolved::Dropped(reason)) => dropped.push((event, reason.as_str())),
+                _ if is_ours(event) => self.tally.stored(event),
+                _ => self.tally.duplicate(event),
             }
         }
         let dropped_count = dropped.len();
@@ -382,6 +417,7 @@ impl Work {
             match self.quarantine.keep(event, reason, detail, self.clock.now()) {
                 Ok(kept) => {
                     self.counters.quarantined(reason);
+                    self.tally.quarantined(event, reason, detail);
                     tracing::warn!(project.id = %event.project_id, event.uuid = %event.uuid, reason, kept, "Quarantined an event");
                     return Ok(());
                 }

@@ -32,6 +32,8 @@ pub(super) struct Batches {
     /// Events in the batch that was given out last and is not stored yet.
     given: u64,
     pub enricher: Enricher,
+    /// A batch that begins at or before this frame ends there.
+    pub end_at: u64,
 }
 
 /// The frames of a batch.
@@ -62,6 +64,7 @@ impl Batches {
             tail_damaged: false,
             given: 0,
             enricher: Enricher::default(),
+            end_at: 0,
         }
     }
 
@@ -152,9 +155,10 @@ impl Batches {
             let fits = match fixed_end {
                 Some(end) => header.seq <= end,
                 None => {
-                    cut.first_seq.is_none()
-                        || (cut.arrivals.len() + header.events as usize <= limits.events
-                            && cut.bytes + header.inflated <= limits.bytes)
+                    cut.first_seq.is_none_or(|first| first > self.end_at || header.seq <= self.end_at)
+                        && (cut.first_seq.is_none()
+                            || cut.arrivals.len() + header.events as usize <= limits.events
+                                && cut.bytes + header.inflated <= limits.bytes)
                 }
             };
             if !fits {

@@ -78,6 +78,7 @@ mod keeper;
 mod reader;
 mod recover;
 mod room;
+mod search;
 mod segment;
 mod shared;
 mod writer;
@@ -99,6 +100,7 @@ pub use again::Keep;
 pub use reader::{BatchLimits, SpoolBatch, SpoolReader};
 pub use recover::SpoolOpenError;
 pub use room::RoomConfig;
+pub use search::Waiting;
 pub use shared::{SpoolPosition, SpoolStatus};
 
 /// Appends that may wait for the disk at once; one more is [`SpoolError::Full`].

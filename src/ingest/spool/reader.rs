@@ -38,6 +38,7 @@ pub struct SpoolBatch {
 /// Reads a spool. There is one for each.
 #[derive(Debug)]
 pub struct SpoolReader {
+    opened_at: u64,
     shared: Arc<Shared>,
     batches: Arc<Mutex<Batches>>,
 }
@@ -45,7 +46,8 @@ pub struct SpoolReader {
 impl SpoolReader {
     pub(super) fn new(shared: Arc<Shared>, cursor: CursorLog, again: Option<Again>) -> Self {
         let batches = Batches::new(Arc::clone(&shared), cursor, again);
-        Self { shared, batches: Arc::new(Mutex::new(batches)) }
+        let opened_at = shared.durable.borrow().seq;
+        Self { opened_at, shared, batches: Arc::new(Mutex::new(batches)) }
     }
 
     /// The same reader, adding to the events of requests by this.
@@ -78,6 +80,17 @@ impl SpoolReader {
     /// If the disk fails; nothing is skipped.
     pub async fn next_or_none(&self, limits: BatchLimits) -> io::Result<Option<SpoolBatch>> {
         self.blocking(move |batches| batches.next(limits)).await
+    }
+
+    /// The last frame that was there when the spool was opened; 0 if there was none.
+    #[must_use]
+    pub fn opened_at(&self) -> u64 {
+        self.opened_at
+    }
+
+    /// Lets no new batch hold frames of both sides of this number: what is behind it was counted before.
+    pub fn end_batch_at(&self, seq: u64) {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner).end_at = seq;
     }
 
     /// Number of the last frame that both stores have; while batches are looked at again, of the last of those.

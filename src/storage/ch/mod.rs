@@ -3,6 +3,7 @@
 mod answer;
 mod broken_parts;
 mod client;
+mod events_find;
 mod events_insert;
 mod events_read;
 mod events_record;

@@ -17,6 +17,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "insights", include_str!("../../../migrations/postgres/0003_insights.sql")),
     (4, "definitions", include_str!("../../../migrations/postgres/0004_definitions.sql")),
     (5, "person_search", include_str!("../../../migrations/postgres/0005_person_search.sql")),
+    (6, "ledger", include_str!("../../../migrations/postgres/0006_ledger.sql")),
 ];
 
 /// The advisory lock under which both stores are migrated: any number, the same for ever.

@@ -84,19 +84,19 @@ pub struct AccountFrame {
 }
 
 impl AccountFrame {
-    pub(super) async fn load(
-        state: &AppState,
-        user: &User,
-        ProjectWish(wish): ProjectWish,
-        current: Tab,
-    ) -> Result<Self, WebError> {
+    pub(super) async fn load(state: &AppState, user: &User, wish: ProjectWish, current: Tab) -> Result<Self, WebError> {
         let project = project_for(state, user, wish).await?;
         let shell = Shell::load(state, user, project.as_ref(), Section::Settings).await?;
         Ok(Self { shell, tabs: Tabs::new(project.map(|project| project.id), current) })
     }
 }
 
-async fn project_for(state: &AppState, user: &User, wish: Option<ProjectId>) -> Result<Option<Project>, WebError> {
+/// The wished project if it is the user's, else their first.
+pub async fn project_for(
+    state: &AppState,
+    user: &User,
+    ProjectWish(wish): ProjectWish,
+) -> Result<Option<Project>, WebError> {
     if let Some(id) = wish
         && let Some((project, _)) = state.pg.find_project_for_user(user.id, &ProjectName::Id(id)).await?
     {

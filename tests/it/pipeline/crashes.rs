@@ -9,8 +9,16 @@ use uuid::Uuid;
 
 use super::rig::{PERSONS, Rig, event};
 
-const STEPS: [Step; 7] =
-    [Step::LookUp, Step::Identity, Step::Insert, Step::Definitions, Step::Overrides, Step::Sessions, Step::Cursor];
+pub const STEPS: [Step; 8] = [
+    Step::LookUp,
+    Step::Identity,
+    Step::Insert,
+    Step::Definitions,
+    Step::Overrides,
+    Step::Sessions,
+    Step::Ledger,
+    Step::Cursor,
+];
 
 #[tokio::test]
 async fn an_event_counts_once_however_often_it_is_sent() {

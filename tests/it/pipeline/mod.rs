@@ -2,6 +2,7 @@
 
 mod crashes;
 mod identity;
+mod ledger;
 pub mod proxy;
 mod restored;
 mod rig;

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgPool, PgPoolOptions};
-use tenrec::ingest::AcceptedEvent;
 use tenrec::ingest::pipeline::{Pipeline, PipelineConfig, PipelineHandle, PipelineParts, PipelineStatus, Step};
 use tenrec::ingest::spool::{Keep, Spool, SpoolConfig, SpoolReader};
+use tenrec::ingest::{AcceptedEvent, Arrivals, RejectedEvent};
 use tenrec::model::{Clock, ProjectId};
 use tenrec::storage::ch::{ClickHouse, ClickHouseAddress};
 use tenrec::storage::pg::Pg;
@@ -107,6 +107,36 @@ impl Rig {
     /// As capture does it: each call is one frame of the spool.
     pub async fn append(&self, events: &[AcceptedEvent]) {
         self.spool.append(&events.to_vec().into()).await.unwrap();
+    }
+
+    /// As capture does it with a request of which some was refused.
+    pub async fn append_with(&self, events: &[AcceptedEvent], rejected: &[RejectedEvent]) {
+        self.spool.append(&Arrivals { events: events.to_vec(), rejected: rejected.to_vec() }).await.unwrap();
+    }
+
+    /// The ledger of project 1 in a line, without the hours.
+    pub async fn ledger(&self) -> String {
+        self.pg_value(
+            "SELECT coalesce(string_agg(line, ' ' ORDER BY line), '') FROM (
+                 SELECT outcome || CASE reason WHEN '' THEN '' ELSE ':' || reason END || '=' || sum(events) AS line
+                 FROM ingest_ledger WHERE project_id = 1 GROUP BY outcome, reason
+             ) AS lines",
+        )
+        .await
+    }
+
+    /// Removes every segment and the cursor, as somebody does who wants an empty spool and keeps the rest.
+    pub async fn empty_spool(&mut self) {
+        self.reader = None;
+        self.spool.close().await;
+        for entry in std::fs::read_dir(&self.spool_dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|e| e == "seg") || path.ends_with("cursor") {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+        let (spool, reader) = open_spool(&self.spool_dir, self.keep.clone());
+        (self.spool, self.reader) = (spool, Some(reader));
     }
 
     /// Stores all that is in the spool, then ends the process that did it.
