@@ -1,7 +1,6 @@
 //! What became of the events: the ledger's endpoint and pages, from requests of SDKs on.
 
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::support::TestApp;
 
@@ -9,7 +8,7 @@ use crate::support::TestApp;
 async fn what_came_in_is_accounted_for_on_the_page_and_over_the_api() {
     let app = TestApp::start().await;
     let owner = app.set_up().await;
-    let uuid = Uuid::now_v7();
+    let uuid = app.clock.new_uuid();
     let event = |fields: Value| {
         let mut event = json!({"event": "signup", "distinct_id": "ada"});
         event.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -68,7 +67,7 @@ async fn where_an_event_is_can_be_asked() {
     let app = TestApp::start().await;
     let owner = app.set_up().await;
     let (stranger, _, _) = app.stranger().await;
-    let uuid = Uuid::now_v7();
+    let uuid = app.clock.new_uuid();
     let batch = json!({"api_key": owner.api_key, "batch": [
         {"event": "signup", "distinct_id": "ada", "uuid": uuid},
         {"event": "crawled", "distinct_id": "robot", "properties": {"$bot_class": "crawler"}},
