@@ -271,7 +271,7 @@ impl Batches {
         };
         let Some(next) = next else { return Ok(false) };
         let highest = self.open.as_ref().map_or(0, |open| open.highest);
-        let open = match OpenSegment::open(&self.shared.disk, next.name, highest) {
+        let open = match OpenSegment::open(&self.shared.disk, next.name.clone(), next.frames_at(), highest) {
             // Made way this moment, being only kept.
             Err(e) if e.kind() == io::ErrorKind::NotFound && self.again.is_some() => return self.advance(),
             open => open?,
@@ -295,7 +295,7 @@ impl Batches {
         // Looking again leaves it where it is: it is right, and says how the rest was cut.
         if self.again.is_none() {
             let cursor = Cursor { stored: self.stored, pending };
-            if self.cursor.cursor() != Some(cursor) {
+            if !self.cursor.stands_at(cursor) {
                 let (record, since) = (Record { cursor, at: self.shared.now() }, self.shared.kept_since());
                 self.cursor.save(&self.shared.disk, record, since)?;
             }

@@ -107,6 +107,11 @@ impl CursorLog {
         self.records.last().map(|record| record.cursor)
     }
 
+    /// Whether the file durably stands here. What another process left may be in the page cache only, if its last sync failed.
+    pub fn stands_at(&self, cursor: Cursor) -> bool {
+        self.file.is_some() && self.cursor() == Some(cursor)
+    }
+
     /// All positions that are still known, oldest first.
     pub fn records(&self) -> &[Record] {
         &self.records

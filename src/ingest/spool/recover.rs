@@ -69,7 +69,7 @@ pub(super) fn recover(disk: Disk, keep: &Keep) -> Result<Recovered, SpoolOpenErr
     let mut torn_bytes = 0;
     let mut last_seq = cursor.map_or(0, |c| c.stored);
     while let Some(newest) = segments.last_mut() {
-        let (end, seq) = scan(&disk.read(&newest.name)?.unwrap_or_default());
+        let (end, seq) = scan(&disk.read(&newest.name)?.unwrap_or_default(), newest.frames_at() as usize);
         torn_bytes += newest.len.saturating_sub(end.max(SEGMENT_HEADER as u64));
         match seq {
             Some(seq) => {
@@ -127,13 +127,13 @@ fn read_header(disk: &Disk, name: &str) -> io::Result<(Result<SegmentHeader, Bad
 /// The number of the first whole frame of a segment.
 fn first_frame(disk: &Disk, name: &str) -> io::Result<Option<u64>> {
     let bytes = disk.read(name)?.unwrap_or_default();
-    let found = resync(&bytes, SEGMENT_HEADER.min(bytes.len()));
+    let found = resync(&bytes, 0);
     Ok(found.and_then(|at| whole(&bytes[at..])).map(|(header, _)| header.seq))
 }
 
 /// Where the last whole frame of a segment ends, and the highest number in it.
-fn scan(bytes: &[u8]) -> (u64, Option<u64>) {
-    let (mut at, mut end, mut highest) = (SEGMENT_HEADER, 0, None);
+fn scan(bytes: &[u8], from: usize) -> (u64, Option<u64>) {
+    let (mut at, mut end, mut highest) = (from, 0, None);
     while at < bytes.len() {
         if let Some((header, _)) = whole(&bytes[at..]) {
             at += header.frame_len();

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::disk::{DirFile, Disk, read_full_at};
-use super::frame::{FRAME_HEADER, FrameHeader, SEGMENT_HEADER, resync};
+use super::frame::{FRAME_HEADER, FrameHeader, resync};
 
 const WINDOW: usize = 1 << 20;
 
@@ -36,9 +36,10 @@ pub(super) struct OpenSegment {
 }
 
 impl OpenSegment {
-    pub fn open(disk: &Disk, name: String, highest: u64) -> io::Result<Self> {
+    /// Begins to read at `from`.
+    pub fn open(disk: &Disk, name: String, from: u64, highest: u64) -> io::Result<Self> {
         let file = disk.open(&name)?;
-        Ok(Self { name, file, window: Vec::new(), window_at: SEGMENT_HEADER as u64, pos: 0, highest })
+        Ok(Self { name, file, window: Vec::new(), window_at: from, pos: 0, highest })
     }
 
     /// The next whole frame before `limit`, and what was skipped on the way.

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::disk::Disk;
+use super::frame::SEGMENT_HEADER;
 use super::recover::Recovered;
 use super::room::{Room, RoomConfig};
 use super::{Keep, QUEUE_BYTES, SpoolConfig};
@@ -77,6 +78,11 @@ pub(super) struct Segment {
 }
 
 impl Segment {
+    /// Where its frames begin; where they are looked for, if the header is damaged and may have lost bytes.
+    pub fn frames_at(&self) -> u64 {
+        if self.skipped == u64::MAX { 0 } else { SEGMENT_HEADER as u64 }
+    }
+
     /// Since when both stores have all of it, as the cursor on disk says.
     fn stored_at(&self) -> Option<i64> {
         self.stored.filter(|(seq, _)| self.sealed && *seq == self.last_seq).map(|(_, at)| at)
