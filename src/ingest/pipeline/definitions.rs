@@ -4,6 +4,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -27,8 +28,8 @@ pub(super) struct Definitions {
 #[derive(Debug, Default)]
 struct Names {
     events: HashMap<String, Timestamp>,
-    event_properties: HashSet<String>,
-    person_properties: HashSet<String>,
+    event_properties: HashSet<String, RandomState>,
+    person_properties: HashSet<String, RandomState>,
 }
 
 /// What is new in a batch.

@@ -97,7 +97,7 @@ pub fn partition(timestamp: Timestamp) -> i32 {
 pub fn event_blocks<'a>(rows: impl IntoIterator<Item = EventRow<'a>>) -> Vec<EventBlock> {
     let mut open: Vec<(i32, usize, Vec<u8>)> = Vec::new();
     let mut blocks = Vec::new();
-    let mut scratch = String::new();
+    let mut scratch = Vec::new();
     for row in rows {
         let month = partition(row.timestamp);
         let at = open.iter().position(|(m, ..)| *m == month).unwrap_or_else(|| {
@@ -117,7 +117,7 @@ pub fn event_blocks<'a>(rows: impl IntoIterator<Item = EventRow<'a>>) -> Vec<Eve
     blocks
 }
 
-fn put_row(row: &EventRow<'_>, to: &mut Vec<u8>, scratch: &mut String) {
+fn put_row(row: &EventRow<'_>, to: &mut Vec<u8>, scratch: &mut Vec<u8>) {
     to.put_u32(row.project_id.as_u32());
     to.put_string(row.event);
     to.put_i64(row.timestamp.as_microsecond());
@@ -126,23 +126,23 @@ fn put_row(row: &EventRow<'_>, to: &mut Vec<u8>, scratch: &mut String) {
     to.put_string(row.distinct_id);
     to.put_i64(row.received_at.as_millisecond());
     to.put_u64(row.inserted_by);
-    for column in PROPERTY_COLUMNS {
-        match row.properties.get(column.key) {
-            Some(value) => put_cell(column.kind, value, to),
-            None => to.put_is_set(false),
-        }
-    }
+    // One pass says of each property whether it is a cell or part of the tail.
+    let mut cells = [None; PROPERTY_COLUMNS.len()];
     scratch.clear();
     write_object(row.properties, scratch, |key, value| {
-        position(key).is_none_or(|at| !fits(PROPERTY_COLUMNS[at].kind, value))
+        let at = position(key).filter(|at| fits(PROPERTY_COLUMNS[*at].kind, value));
+        at.inspect(|at| cells[*at] = Some(value)).is_none()
     });
-    to.put_string(scratch);
+    for (column, value) in PROPERTY_COLUMNS.iter().zip(cells) {
+        put_cell(column.kind, value, to);
+    }
+    to.put_bytes(scratch);
     scratch.clear();
     match row.person_properties {
         Some(properties) => write_object(properties, scratch, |_, _| true),
-        None => scratch.push_str("{}"),
+        None => scratch.extend_from_slice(b"{}"),
     }
-    to.put_string(scratch);
+    to.put_bytes(scratch);
 }
 
 /// Whether a column of this kind can hold the value unchanged. If not, the tail holds it under its own key.
@@ -157,12 +157,10 @@ pub fn fits(kind: ColumnKind, value: &Value) -> bool {
     }
 }
 
-fn put_cell(kind: ColumnKind, value: &Value, to: &mut Vec<u8>) {
-    let is_set = fits(kind, value);
-    to.put_is_set(is_set);
-    if !is_set {
-        return;
-    }
+/// Writes a value that fits, or that there is none.
+fn put_cell(kind: ColumnKind, value: Option<&Value>, to: &mut Vec<u8>) {
+    to.put_is_set(value.is_some());
+    let Some(value) = value else { return };
     match (kind, value) {
         (ColumnKind::Integer, value) => to.extend(as_integer(value).unwrap_or_default().to_le_bytes()),
         (ColumnKind::Number, value) => to.extend(as_number(value).unwrap_or_default().to_le_bytes()),

@@ -16,50 +16,56 @@ use serde_json::{Map, Value};
 const MAX_DEPTH: usize = 32;
 
 /// Appends an object of those properties that `keep` wants.
-pub(super) fn write_object(object: &Map<String, Value>, to: &mut String, keep: impl Fn(&str, &Value) -> bool) {
-    to.push('{');
+pub(super) fn write_object<'a>(
+    object: &'a Map<String, Value>,
+    to: &mut Vec<u8>,
+    mut keep: impl FnMut(&'a str, &'a Value) -> bool,
+) {
+    to.push(b'{');
     let start = to.len();
     for (key, value) in object.iter().filter(|(key, value)| keep(key, value)) {
         write_member(key, value, 1, to, start);
     }
-    to.push('}');
+    to.push(b'}');
 }
 
-fn write_member(key: &str, value: &Value, depth: usize, to: &mut String, start: usize) {
+fn write_member(key: &str, value: &Value, depth: usize, to: &mut Vec<u8>, start: usize) {
     if leaves_no_trace(value) {
         return;
     }
     if to.len() > start {
-        to.push(',');
+        to.push(b',');
     }
     write_text(&stored_key(key), to);
-    to.push(':');
+    to.push(b':');
     write_value(value, depth, to);
 }
 
-fn write_value(value: &Value, depth: usize, to: &mut String) {
+fn write_value(value: &Value, depth: usize, to: &mut Vec<u8>) {
     match value {
         Value::Object(_) | Value::Array(_) if depth >= MAX_DEPTH => write_text(&value.to_string(), to),
         Value::Object(object) => {
-            to.push('{');
+            to.push(b'{');
             let start = to.len();
             for (key, value) in object {
                 write_member(key, value, depth + 1, to, start);
             }
-            to.push('}');
+            to.push(b'}');
         }
         Value::Array(values) => {
-            to.push('[');
+            to.push(b'[');
             for (at, value) in values.iter().enumerate() {
                 if at > 0 {
-                    to.push(',');
+                    to.push(b',');
                 }
                 write_value(value, depth + 1, to);
             }
-            to.push(']');
+            to.push(b']');
         }
         Value::String(text) => write_text(text, to),
-        Value::Null | Value::Bool(_) | Value::Number(_) => to.push_str(&value.to_string()),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {
+            serde_json::to_writer(to, value).expect("a scalar is always JSON");
+        }
     }
 }
 
@@ -111,8 +117,8 @@ fn is_escaped_dot(mut after: &str) -> bool {
     after.starts_with("2E")
 }
 
-fn write_text(text: &str, to: &mut String) {
-    to.push_str(&serde_json::to_string(text).expect("a text is always JSON"));
+fn write_text(text: &str, to: &mut Vec<u8>) {
+    serde_json::to_writer(to, text).expect("a text is always JSON");
 }
 
 #[cfg(test)]
@@ -123,9 +129,9 @@ mod tests {
     use super::*;
 
     fn written(value: &Value) -> String {
-        let mut text = String::new();
+        let mut text = Vec::new();
         write_object(value.as_object().expect("an object"), &mut text, |_, _| true);
-        text
+        String::from_utf8(text).expect("JSON is text")
     }
 
     #[test]

@@ -9,7 +9,11 @@ pub(super) trait RowBinary {
     /// Also `DateTime64`: ticks since the epoch.
     fn put_i64(&mut self, value: i64);
     fn put_uuid(&mut self, value: Uuid);
-    fn put_string(&mut self, value: &str);
+    fn put_string(&mut self, value: &str) {
+        self.put_bytes(value.as_bytes());
+    }
+    /// Also a text that is known to be one.
+    fn put_bytes(&mut self, value: &[u8]);
     /// The mark before a value of a `Nullable`; after `false` no value follows.
     fn put_is_set(&mut self, is_set: bool);
 }
@@ -34,14 +38,14 @@ impl RowBinary for Vec<u8> {
         self.put_u64(low);
     }
 
-    fn put_string(&mut self, value: &str) {
+    fn put_bytes(&mut self, value: &[u8]) {
         let mut len = value.len();
         while len >= 0x80 {
             self.push((len & 0x7f) as u8 | 0x80);
             len >>= 7;
         }
         self.push(len as u8);
-        self.extend_from_slice(value.as_bytes());
+        self.extend_from_slice(value);
     }
 
     fn put_is_set(&mut self, is_set: bool) {
