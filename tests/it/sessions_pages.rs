@@ -60,8 +60,8 @@ async fn the_list_shows_what_each_session_was() {
     assert_eq!(cells[3..5], ["2", "3"]);
     assert_eq!(cells[6..8], ["Organic Search", "Desktop"]);
     for (query, people) in [
-        ("?visitors=bots", vec!["bot"]),
-        ("?visitors=all", vec!["anon-2", "ada@shop.example", "bot", "anon-1"]),
+        ("?traffic=bots", vec!["bot"]),
+        ("?traffic=all", vec!["anon-2", "ada@shop.example", "bot", "anon-1"]),
         ("?entry=/docs", vec!["anon-2"]),
         ("?entry=/pricing", vec![]),
         ("?person=anon-1", vec!["anon-1"]),

@@ -154,7 +154,7 @@ async fn show(
         last_seen: person.span.map(|span| Moment::new(&zone, span.last)),
         event_count: person.span.map_or(0, |span| span.count),
         events_href: list_of("events"),
-        sessions_href: list_of("sessions").map(|href| format!("{href}&visitors=all")),
+        sessions_href: list_of("sessions").map(|href| format!("{href}&traffic=all")),
         profile: person.profile.map(|profile| Profile {
             uuid: profile.uuid.to_string(),
             is_identified: profile.is_identified,

@@ -6,13 +6,14 @@ use axum::response::Response;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::state::{SessionsQuery, SessionsState, VISITORS};
+use super::state::{SessionsQuery, SessionsState};
 use super::words::{device_text, duration_text, entry_text, exit_text, session_href};
 use crate::http::{AppState, ProjectAccess, WebError, page as render};
 use crate::insights::explore::{self, ExploreError, SessionLine, SessionList, SessionQuery};
 use crate::model::{Project, ProjectId};
 use crate::storage::ch::{SessionCursor, SessionPage, Visitors};
 use crate::web::events::{PRESETS, Preset, Range, person_href, time_text};
+use crate::web::traffic::{TrafficLink, traffic_links};
 use crate::web::{Section, Shell};
 
 /// Sessions on a page.
@@ -25,8 +26,8 @@ struct SessionsPage {
     project: Project,
     action: String,
     asked: SessionsState,
-    /// Humans, bots or all, as links.
-    visitors: Vec<Preset>,
+    /// Humans, bots or all.
+    traffic: Vec<TrafficLink>,
     range_label: String,
     presets: Vec<Preset>,
     /// The chosen preset, which a search keeps.
@@ -90,7 +91,9 @@ pub async fn get(
     };
     let page = SessionsPage {
         shell: Shell::load(&state, &access.user, Some(project), Section::Sessions).await?,
-        visitors: visitor_links(&asked, &action),
+        traffic: traffic_links(asked.traffic, |traffic| {
+            format!("{action}{}", SessionsState { traffic, ..asked.without_page() }.query())
+        }),
         range_label: asked.range.label(),
         presets: range_links(&asked, &action),
         range_word: match asked.range {
@@ -122,7 +125,7 @@ async fn list(
     let (from, until) = asked.range.bounds(now, zone);
     let query = SessionQuery {
         person: asked.person.clone(),
-        visitors: asked.visitors,
+        visitors: asked.visitors(),
         entry_pathname: asked.entry.clone(),
         from,
         until,
@@ -141,15 +144,6 @@ async fn has_sessions(state: &AppState, project: &Project, now: Timestamp) -> Re
     let any = SessionQuery { visitors: Visitors::All, ..SessionQuery::default() };
     let list = explore::list_sessions(&state.pg, &state.ch, project.id, &any, &SessionPage::Newest, 1, now).await?;
     Ok(!list.lines.is_empty())
-}
-
-fn visitor_links(asked: &SessionsState, action: &str) -> Vec<Preset> {
-    let link = |(_, label, visitors): &(&str, &'static str, Visitors)| Preset {
-        label,
-        href: format!("{action}{}", SessionsState { visitors: *visitors, ..asked.without_page() }.query()),
-        is_current: *visitors == asked.visitors,
-    };
-    VISITORS.iter().map(link).collect()
 }
 
 fn range_links(asked: &SessionsState, action: &str) -> Vec<Preset> {

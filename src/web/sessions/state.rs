@@ -3,12 +3,9 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::model::query::Traffic;
 use crate::storage::ch::{SessionCursor, SessionPage, Visitors};
 use crate::web::events::Range;
-
-/// The words for [`Visitors`] in a URL, with what the page calls them.
-pub const VISITORS: [(&str, &str, Visitors); 3] =
-    [("", "Humans", Visitors::Humans), ("bots", "Bots", Visitors::Bots), ("all", "All", Visitors::All)];
 
 /// The query string as it comes.
 #[derive(Debug, Default, Deserialize)]
@@ -16,7 +13,7 @@ pub const VISITORS: [(&str, &str, Visitors); 3] =
 pub struct SessionsQuery {
     person: String,
     entry: String,
-    visitors: String,
+    traffic: String,
     date_from: String,
     date_to: String,
     before: String,
@@ -24,25 +21,36 @@ pub struct SessionsQuery {
 }
 
 /// All that the URL says.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionsState {
     pub person: Option<String>,
     /// The path of the entry.
     pub entry: Option<String>,
-    pub visitors: Visitors,
+    pub traffic: Traffic,
     pub range: Range,
     pub page: SessionPage,
+}
+
+impl Default for SessionsState {
+    fn default() -> Self {
+        Self {
+            person: None,
+            entry: None,
+            traffic: Traffic::Humans,
+            range: Range::default(),
+            page: SessionPage::default(),
+        }
+    }
 }
 
 impl From<&SessionsQuery> for SessionsState {
     /// What makes no sense is left out, so that an old link still opens.
     fn from(query: &SessionsQuery) -> Self {
         let filled = |text: &str| Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned);
-        let visitors = VISITORS.iter().find(|(word, ..)| *word == query.visitors);
         Self {
             person: filled(&query.person),
             entry: filled(&query.entry),
-            visitors: visitors.map(|(.., visitors)| *visitors).unwrap_or_default(),
+            traffic: Traffic::of_word(&query.traffic).unwrap_or(Traffic::Humans),
             range: Range::parse(&query.date_from, &query.date_to),
             page: match (read_cursor(&query.before), read_cursor(&query.after)) {
                 (Some(cursor), _) => SessionPage::OlderThan(cursor),
@@ -54,16 +62,20 @@ impl From<&SessionsQuery> for SessionsState {
 }
 
 impl SessionsState {
-    /// Whether anything is asked for but all humans' sessions.
+    /// Whether anything is asked for but the sessions of humans, bots or all.
     #[must_use]
     pub fn is_filtered(&self) -> bool {
-        self.person.is_some() || self.entry.is_some() || self.range != Range::All || self.visitors != Visitors::Humans
+        self.person.is_some() || self.entry.is_some() || self.range != Range::All
     }
 
-    /// The word for whose sessions are shown.
+    /// Whose sessions are shown.
     #[must_use]
-    pub fn visitors_word(&self) -> &'static str {
-        VISITORS.iter().find(|(.., visitors)| *visitors == self.visitors).map_or("", |(word, ..)| word)
+    pub fn visitors(&self) -> Visitors {
+        match self.traffic {
+            Traffic::Humans => Visitors::Humans,
+            Traffic::Bots => Visitors::Bots,
+            Traffic::All => Visitors::All,
+        }
     }
 
     /// The same sessions from the newest on.
@@ -78,8 +90,8 @@ impl SessionsState {
         let mut params: Vec<(&str, String)> = Vec::new();
         params.extend(self.person.iter().map(|person| ("person", person.clone())));
         params.extend(self.entry.iter().map(|entry| ("entry", entry.clone())));
-        if self.visitors != Visitors::Humans {
-            params.push(("visitors", self.visitors_word().to_owned()));
+        if self.traffic != Traffic::Humans {
+            params.push(("traffic", self.traffic.word().to_owned()));
         }
         params.extend(self.range.params());
         match &self.page {
@@ -114,7 +126,7 @@ mod tests {
             let state = SessionsState {
                 person: Some("ada@example.com".to_owned()),
                 entry: Some("/a?b".to_owned()),
-                visitors: Visitors::Bots,
+                traffic: Traffic::Bots,
                 range: Range::parse("-7d", ""),
                 page,
             };
@@ -128,7 +140,7 @@ mod tests {
     #[test]
     fn nonsense_is_left_out() {
         let query = SessionsQuery {
-            visitors: "ghosts".to_owned(),
+            traffic: "ghosts".to_owned(),
             before: "x.y".to_owned(),
             date_from: "yesterday".to_owned(),
             ..SessionsQuery::default()
