@@ -1,8 +1,8 @@
 //! Events that no store takes: kept on disk with the reason, a line of JSON each, a file a day.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -49,16 +49,66 @@ impl Quarantine {
         if fits {
             let day = now.to_zoned(TimeZone::UTC).date();
             let path = self.dir.join(format!("{day}.jsonl"));
-            let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-            file.write_all(&line)?;
-            file.sync_all()?;
+            let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+            append(&mut file, |file| file.write_all(&line))?;
+            File::open(&self.dir)?.sync_all()?;
         }
         self.used = Some(used + if fits { line.len() as u64 } else { 0 });
         Ok(fits)
     }
 }
 
+/// Adds what `write` writes, durably and on a line of its own. If that fails, the file ends where it ended before, so that no
+/// half of a line spoils the next one.
+fn append(file: &mut File, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let end = file.metadata()?.len();
+    let mut last = [b'\n'];
+    if end > 0 {
+        file.read_exact_at(&mut last, end - 1)?;
+    }
+    let written = (|| {
+        // A process that is killed cannot cut its half off.
+        if last != *b"\n" {
+            file.write_all(b"\n")?;
+        }
+        write(file)?;
+        file.sync_all()
+    })();
+    if written.is_err()
+        && let Err(error) = file.set_len(end)
+    {
+        tracing::warn!(error = %error, "A quarantine file has half a line at its end");
+    }
+    written
+}
+
 /// Bytes of the files in the directory.
 pub(super) fn size(dir: &Path) -> io::Result<u64> {
     std::fs::read_dir(dir)?.try_fold(0, |sum, entry| Ok(sum + entry?.metadata()?.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_line_does_not_spoil_the_next_one() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("2026-11-21.jsonl");
+        let open = || OpenOptions::new().read(true).append(true).create(true).open(&path).expect("a file");
+        let add = |line: &str| append(&mut open(), |file| file.write_all(line.as_bytes()));
+        add("one\n").expect("written");
+        let full = append(&mut open(), |file| {
+            file.write_all(b"tw")?;
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        assert!(full.is_err());
+        add("two\n").expect("written");
+        assert_eq!(std::fs::read_to_string(&path).expect("text"), "one\ntwo\n");
+
+        // As a process leaves it that was killed while it wrote.
+        open().write_all(b"thr").expect("written");
+        add("four\n").expect("written");
+        assert_eq!(std::fs::read_to_string(&path).expect("text"), "one\ntwo\nthr\nfour\n");
+    }
 }
