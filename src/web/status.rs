@@ -6,6 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
+use super::insights::Figure;
 use super::settings::{ProjectWish, project_for};
 use super::{Section, Shell};
 use crate::http::{AppState, SignedIn, WebError, page as render};
@@ -49,16 +50,23 @@ struct StatusPage {
     waiting_requests: u64,
     lag_seconds: u64,
     waiting_for: Option<String>,
-    retries: u64,
-    stored: u64,
-    duplicates: u64,
-    quarantined: u64,
+    retries: String,
+    stored: String,
+    duplicates: String,
+    quarantined: String,
     /// `None` if the directory cannot be read.
     quarantine_size: Option<String>,
     version: &'static str,
 }
 
 impl StatusPage {
+    /// Whether there is nothing to do for anybody.
+    fn is_well(&self) -> bool {
+        let spool = self.spool.as_ref().map(|spool| &spool.status);
+        let is_whole = spool.is_none_or(|spool| spool.damaged + spool.missing_segments == 0);
+        self.postgres && self.clickhouse && self.waiting_for.is_none() && self.is_accepting() && is_whole
+    }
+
     fn is_accepting(&self) -> bool {
         self.spool.as_ref().is_none_or(|spool| spool.status.is_accepting)
     }
@@ -81,10 +89,10 @@ pub async fn get(State(state): State<AppState>, signed_in: SignedIn, wish: Proje
         waiting_requests: state.intake.position().saturating_sub(pipeline.stored_seq),
         lag_seconds: pipeline.lag.as_secs(),
         waiting_for: pipeline.waiting_for,
-        retries: pipeline.retries,
-        stored: pipeline.stored,
-        duplicates: pipeline.duplicates,
-        quarantined: pipeline.quarantined.values().sum(),
+        retries: Figure::of(pipeline.retries).exact,
+        stored: Figure::of(pipeline.stored).exact,
+        duplicates: Figure::of(pipeline.duplicates).exact,
+        quarantined: Figure::of(pipeline.quarantined.values().sum()).exact,
         quarantine_size: state.pipeline.quarantine_bytes().await.ok().map(size),
         version: env!("CARGO_PKG_VERSION"),
     };

@@ -35,7 +35,7 @@ pub fn tabs(project: ProjectId, current: Tab) -> Vec<TabLink> {
         (Tab::Overview, "Overview", ""),
         (Tab::Rejected, "Rejected", "/rejected"),
         (Tab::Quarantined, "Quarantined", "/quarantined"),
-        (Tab::Find, "Why is my event not here?", "/find"),
+        (Tab::Find, "Find an event", "/find"),
     ];
     let link = |(tab, label, path)| TabLink {
         label,

@@ -34,7 +34,6 @@ struct OverviewPage {
     waiting_requests: u64,
     lag_seconds: u64,
     waits_for_store: bool,
-    bots_href: String,
 }
 
 /// An hour of the chart.
@@ -102,7 +101,6 @@ pub async fn get(
         waiting_requests: state.intake.position().saturating_sub(pipeline.stored_seq),
         lag_seconds: pipeline.lag.as_secs(),
         waits_for_store: pipeline.waiting_for.is_some(),
-        bots_href: format!("/project/{}/events?property=%24bot_class&operator=is_set&value=", project.id),
         project: project.clone(),
     };
     render(&page)
@@ -195,7 +193,6 @@ mod tests {
             waiting_requests: 3,
             lag_seconds: 2,
             waits_for_store: true,
-            bots_href: "/project/1/events".to_owned(),
             project,
         }
     }

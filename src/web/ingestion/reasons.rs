@@ -44,10 +44,9 @@ pub fn explain(code: &str) -> Reason {
         "distinct_id_too_large" => ("The distinct_id is too long", "Use at most 200 characters."),
         "invalid_event_timestamp" => ("The timestamp is not a time", "Send it as ISO 8601: 2026-11-21T12:00:00Z."),
         "invalid_options" => ("An option has a wrong value", "Update the SDK; its options are true or false."),
-        "bot" => (
-            "Sent by a bot",
-            "These are stored and marked, and are counted apart from people. Look at them in the event explorer.",
-        ),
+        "bot" => {
+            ("Sent by a bot", "Stored and marked. Insights leave these events out unless they are told to count bots.")
+        }
         "unknown_project" => ("The project is gone", "The project was deleted while the event was on its way."),
         "invalid_event_when_process_person_profile_is_false" => (
             "Changes a person that it must not have",

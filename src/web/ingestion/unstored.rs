@@ -27,7 +27,6 @@ struct UnstoredPage {
     lines: Vec<UnstoredLine>,
     older: Option<String>,
     newest: Option<String>,
-    bots_href: String,
 }
 
 /// An unstored event's row.
@@ -113,7 +112,6 @@ async fn list(
         older: rows.last().filter(|_| has_more).map(|row| format!("{base}?before={}", row.id)),
         newest: before.map(|_| base.clone()),
         lines: rows.into_iter().map(|row| UnstoredLine::new(row, &zone)).collect(),
-        bots_href: format!("/project/{}/events?property=%24bot_class&operator=is_set&value=", project.id),
         project: project.clone(),
     };
     render(&page)
