@@ -2,12 +2,13 @@
 //
 //   node tests/e2e/screens.mjs DIRECTORY [--url http://localhost:8000 --email … --password … [--project 1]]
 //
-// Without --url it starts a Tenrec of its own, and fills it with the demo.
+// Without --url it starts a Tenrec of its own, and fills it with the demo and some events that go wrong.
 import { execFileSync } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { launchBrowser, overflow, program, signIn, startTenrec, watch } from "./lib.mjs";
+import { sendOddEvents } from "./odd.mjs";
+import { launchBrowser, overflow, program, signIn, startTenrec, until, watch } from "./lib.mjs";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -17,6 +18,7 @@ const directory = positionals[0] ?? "tests/e2e/artifacts/screens";
 await mkdir(directory, { recursive: true });
 
 let tenrec;
+let odd;
 let { url, email, password, project } = values;
 if (!url) {
   [email, password] = ["owner@example.com", "correct horse battery staple"];
@@ -30,10 +32,22 @@ project ??= "1";
 
 const browser = await launchBrowser();
 try {
+  if (tenrec) {
+    const page = await browser.newPage();
+    await signIn(page, url, email, password);
+    await page.goto(`${url}/project/${project}/onboarding`);
+    odd = await sendOddEvents(url, /phc_\w+/.exec(await page.textContent("#snippet-html"))[0]);
+    await until("the odd events", async () => {
+      await page.goto(`${url}/project/${project}/ingestion/find?id=${odd.uuid}`);
+      return (await page.locator(".found .badge.is-good").count()) === 1;
+    });
+    await page.close();
+  }
   const anonymous = ["/login"];
   const inside = [
-    "", "/onboarding", "/events", "/events/live", "/sessions", "/persons", "/insights", "/insights/new", "/insights/new?event=%24pageview&date=-30d",
+    "", "?traffic=bots", "/onboarding", "/events", "/events?traffic=bots", "/events?event=nothing-like-it", "/events/live", "/sessions", "/sessions?visitors=bots", "/persons", "/insights", "/insights/new", "/insights/new?event=%24pageview&date=-30d",
     "/insights/new?event=%24pageview&breakdown=%24browser&date=-30d&display=bar", "/ingestion", "/ingestion?range=7d", "/ingestion/rejected", "/ingestion/quarantined", "/ingestion/find", "/ingestion/find?id=nobody-knows",
+    ...["hand-2", "hand-6", "hand-8", "robot-ai_crawler", odd?.uuid].filter(Boolean).map((id) => `/ingestion/find?id=${id}`),
     "/settings", "/settings/members",
   ].map((path) => `/project/${project}${path}`);
   const other = ["/settings/account", "/settings/api-keys", "/settings/projects/new", "/status", `/project/${project}/nothing-here`];

@@ -1,0 +1,26 @@
+// Every page, wide and narrow, light and dark.
+import assert from "node:assert/strict";
+import { overflow } from "../lib.mjs";
+import { NARROW, WIDE, visitor } from "../world.mjs";
+
+export default async function everyPage(world) {
+  const { tenrec, dashboard, project, at, check, shoot } = world;
+  const person = `/person/${visitor.id}`;
+  const pages = ["", "/onboarding", "/events", "/events/live", "/sessions", world.session, "/persons", person, "/ingestion", "/ingestion/rejected", "/ingestion/quarantined", "/ingestion/find?id=nobody-knows", "/insights", "/insights/new?event=%24pageview", "/settings", "/settings/members"];
+  const elsewhere = ["/settings/account", "/settings/api-keys", "/settings/projects/new"];
+  const linked = await dashboard.locator('nav[aria-label="Main"] a').evaluateAll((links) => links.map((link) => link.href));
+  for (const address of new Set([...pages.map(at), ...elsewhere.map((path) => tenrec.url + path), ...linked])) {
+    const name = new URL(address).pathname.replace(project, "").replace(/\/sessions\/.+/, "/session").replaceAll("/", "-").slice(1) || "home";
+    await check(`${name} fits both widths`, async () => {
+      for (const [width, viewport] of Object.entries({ wide: WIDE, narrow: NARROW })) {
+        await dashboard.setViewportSize(viewport);
+        await dashboard.emulateMedia({ colorScheme: width === "wide" ? "light" : "dark" });
+        const answer = await dashboard.goto(address);
+        assert.equal(answer.status(), 200);
+        assert.equal(await overflow(dashboard), 0, `${width}: wider than the window`);
+        await shoot(dashboard, `${name}-${width}`);
+      }
+    });
+  }
+  await dashboard.setViewportSize(WIDE);
+}
