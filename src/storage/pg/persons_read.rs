@@ -112,18 +112,17 @@ impl Pg {
             PersonPage::OlderThan(cursor) => (Some(cursor), false),
             PersonPage::NewerThan(cursor) => (Some(cursor), true),
         };
-        let sql = match (search.is_some(), is_upwards) {
-            (false, false) => include_str!("persons_list_older.sql"),
-            (false, true) => include_str!("persons_list_newer.sql"),
-            (true, false) => include_str!("persons_search_older.sql"),
-            (true, true) => include_str!("persons_search_newer.sql"),
+        let sql = match search {
+            None => include_str!("persons_list.sql"),
+            Some(_) => include_str!("persons_search.sql"),
         };
         let rows = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
         let mut query = sqlx::query_as::<_, PersonColumns>(sql)
             .bind(project)
             .bind(cursor.map(|cursor| PgTime(cursor.created_at)))
             .bind(cursor.map(|cursor| cursor.id.as_row()))
-            .bind(rows);
+            .bind(rows)
+            .bind(is_upwards);
         if let Some(search) = search {
             let literal = like_literal(&search.to_lowercase());
             query = query
@@ -135,11 +134,11 @@ impl Pg {
                 .bind(SEARCHED_INSIDE);
         }
         let mut people: Vec<PersonRow> = query.fetch_all(&self.pool).await?.into_iter().map(PersonRow::from).collect();
+        // The one too many is the furthest from the place.
         let has_more = people.len() > limit;
+        let is_far_end_first = is_upwards && has_more;
+        people.drain(..usize::from(is_far_end_first));
         people.truncate(limit);
-        if is_upwards {
-            people.reverse();
-        }
         Ok(PersonSlice { people, has_more })
     }
 
