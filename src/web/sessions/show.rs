@@ -165,7 +165,8 @@ fn facts(session: &SessionRecord) -> Vec<Fact> {
         ("Language", text("language"), None),
         ("Time zone", text("timezone"), None),
         ("Library", text("lib"), None),
-        ("Bot", joined(["bot_class", "bot_rule"], ": "), None),
+        // Weak signs leave a rule without a class: that is nobody's verdict.
+        ("Bot", session.text("bot_class").and_then(|_| joined(["bot_class", "bot_rule"], ": ")), None),
     ];
     let fact = |(name, text, address): (&'static str, Option<String>, Option<String>)| {
         let href = address.filter(|address| web_address(address).is_some());
