@@ -80,7 +80,7 @@ e2e: parts assets chromium ## the end-to-end test in a real browser
 # One test after the other, so that the figures mean something. TENREC_CHAOS=long runs for hours; tests/chaos/plan.rs has more.
 # RELEASE=1 tests the release binary.
 .PHONY: chaos
-chaos: parts assets ## break everything under load and count what is left (about 15 minutes)
+chaos: parts assets faketime ## break everything under load and count what is left (about 15 minutes)
 	$(say) 'Building the program and its chaos test'
 	@cargo test --locked $(if $(RELEASE),--release) --test chaos --no-run
 	$(say) 'Killing, stopping and misleading it under load'
