@@ -5,10 +5,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::sync::{mpsc, oneshot};
+
 use super::ballast::Ballast;
 use super::disk::DirFile;
-use super::frame::{FRAME_HEADER, FrameHeader, SEGMENT_HEADER};
-use super::shared::Shared;
+use super::frame::{FRAME_HEADER, FrameHeader, Payload, SEGMENT_HEADER};
+use super::shared::{Reserved, Shared};
+use super::writer::Append;
 
 const EVERY: Duration = Duration::from_secs(1);
 const WINDOW: usize = 64 << 10;
@@ -16,17 +19,19 @@ const WINDOW: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Keeper {
     shared: Weak<Shared>,
+    /// To the writer.
+    queue: mpsc::WeakSender<Append>,
     ballast: Ballast,
 }
 
 impl Keeper {
     /// Looks at the disk before the first event is taken.
-    pub fn new(shared: &Arc<Shared>) -> Self {
+    pub fn new(shared: &Arc<Shared>, queue: mpsc::WeakSender<Append>) -> Self {
         let ballast = Ballast::find(&shared.disk, &shared.room_config).unwrap_or_else(|error| {
             tracing::warn!(error = %error, "The ballast cannot be looked at");
             Ballast::default()
         });
-        let mut keeper = Self { shared: Arc::downgrade(shared), ballast };
+        let mut keeper = Self { shared: Arc::downgrade(shared), queue, ballast };
         keeper.look(shared);
         keeper
     }
@@ -65,6 +70,19 @@ impl Keeper {
         // Opened again only with a little more room than was missing, or each second would say the contrary.
         let slack = if shared.room.is_open() { 0 } else { config.min_free_bytes / 16 };
         shared.room.set(config.allows(space, missing.saturating_add(slack)), space.free);
+        if !shared.room.is_open() {
+            self.nudge();
+        }
+    }
+
+    /// Lets the writer end its segment, which alone may fill the disk: nothing else comes to it while the room is closed, and
+    /// only the space of an ended segment comes back once it is stored.
+    fn nudge(&self) {
+        let (done, _) = oneshot::channel();
+        if let Some(queue) = self.queue.upgrade() {
+            // A full queue wakes it as well.
+            queue.try_send(Append { payload: Payload::empty(), reserved: Reserved::none(), done }).ok();
+        }
     }
 }
 

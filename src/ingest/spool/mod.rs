@@ -64,7 +64,8 @@
 //! - A failed `fdatasync` is never tried again, since the second may lie: the segment is sealed at its last durable byte,
 //!   those who waited hear [`SpoolError::Failed`], and the next append begins a new segment.
 //! - A spool at its cap, or a disk that is nearly full ([`RoomConfig`]), is [`SpoolError::Full`]; if the disk is full before
-//!   anybody noticed, the part that was written is cut off again.
+//!   anybody noticed, the part that was written is cut off again. Either way the segment is ended, so that its space comes back
+//!   once it is stored.
 //!
 //! Every touch of the disk is in `disk.rs`: that is the seam where tests inject faults, and cut the power.
 
@@ -167,7 +168,7 @@ impl Spool {
         let segment_bytes = SEGMENT_BYTES.min(config.max_bytes / 4).max(frame::SEGMENT_HEADER as u64 + 1);
         let disk = disk::Disk::new(disk::RealDir::open(&config.dir)?);
         let (mut spool, reader, ending) = Self::open_with(disk, config, segment_bytes)?;
-        let keeper = keeper::Keeper::new(&spool.shared);
+        let keeper = keeper::Keeper::new(&spool.shared, spool.queue.downgrade());
         let (stored, next_seq) = (reader.durably_stored(), spool.position() + 1);
         let thread = std::thread::Builder::new().name("spool-keeper".to_owned()).spawn(move || {
             keeper.run(stored, next_seq);

@@ -74,6 +74,9 @@ impl Writer {
         let Append { payload, reserved, done } = append;
         if payload.events == 0 {
             self.flush();
+            if !self.shared.room.is_open() {
+                self.seal_if_used();
+            }
             done.send(Ok(())).ok();
             return;
         }
@@ -136,9 +139,11 @@ impl Writer {
         };
         if let Err(error) = open.file.write_at(&self.buffer, open.len) {
             // Nothing was synced: once cut, the segment is as it was.
-            if open.file.set_len(open.len).is_ok() && is_full(&error) {
+            let is_whole = open.file.set_len(open.len).is_ok();
+            if is_whole && is_full(&error) && open.len == SEGMENT_HEADER as u64 {
                 self.open = Some(open);
             } else {
+                // Also on a full disk: only the space of an ended segment comes back once it is stored.
                 self.seal();
             }
             return Err(error);
@@ -167,6 +172,13 @@ impl Writer {
         let segment = Segment { name, first_seq, last_seq: first_seq - 1, skipped, len, sealed: false, stored: None };
         self.shared.segments().push_back(segment);
         Ok(Open { file, len, since: Instant::now() })
+    }
+
+    /// Ends the segment if a frame is in it: one without is as good as new, and nobody would remove it.
+    fn seal_if_used(&mut self) {
+        if self.open.as_ref().is_some_and(|open| open.len > SEGMENT_HEADER as u64) {
+            self.seal();
+        }
     }
 
     fn seal(&mut self) {

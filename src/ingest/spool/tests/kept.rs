@@ -51,11 +51,11 @@ async fn stored_segments_go_when_they_are_old_enough() {
     // Also after a restart, counted from when they were stored.
     config.clock.advance(Duration::from_secs(800));
     let (spool, reader) = open_on(disk.mount(), &config, 900).expect("a spool");
-    Keeper::new(&spool.shared).look(&spool.shared);
+    Keeper::new(&spool.shared, spool.queue.downgrade()).look(&spool.shared);
     assert_eq!(count(&disk), all);
     assert_eq!(spool.status().waiting_bytes(), 0);
     config.clock.advance(Duration::from_secs(100));
-    Keeper::new(&spool.shared).look(&spool.shared);
+    Keeper::new(&spool.shared, spool.queue.downgrade()).look(&spool.shared);
     assert_eq!((count(&disk), spool.status().used_bytes), (0, 0));
     close(spool, reader).await;
 }
@@ -69,10 +69,10 @@ async fn a_clock_that_was_ahead_keeps_nothing_for_ever() {
     close(spool, reader).await;
     config.clock = Clock::frozen("2016-11-01T12:00:00Z".parse().expect("a time"));
     let (spool, reader) = open_on(disk.mount(), &config, 900).expect("a spool");
-    Keeper::new(&spool.shared).look(&spool.shared);
+    Keeper::new(&spool.shared, spool.queue.downgrade()).look(&spool.shared);
     assert!(count(&disk) > 0);
     config.clock.advance(Duration::from_secs(900));
-    Keeper::new(&spool.shared).look(&spool.shared);
+    Keeper::new(&spool.shared, spool.queue.downgrade()).look(&spool.shared);
     assert_eq!(count(&disk), 0);
     close(spool, reader).await;
 }

@@ -148,7 +148,7 @@ impl Machine {
             Step::Save => drop(reader.save().await),
             Step::Look { seconds } => {
                 self.config.clock.advance(Duration::from_secs(seconds.into()));
-                keeper::Keeper::new(&spool.shared).look(&spool.shared);
+                keeper::Keeper::new(&spool.shared, spool.queue.downgrade()).look(&spool.shared);
             }
             Step::FailSyncs(syncs) => {
                 self.disk.state().fail_syncs = syncs.into();

@@ -26,7 +26,7 @@ async fn a_nearly_full_disk_refuses_events_and_the_stores_get_the_ballast() {
     let disk = SimDir::new(1);
     set_free(&disk, 500 * MB);
     let (spool, reader) = open_on(disk.mount(), &config(), 900).expect("a spool");
-    let mut keeper = Keeper::new(&spool.shared);
+    let mut keeper = Keeper::new(&spool.shared, spool.queue.downgrade());
     assert!(has_ballast(&disk));
     assert_eq!(spool.status().free_bytes, Some(500 * MB));
     for number in 1..=20 {
@@ -68,7 +68,7 @@ async fn the_ballast_is_found_again_resized_and_left_out() {
     for (bytes, is_there) in [(64 * MB, true), (64 * MB, true), (32 * MB, true), (0, false)] {
         config.room.ballast_bytes = bytes;
         let (spool, reader) = open_on(disk.mount(), &config, 900).expect("a spool");
-        Keeper::new(&spool.shared);
+        Keeper::new(&spool.shared, spool.queue.downgrade());
         assert_eq!(disk.files().get("ballast").map(|file| file.len() as u64), is_there.then_some(bytes));
         close(spool, reader).await;
     }
@@ -76,7 +76,7 @@ async fn the_ballast_is_found_again_resized_and_left_out() {
     config.room.ballast_bytes = 64 * MB;
     set_free(&disk, 180 * MB);
     let (spool, reader) = open_on(disk.mount(), &config, 900).expect("a spool");
-    Keeper::new(&spool.shared);
+    Keeper::new(&spool.shared, spool.queue.downgrade());
     assert!(!has_ballast(&disk) && spool.status().is_accepting);
     close(spool, reader).await;
 }
