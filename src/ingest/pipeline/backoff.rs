@@ -5,9 +5,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 const FIRST: Duration = Duration::from_millis(100);
-pub(super) const LONGEST: Duration = Duration::from_secs(30);
+/// A store that is back is noticed within this.
+pub(super) const LONGEST: Duration = Duration::from_secs(5);
 
-/// Each pause is twice the one before, up to 30 seconds, and between half and all of that by chance, so that instances that
+/// Each pause is twice the one before, up to five seconds, and between half and all of that by chance, so that instances that
 /// lost the same store do not come back in step.
 #[derive(Debug)]
 pub(super) struct Backoff {
@@ -22,7 +23,7 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// With pauses up to this instead of 30 seconds.
+    /// With pauses up to this instead of five seconds.
     pub fn up_to(longest: Duration) -> Self {
         Self { tries: 0, longest }
     }
@@ -53,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_to_thirty_seconds_and_no_further() {
+    fn pauses_grow_to_five_seconds_and_no_further() {
         let mut backoff = Backoff::default();
         assert_eq!(backoff.next(0), Duration::from_millis(50));
         assert_eq!(backoff.next(u32::MAX), Duration::from_millis(200));

@@ -15,7 +15,7 @@
 //! Any step may fail, and the process may die between any two: the batch begins again at the look-up, with the same events
 //! under the same id, and finds what is done. So an insert whose outcome is unknown is never sent again blindly.
 //!
-//! - A store that is away is asked again, with growing pauses up to 30 seconds, for ever: the spool holds the events. Where
+//! - A store that is away is asked again, with growing pauses up to five seconds, for ever: the spool holds the events. Where
 //!   there is none ([`intake`](super::intake)), those who sent them wait, or hear that they must send again.
 //! - A batch that the spool hands out again after both stores had it ([`SpoolBatch::is_repeated`]) is not counted again; what
 //!   the look-up misses is stored anew and counted as restored.
@@ -77,7 +77,7 @@ impl PipelineConfig {
             max_events: 10_000,
             max_bytes: 32 << 20,
             interval: Duration::from_millis(500),
-            longest_pause: Duration::from_secs(30),
+            longest_pause: backoff::LONGEST,
             quarantine_dir,
         }
     }
