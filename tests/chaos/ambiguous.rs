@@ -51,7 +51,6 @@ async fn r7_inserts_of_unknown_outcome_are_neither_lost_nor_doubled() {
 
 /// An insert may sit in a proxy while its connection is gone already: nobody can see it run, and it is carried out after the
 /// look-up that found nothing.
-#[ignore = "fails: an insert that arrives after the look-up that missed it stores its rows a second time"]
 #[tokio::test(flavor = "multi_thread")]
 async fn r7_an_insert_that_a_proxy_carries_out_late_counts_once() {
     let shared = SharedDatabase::create().await;

@@ -9,7 +9,6 @@ use crate::rng::Rng;
 use crate::world::{SharedDatabase, World};
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "fails: an instance does not see what the other is about to insert, so both store the event"]
 async fn two_instances_count_an_event_once_that_is_sent_to_both() {
     let shared = SharedDatabase::create().await;
     let url = crate::proxy::Proxy::start(shared.socket.clone(), Rng::new(0)).await.url(&shared.name);

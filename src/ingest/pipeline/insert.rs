@@ -5,24 +5,35 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value};
 
+use super::fence::Fence;
 use crate::identity::Resolved;
 use crate::ingest::AcceptedEvent;
 use crate::storage::ch::{ChError, ClickHouse, EventRow, event_blocks};
+use crate::storage::pg::PgError;
 
 /// Each insert has a name of its own, also after a restart.
 static INSERTS: AtomicU64 = AtomicU64::new(0);
 
 /// How the names of a batch's inserts start.
-pub(super) fn name_of(batch: u64) -> String {
+fn name_of(batch: u64) -> String {
     format!("tenrec-{batch:016x}-")
+}
+
+/// Why not everything was inserted.
+#[derive(Debug)]
+pub(super) enum InsertError {
+    /// Another instance may be storing.
+    Turn(PgError),
+    ClickHouse(ChError),
 }
 
 /// Inserts events that belong to somebody, month by month.
 pub(super) async fn insert(
+    fence: &mut Fence,
     clickhouse: &ClickHouse,
     batch: u64,
     events: &[(&AcceptedEvent, &Resolved)],
-) -> Result<(), ChError> {
+) -> Result<(), InsertError> {
     let properties: Vec<_> = events.iter().map(|(event, resolved)| properties_to_store(event, resolved)).collect();
     let rows = events.iter().zip(&properties).filter_map(|((event, resolved), properties)| {
         let Resolved::Person { id, properties: person_properties } = resolved else { return None };
@@ -41,7 +52,11 @@ pub(super) async fn insert(
     });
     for block in event_blocks(rows) {
         let name = format!("{}{}-{:08x}", name_of(batch), INSERTS.fetch_add(1, Ordering::Relaxed), nonce());
-        clickhouse.insert_events(&name, &block).await?;
+        let name = fence.permit(name).await.map_err(InsertError::Turn)?;
+        if let Err(error) = clickhouse.insert_events(&name, &block).await {
+            fence.failed(&error);
+            return Err(InsertError::ClickHouse(error));
+        }
     }
     Ok(())
 }

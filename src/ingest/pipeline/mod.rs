@@ -4,7 +4,8 @@
 //!
 //! 1. `duplicates`: which events are stored already? One look-up by uuid for each month in the batch. A row that this very
 //!    batch wrote (it carries the batch's id) is progress from before a crash; a row of another batch means that the client
-//!    sent the event again: it is left out, before it can change anything about a person.
+//!    sent the event again: it is left out, before it can change anything about a person. From here to the end of the inserts
+//!    no other instance stores (`fence`).
 //! 2. [`identity`](crate::identity): whose are the rest?
 //! 3. `insert`: one insert for each month, all rows of it or none.
 //! 4. `definitions`: names for pickers.
@@ -13,7 +14,8 @@
 //! 7. `ledger`: what became of each event, counted once; then the spool's cursor moves on.
 //!
 //! Any step may fail, and the process may die between any two: the batch begins again at the look-up, with the same events
-//! under the same id, and finds what is done. So an insert whose outcome is unknown is never sent again blindly.
+//! under the same id, and finds what is done. So an insert whose outcome is unknown is never sent again blindly, and not
+//! before it is certain that it is over.
 //!
 //! - A store that is away is asked again, with growing pauses up to five seconds, for ever: the spool holds the events. Where
 //!   there is none ([`intake`](super::intake)), those who sent them wait, or hear that they must send again.
@@ -25,6 +27,7 @@
 mod backoff;
 mod definitions;
 mod duplicates;
+mod fence;
 mod insert;
 mod ledger;
 mod quarantine;
@@ -120,6 +123,9 @@ impl Pipeline {
         let identity = Identity::new(pg.clone());
         let mut work = Work::new(identity, pg, clickhouse, clock, counters, quarantine, reader.node());
         work.longest_pause = config.longest_pause;
+        if reader.stored_seq() < reader.opened_at() {
+            work.fence.inherit();
+        }
         (Self { config, reader, work, stored }, handle)
     }
 

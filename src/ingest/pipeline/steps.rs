@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::backoff::{self, Backoff};
 use super::definitions::Definitions;
 use super::duplicates::{find_stored, first_of_each, key};
-use super::insert::{insert, name_of};
+use super::fence::{Fence, FenceError};
+use super::insert::{InsertError, insert};
 use super::ledger::{Ledger, Tally};
 use super::quarantine::Quarantine;
 use super::sessions::{Sessions, Touched};
@@ -84,8 +85,6 @@ impl From<Stopped> for Failure {
 /// What is known of a part of a batch from one try to the next.
 #[derive(Debug)]
 struct Progress {
-    /// Whether an insert may have gone through, or still run, without our knowing.
-    unclear: bool,
     /// For each event; `None` if it was stored by another batch.
     resolved: Option<Vec<Option<Resolved>>>,
 }
@@ -111,8 +110,7 @@ pub(super) struct Work {
     ledger: Ledger,
     /// Of the batch under way.
     tally: Tally,
-    /// The first batch may be the repetition of one whose insert still runs.
-    is_first: bool,
+    pub fence: Fence,
     /// The batch was stored and counted before, and is only looked at again.
     is_repeated: bool,
     /// Something of a repeated batch was missing. What persons became afterwards is then told again too, in its order: an
@@ -134,6 +132,7 @@ impl Work {
         node: Uuid,
     ) -> Self {
         let ledger_pg = pg.clone();
+        let fence = Fence::new(pg.storing_turn(), clickhouse.clone());
         Self {
             identity,
             pg,
@@ -145,7 +144,7 @@ impl Work {
             sessions: Sessions::new(node),
             ledger: Ledger::new(ledger_pg, node),
             tally: Tally::default(),
-            is_first: true,
+            fence,
             is_repeated: false,
             replays: false,
             crash_before: None,
@@ -183,7 +182,6 @@ impl Work {
             let of_second = of_first.as_mut().map(|resolved| resolved.split_off(first.len()));
             parts.extend([(second, of_second), (first, of_first)]);
         }
-        self.is_first = false;
         self.write_sessions(last_seq, Touched::new(fold), shutdown).await?;
         self.reach(Step::Ledger)?;
         if !is_repeated {
@@ -222,10 +220,12 @@ impl Work {
         fold: &mut SessionFold<'a>,
         shutdown: &CancellationToken,
     ) -> Result<Option<Refused>, Stopped> {
-        let mut progress = Progress { unclear: self.is_first, resolved };
+        let mut progress = Progress { resolved };
         let mut retries = Backoff::up_to(self.longest_pause);
         loop {
-            match self.attempt(batch, events, &mut progress, fold, shutdown).await {
+            let tried = self.attempt(batch, events, &mut progress, fold, shutdown).await;
+            self.fence.leave().await;
+            match tried {
                 Ok(()) => return Ok(None),
                 Err(Failure::Poison { step, error }) => {
                     return Ok(Some(Refused { step, error, resolved: progress.resolved }));
@@ -248,10 +248,7 @@ impl Work {
             return self.mirror_overrides().await;
         }
         self.reach(Step::LookUp)?;
-        if progress.unclear {
-            self.await_inserts(batch, shutdown).await.map_err(in_clickhouse(Step::LookUp))?;
-            progress.unclear = false;
-        }
+        self.fence.enter(shutdown).await.map_err(outside)?;
         let stored = find_stored(&self.clickhouse, events).await.map_err(in_clickhouse(Step::LookUp))?;
         let is_missing = |event: &AcceptedEvent| !stored.contains_key(&key(event));
         let is_ours = |event: &AcceptedEvent| stored.get(&key(event)).is_none_or(|stored| stored.inserted_by == batch);
@@ -266,10 +263,10 @@ impl Work {
             self.reach(Step::Insert)?;
             let resolved = progress.resolved.iter().flatten();
             let missing: Vec<_> = pairs(events, resolved).filter(|(event, _)| is_missing(event)).collect();
-            if let Err(error) = insert(&self.clickhouse, batch, &missing).await {
-                progress.unclear = ch::error_code(&error).is_none();
-                return Err(in_clickhouse(Step::Insert)(error));
-            }
+            insert(&mut self.fence, &self.clickhouse, batch, &missing).await.map_err(|error| match error {
+                InsertError::Turn(error) => outside(error.into()),
+                InsertError::ClickHouse(error) => in_clickhouse(Step::Insert)(error),
+            })?;
         }
 
         self.reach(Step::Definitions)?;
@@ -277,7 +274,9 @@ impl Work {
             Some(resolved) => pairs(events, resolved.iter()).map(|(event, whose)| (event, Some(whose))).collect(),
             None => events.iter().filter(|event| is_ours(event)).map(|event| (event, None)).collect(),
         };
-        if let Err(error) = self.definitions.note(&self.pg, &ours, self.clock.now()).await {
+        let noted = self.definitions.note(&self.pg, &ours, self.clock.now());
+        let (noted, ()) = tokio::join!(noted, self.fence.leave());
+        if let Err(error) = noted {
             if !pg::blames_data(&error) {
                 return Err(in_postgres(Step::Definitions)(error));
             }
@@ -336,14 +335,6 @@ impl Work {
         }
         let mut by_key: HashMap<_, _> = ours.iter().map(|event| key(event)).zip(resolution.resolved).collect();
         Ok(events.iter().map(|event| by_key.remove(&key(event))).collect())
-    }
-
-    /// Waits until no insert of the batch runs any more: only then a look-up is the truth.
-    async fn await_inserts(&self, batch: u64, shutdown: &CancellationToken) -> Result<(), ChError> {
-        while self.clickhouse.is_running(&name_of(batch)).await? && !shutdown.is_cancelled() {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        Ok(())
     }
 
     async fn mirror_overrides(&self) -> Result<(), Failure> {
@@ -452,6 +443,10 @@ fn pairs<'a, 'r>(
         Some(resolved @ Resolved::Person { .. }) => Some((event, resolved)),
         Some(Resolved::Dropped(_)) | None => None,
     })
+}
+
+fn outside(error: FenceError) -> Failure {
+    Failure::Passing { step: Step::LookUp, error: error.to_string() }
 }
 
 fn in_clickhouse(step: Step) -> impl Fn(ChError) -> Failure {

@@ -65,6 +65,7 @@ fn decode(s: &str) -> String {
 pub struct ClickHouse {
     client: clickhouse::Client,
     database: String,
+    is_remote: bool,
 }
 
 impl std::fmt::Debug for ClickHouse {
@@ -90,13 +91,20 @@ impl ClickHouse {
         let client = client
             .with_compression(clickhouse::Compression::None)
             .with_product_info("tenrec", env!("CARGO_PKG_VERSION"));
-        Self { client, database: database.clone() }
+        let is_remote = matches!(address, ClickHouseAddress::Server { .. });
+        Self { client, database: database.clone(), is_remote }
     }
 
     /// The database that holds Tenrec's tables.
     #[must_use]
     pub fn database(&self) -> &str {
         &self.database
+    }
+
+    /// Whether there may be something in between that keeps a statement for a while: it is not our own child on a socket.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        self.is_remote
     }
 
     /// Whether ClickHouse answers.

@@ -192,16 +192,17 @@ impl EventBlock {
 }
 
 impl ClickHouse {
-    /// Inserts a block: all of its rows or none. `name` marks the statement, so that [`ClickHouse::is_running`] finds it.
+    /// Inserts a block: all of its rows or none. `name` marks the statement, so that [`ClickHouse::inserts_running`] finds it.
     ///
     /// # Errors
     /// If ClickHouse refuses or does not answer. Without an answer the rows may be stored all the same: look again with
-    /// [`ClickHouse::find_stored`] once [`ClickHouse::is_running`] says no.
+    /// [`ClickHouse::find_stored`] once [`ClickHouse::inserts_running`] says none.
     pub async fn insert_events(&self, name: &str, block: &EventBlock) -> Result<(), ChError> {
         let mut insert = self
             .client()
             .insert_formatted_with(INSERT.as_str())
             .with_setting("query_id", name)
+            .with_setting("log_comment", name)
             .with_setting("async_insert", "0")
             .with_setting("max_execution_time", SERVER_SECONDS)
             .with_setting("insert_deduplicate", "0")
@@ -218,17 +219,6 @@ impl ClickHouse {
             .with_timeouts(Some(CLIENT_TIMEOUT), Some(CLIENT_TIMEOUT));
         insert.send(block.bytes.clone()).await?;
         insert.end().await
-    }
-
-    /// Whether a statement whose name starts like this still runs.
-    ///
-    /// # Errors
-    /// If ClickHouse does not answer.
-    pub async fn is_running(&self, name: &str) -> Result<bool, ChError> {
-        // The embedded engine cannot name a statement; it keeps our name in front of the statement's comment.
-        let mut sql = Sql::new("SELECT count() FROM system.processes WHERE startsWith(query_id, ");
-        sql.param("String", name).push(") OR startsWith(Settings['log_comment'], ").param("String", name).push(")");
-        Ok(self.ask(&sql).fetch_one::<u64>().await? > 0)
     }
 
     /// Which of these events are stored, if their moment was between `from` and `to`.

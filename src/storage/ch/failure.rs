@@ -37,6 +37,13 @@ pub fn blames_data(error: &ChError) -> bool {
     error_code(error).is_some_and(|code| DATA_ERRORS.contains(&code))
 }
 
+/// Whether an insert was refused because it began later than its name allows; nothing of it is stored.
+#[must_use]
+pub fn comes_too_late(error: &ChError) -> bool {
+    // FUNCTION_THROW_IF_VALUE_IS_NON_ZERO, of the constraint `in_time`.
+    error_code(error) == Some(395)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,6 +15,7 @@ mod projects;
 mod setup;
 mod sign_ins;
 mod time;
+mod turn;
 
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ pub use projects::{NewProject, ProjectChanges, ProjectName};
 pub use setup::{FirstOwner, NewUser};
 pub use sign_ins::{NewSignIn, SignIn, SignedInUser};
 pub use time::PgTime;
+pub use turn::StoringTurn;
 
 /// Why a statement failed.
 pub type PgError = sqlx::Error;
