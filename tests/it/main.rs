@@ -31,6 +31,7 @@ mod pipeline;
 mod projects;
 mod sdk;
 mod security;
+mod sent_again;
 mod sessions_pages;
 mod traffic;
 mod trends;

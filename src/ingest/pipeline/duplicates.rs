@@ -3,8 +3,8 @@
 //! A uuid alone is no key that the table can be searched by: it is looked for around the time of its event. An event that is
 //! sent again is found
 //!
-//! - for ever, if it has the same time as before, give or take a day: as it has if it carries a `timestamp` and the sender's
-//!   clock is right, or its `sent_at` is that of sending, or `historical_migration` asks not to correct it;
+//! - for ever, if it has the same time as before, give or take a day: as it has if it carries a `timestamp` and no `sent_at`, or
+//!   the `sent_at` of this sending, or asks not to be corrected;
 //! - for 31 days, if a recorded request is sent again as it was, with the old `sent_at`: its time moves by how long that is
 //!   ago, which the correction tells; and if its time is that of its arrival, or is told by `offset`, and its uuid is of
 //!   version 7, as those of SDKs are: that tells when it was made;
