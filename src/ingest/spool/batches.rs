@@ -225,6 +225,7 @@ impl Batches {
                 None => {
                     self.tail_damaged = is_damaged;
                     if !self.advance()? {
+                        self.open.iter_mut().for_each(OpenSegment::close);
                         return Ok(None);
                     }
                 }

@@ -25,7 +25,8 @@ pub(super) struct Damage {
 #[derive(Debug)]
 pub(super) struct OpenSegment {
     pub name: String,
-    file: Box<dyn DirFile>,
+    /// `None` once all of it was read: a removed file takes space as long as it is open.
+    file: Option<Box<dyn DirFile>>,
     window: Vec<u8>,
     /// Where in the file the window starts.
     window_at: u64,
@@ -38,8 +39,13 @@ pub(super) struct OpenSegment {
 impl OpenSegment {
     /// Begins to read at `from`.
     pub fn open(disk: &Disk, name: String, from: u64, highest: u64) -> io::Result<Self> {
-        let file = disk.open(&name)?;
+        let file = Some(disk.open(&name)?);
         Ok(Self { name, file, window: Vec::new(), window_at: from, pos: 0, highest })
+    }
+
+    /// Lets go of the file, in which there is nothing more.
+    pub fn close(&mut self) {
+        self.file = None;
     }
 
     /// The next whole frame before `limit`, and what was skipped on the way.
@@ -93,7 +99,7 @@ impl OpenSegment {
         let more = want.saturating_sub(have).max(WINDOW).min(available);
         self.window.resize(have + more, 0);
         // Fewer if somebody cut the file. What is left is read.
-        let read = read_full_at(&*self.file, &mut self.window[have..], end);
+        let read = self.file.as_ref().map_or(Ok(0), |file| read_full_at(&**file, &mut self.window[have..], end));
         self.window.truncate(have + *read.as_ref().unwrap_or(&0));
         read?;
         Ok(self.window.len())

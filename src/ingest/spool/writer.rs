@@ -186,6 +186,8 @@ impl Writer {
         if let Some(segment) = self.shared.segments().back_mut() {
             segment.sealed = true;
         }
+        // The reader shall let go of it, or its space would not come back.
+        self.shared.durable.send_modify(|_| ());
     }
 }
 

@@ -61,6 +61,35 @@ async fn a_nearly_full_disk_refuses_events_and_the_stores_get_the_ballast() {
 }
 
 #[tokio::test]
+async fn a_spool_that_fills_its_disk_by_itself_gives_it_back_when_all_is_stored() {
+    let disk = SimDir::new(1);
+    set_free(&disk, 500 * MB);
+    let (spool, reader) = open_on(disk.mount(), &config(), 1 << 20).expect("a spool");
+    let mut keeper = Keeper::new(&spool.shared, spool.queue.downgrade());
+    for number in 1..=20 {
+        spool.append(&vec![event(number)].into()).await.expect("there is room");
+    }
+    // Its one segment is far from full.
+    set_free(&disk, 10 * MB);
+    keeper.look(&spool.shared);
+    assert_eq!(drain(&reader).await, (1..=20).collect::<Vec<_>>());
+    let has_segments = || disk.files().keys().any(|name| name.ends_with(".seg"));
+    for _ in 0..200 {
+        keeper.look(&spool.shared);
+        if !has_segments() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert!(!has_segments(), "{:?}", spool.status());
+    set_free(&disk, 500 * MB);
+    keeper.look(&spool.shared);
+    spool.append(&vec![event(21)].into()).await.expect("there is room again");
+    assert_eq!(drain(&reader).await, [21]);
+    close(spool, reader).await;
+}
+
+#[tokio::test]
 async fn the_ballast_is_found_again_resized_and_left_out() {
     let disk = SimDir::new(1);
     let mut config = config();
