@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::json_text::write_object;
 use super::row_binary::RowBinary;
-use super::{ChError, ClickHouse, Sql};
+use super::{ChError, ClickHouse, Sql, error_code};
 use crate::model::property_columns::{ColumnKind, PROPERTY_COLUMNS, position};
 use crate::model::{PersonId, ProjectId};
 
@@ -242,8 +242,15 @@ impl ClickHouse {
             .push(")\n  AND uuid IN ")
             .uuids(uuids);
         // Slow is better than never: without this answer nothing is stored.
-        let query = self.ask(&sql).with_setting("max_query_size", "33554432").with_setting("max_execution_time", "300");
-        query.fetch_all().await
+        let query =
+            || self.ask(&sql).with_setting("max_query_size", "33554432").with_setting("max_execution_time", "300");
+        match query().fetch_all().await {
+            // CORRUPTED_DATA: a full disk may leave the index of a part without its end. The rows are there all the same.
+            Err(error) if error_code(&error) == Some(246) => {
+                query().with_setting("use_skip_indexes", "0").fetch_all().await
+            }
+            found => found,
+        }
     }
 }
 
