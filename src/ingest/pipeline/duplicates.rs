@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn an_event_is_looked_for_where_it_may_have_been_before() {
         let (v4, v7) = ("7f0fd2b1-5b0e-4b0a-9b0a-5f3c1d2e4f60", "019a3f5e-1000-7000-8000-000000000001");
-        let made = at("2025-11-01T12:23:48.416Z");
+        let made = at("2025-11-01T12:22:00.448Z");
         let late = "2025-11-04T12:00:00Z";
         let cases = [
             ("the same time as ever", v4, "2025-11-01T12:00:00Z", late, None, "2025-11-01T12:00:00Z"),
