@@ -8,3 +8,4 @@ mod restored;
 mod rig;
 mod round_trip;
 mod sessions;
+mod turns;

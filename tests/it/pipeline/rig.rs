@@ -25,7 +25,7 @@ pub struct Rig {
     /// The spool of the node that works now.
     spool_dir: PathBuf,
     clock: Clock,
-    pg: Pg,
+    pub pg: Pg,
     pub pool: PgPool,
     pub clickhouse: ClickHouse,
     /// Between the pipeline and ClickHouse.
@@ -102,6 +102,11 @@ impl Rig {
             max_events: 10_000,
             keep: Keep::default(),
         }
+    }
+
+    /// Of its databases.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// As capture does it: each call is one frame of the spool.
