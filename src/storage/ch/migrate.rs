@@ -9,7 +9,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (3, include_str!("../../../migrations/clickhouse/0003_sessions.sql")),
     (4, include_str!("../../../migrations/clickhouse/0004_bot_score.sql")),
     (5, include_str!("../../../migrations/clickhouse/0005_json_paths.sql")),
-    (5, include_str!("../../../migrations/clickhouse/0005_events_in_time.sql")),
+    (6, include_str!("../../../migrations/clickhouse/0006_events_in_time.sql")),
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, applied_at DateTime DEFAULT now()) \
