@@ -277,12 +277,14 @@ impl Batches {
             Err(e) if e.kind() == io::ErrorKind::NotFound && self.again.is_some() => return self.advance(),
             open => open?,
         };
-        if let Some(seen) = self.seen.max((highest > 0).then_some(highest))
-            && next.first_seq.saturating_sub(next.skipped).saturating_sub(1) > seen
-            && !self.tail_damaged
-            && self.again.is_none()
-        // what is only kept may have made way
-        {
+        let before = next.first_seq.saturating_sub(next.skipped).saturating_sub(1);
+        let seen = self.seen.max((highest > 0).then_some(highest));
+        let is_gap = match &self.again {
+            None => seen.is_some_and(|seen| before > seen),
+            // What is only kept may have made way; what is not stored may not.
+            Some(_) => before > seen.unwrap_or(0).max(self.durably_stored()),
+        };
+        if is_gap && !self.tail_damaged {
             self.shared.missing.fetch_add(1, Ordering::Relaxed);
             tracing::error!(first = next.first_seq, "A segment of the spool is missing before this one");
         }
