@@ -123,6 +123,7 @@ impl Refused {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding")
             }
             E::Decode(DecodeError::NotJson) | E::Json(_) => (StatusCode::BAD_REQUEST, "invalid_json"),
+            E::TooManyValues => (StatusCode::PAYLOAD_TOO_LARGE, "too_many_values"),
             E::NotEvents => (StatusCode::BAD_REQUEST, "invalid_batch"),
             E::EmptyBatch => (StatusCode::BAD_REQUEST, "empty_batch"),
             E::AllRejected(reason) => (StatusCode::BAD_REQUEST, reason.code()),

@@ -124,7 +124,9 @@ fn status_and_tag(error: &V1Error) -> (StatusCode, &'static str) {
         E::Capture(C::Decode(DecodeError::Inflate(InflateError::Damaged) | DecodeError::NotJson)) => {
             (BAD, "request_decoding_error")
         }
-        E::Capture(C::Decode(DecodeError::Inflate(_))) => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
+        E::Capture(C::Decode(DecodeError::Inflate(_)) | C::TooManyValues) => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large")
+        }
         E::Capture(C::Decode(DecodeError::UnsupportedEncoding(_))) => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding")
         }

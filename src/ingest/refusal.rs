@@ -17,6 +17,9 @@ pub enum CaptureError {
     Decode(#[from] DecodeError),
     #[error(transparent)]
     Json(#[from] InvalidJson),
+    /// Short values in such numbers that reading them would take the memory of all.
+    #[error("the request holds too many values: send its events in smaller batches")]
+    TooManyValues,
     /// The JSON is neither an event nor events.
     #[error("the body must be an event, an array of events, or an object with a batch of events")]
     NotEvents,

@@ -65,7 +65,8 @@ impl CaptureRequest {
     /// # Errors
     /// If it cannot be decoded, is larger than `max_bytes`, or is no JSON.
     pub fn json(&self, max_bytes: usize) -> Result<Value, CaptureError> {
-        Ok(json::parse(&self.data(max_bytes)?)?)
+        let data = self.data(max_bytes)?;
+        if json::holds_too_many_values(&data) { Err(CaptureError::TooManyValues) } else { Ok(json::parse(&data)?) }
     }
 
     fn data(&self, max_bytes: usize) -> Result<Cow<'_, [u8]>, CaptureError> {
@@ -103,6 +104,9 @@ impl CaptureRequest {
     }
 
     fn read_data(&self, data: &[u8]) -> Result<ReadRequest, CaptureError> {
+        if json::holds_too_many_values(data) {
+            return Err(CaptureError::TooManyValues);
+        }
         let parsed = parse(json::parse(data)?, || query_clock(&self.query))?;
         Ok(ReadRequest { parsed, is_person_update: self.is_person_update, json_bytes: data.len() })
     }

@@ -151,6 +151,9 @@ impl V1Request {
 
     fn events(&self, max_bytes: usize) -> Result<(Vec<Map<String, Value>>, usize), V1Error> {
         let data = unpack(self.content_encoding.as_deref(), &self.body, max_bytes)?;
+        if json::holds_too_many_values(&data) {
+            return Err(CaptureError::TooManyValues.into());
+        }
         let Value::Object(mut envelope) = json::parse(&data).map_err(CaptureError::from)? else {
             return Err(V1Error::InvalidBatch);
         };

@@ -121,7 +121,11 @@ fn bombs() -> Vec<Bomb> {
     for _ in 0..64 {
         many_members.extend(gzip(&zeros[..1 << 20]));
     }
+    let short_values =
+        |value: &str| format!(r#"{{"batch":[{}0]}}"#, format!("{value},").repeat((CAP - 20) / (value.len() + 1)));
     vec![
+        bomb("nothing but empty objects", "/batch/", "", short_values("{}").into_bytes()),
+        bomb("v1 nothing but empty lists", V1, "", short_values("[]").into_bytes()),
         bomb("gzip that nobody mentions", "/e/", "", gzip(&zeros)),
         bomb("gzip by header", "/batch/", "Content-Encoding: gzip\r\n", gzip(&spaces)),
         bomb("gzip by query", "/e/?compression=gzip-js", "", gzip(&spaces)),
