@@ -131,9 +131,9 @@ impl Work {
         quarantine_dir: PathBuf,
         node: Uuid,
     ) -> Self {
-        let ledger_pg = pg.clone();
-        let fence = Fence::new(pg.storing_turn(), clickhouse.clone());
         Self {
+            ledger: Ledger::new(pg.clone(), node),
+            fence: Fence::new(pg.storing_turn(), clickhouse.clone()),
             identity,
             pg,
             clickhouse,
@@ -142,9 +142,7 @@ impl Work {
             quarantine: Quarantine::new(quarantine_dir),
             definitions: Definitions::default(),
             sessions: Sessions::new(node),
-            ledger: Ledger::new(ledger_pg, node),
             tally: Tally::default(),
-            fence,
             is_repeated: false,
             replays: false,
             crash_before: None,
@@ -194,7 +192,7 @@ impl Work {
 
     /// How far the spool is counted, whose last frame is `durable`.
     pub async fn open_ledger(&self, durable: u64, shutdown: &CancellationToken) -> Result<u64, Stopped> {
-        let mut retries = Backoff::default();
+        let mut retries = Backoff::up_to(self.longest_pause);
         loop {
             match self.ledger.open(durable).await {
                 Ok(counted) => return Ok(counted),
@@ -204,7 +202,7 @@ impl Work {
     }
 
     async fn write_ledger(&mut self, seq: u64, shutdown: &CancellationToken) -> Result<(), Stopped> {
-        let mut retries = Backoff::default();
+        let mut retries = Backoff::up_to(self.longest_pause);
         while let Err(error) = self.ledger.write(seq, &self.tally, self.clock.now()).await {
             self.wait(Step::Ledger, error.to_string(), &mut retries, shutdown).await?;
         }
@@ -356,7 +354,7 @@ impl Work {
             if part.is_empty() {
                 return Ok(());
             }
-            let mut retries = Backoff::default();
+            let mut retries = Backoff::up_to(self.longest_pause);
             loop {
                 match self.sessions.write(&self.clickhouse, last_seq, &part).await {
                     Ok(refused) => {
@@ -403,7 +401,7 @@ impl Work {
         if self.is_repeated {
             return Ok(()); // it is there from the first time
         }
-        let mut retries = Backoff::default();
+        let mut retries = Backoff::up_to(self.longest_pause);
         loop {
             match self.quarantine.keep(event, reason, detail, self.clock.now()) {
                 Ok(kept) => {
