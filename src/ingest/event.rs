@@ -85,16 +85,19 @@ fn event_name(fields: &Map<String, Value>, is_person_update: bool) -> Result<Str
         None | Some(Value::Null) if is_person_update => return Ok("$identify".to_owned()),
         _ => return Err(Rejection::MissingEventName),
     };
-    match name.as_str() {
-        "$snapshot" | "$performance_event" => Err(Rejection::Recording),
-        "$$client_ingestion_warning" => Err(Rejection::ClientWarning),
-        name => Ok(shortened(name)),
+    match unkept(name) {
+        Some(reason) => Err(reason),
+        None => Ok(shortened(name)),
     }
 }
 
-/// Whether events of this name are kept: not those of recordings, nor an SDK's warnings about itself.
-pub(super) fn is_kept_name(name: &str) -> bool {
-    !matches!(name, "" | "$snapshot" | "$performance_event" | "$$client_ingestion_warning")
+/// Why events of this name are not kept, if they are not: those of recordings, and an SDK's warnings about itself.
+pub(super) fn unkept(name: &str) -> Option<Rejection> {
+    match name {
+        "$snapshot" | "$performance_event" => Some(Rejection::Recording),
+        "$$client_ingestion_warning" => Some(Rejection::ClientWarning),
+        _ => None,
+    }
 }
 
 /// Distinct id and uuid; the properties are as they were if one is wrong.

@@ -13,7 +13,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use uuid::Uuid;
 
-use super::event::is_kept_name;
+use super::event::unkept;
 use crate::model::ProjectApiKey;
 
 /// What a glance shows.
@@ -223,7 +223,7 @@ fn visit_fields<'de, A: MapAccess<'de>>(
             Field::Token | Field::DollarToken | Field::ApiKey => seen.take_key(fields.next_value()?)?,
             Field::Batch if may_hold_batch => fields.next_value_seed(Events(seen))?,
             Field::Event => match fields.next_value::<Scalar<'_>>()? {
-                Scalar::Text(name) if is_kept_name(&name) => is_named = true,
+                Scalar::Text(name) if !name.is_empty() && unkept(&name).is_none() => is_named = true,
                 _ => return Err(unusual()),
             },
             Field::Uuid => match fields.next_value::<Scalar<'_>>()? {

@@ -65,10 +65,10 @@ impl CaptureRequest {
     /// # Errors
     /// If it cannot be decoded, is larger than `max_bytes`, or is no JSON.
     pub fn json(&self, max_bytes: usize) -> Result<Value, CaptureError> {
-        let data = self.data(max_bytes)?;
-        if json::holds_too_many_values(&data) { Err(CaptureError::TooManyValues) } else { Ok(json::parse(&data)?) }
+        Ok(json::parse(&self.data(max_bytes)?)?)
     }
 
+    /// The text of that JSON.
     fn data(&self, max_bytes: usize) -> Result<Cow<'_, [u8]>, CaptureError> {
         let encoded = Encoded {
             query: &self.query,
@@ -76,7 +76,8 @@ impl CaptureRequest {
             content_encoding: self.content_encoding.as_deref(),
             body: &self.body,
         };
-        Ok(decode(&encoded, max_bytes)?)
+        let data = decode(&encoded, max_bytes)?;
+        if json::holds_too_many_values(&data) { Err(CaptureError::TooManyValues) } else { Ok(data) }
     }
 
     /// Reads as little of the request as its acknowledgement needs.
@@ -104,9 +105,6 @@ impl CaptureRequest {
     }
 
     fn read_data(&self, data: &[u8]) -> Result<ReadRequest, CaptureError> {
-        if json::holds_too_many_values(data) {
-            return Err(CaptureError::TooManyValues);
-        }
         let parsed = parse(json::parse(data)?, || query_clock(&self.query))?;
         Ok(ReadRequest { parsed, is_person_update: self.is_person_update, json_bytes: data.len() })
     }
@@ -137,10 +135,17 @@ impl ReadRequest {
             max_event_bytes: (self.json_bytes > limits.max_event_bytes).then_some(limits.max_event_bytes),
             new_uuid: &|| clock.new_uuid(),
         };
-        let mut checked = CheckedEvents::default();
-        let mut rejections = Rejections::new(project_id, arrival.now);
-        for (place, mut event) in self.parsed.events.into_iter().enumerate() {
-            match event::accept(&mut event, &arrival) {
+        CheckedEvents::of(self.parsed.events, &arrival)
+    }
+}
+
+impl CheckedEvents {
+    /// Checks and completes each of these.
+    pub(super) fn of(events: Vec<Value>, arrival: &Arrival<'_>) -> Self {
+        let mut checked = Self::default();
+        let mut rejections = Rejections::new(arrival.project_id, arrival.now);
+        for (place, mut event) in events.into_iter().enumerate() {
+            match event::accept(&mut event, arrival) {
                 Ok(event) => checked.accepted.push(event),
                 Err(reason) => {
                     rejections.note(reason, &mut event);

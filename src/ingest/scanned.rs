@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::enrich::{Enricher, Sender};
-use super::event::{self, Arrival};
+use super::event::Arrival;
 use super::refusal::CaptureError;
-use super::rejected::{Arrivals, Rejections};
+use super::rejected::Arrivals;
+use super::request::CheckedEvents;
 use super::{json, parse};
 use crate::model::ProjectId;
 
@@ -52,18 +53,11 @@ impl ScannedRequest {
             max_event_bytes: None,
             new_uuid: &|| uuids.borrow_mut().next().unwrap_or_else(Uuid::nil),
         };
-        let mut events = Vec::with_capacity(parsed.events.len());
-        // A glance lets no such event pass; were it wrong, the ledger would show it.
-        let mut rejections = Rejections::new(project_id, received_at);
-        for mut event in parsed.events {
-            match event::accept(&mut event, &arrival) {
-                Ok(mut event) => {
-                    enricher.complete(&mut event.properties, &sender);
-                    events.push(event);
-                }
-                Err(reason) => rejections.note(reason, &mut event),
-            }
+        // A glance lets no event pass that is rejected here; were it wrong, the ledger would show it.
+        let mut checked = CheckedEvents::of(parsed.events, &arrival);
+        for event in &mut checked.accepted {
+            enricher.complete(&mut event.properties, &sender);
         }
-        Ok(Arrivals { events, rejected: rejections.into_events() })
+        Ok(Arrivals { events: checked.accepted, rejected: checked.noted })
     }
 }
