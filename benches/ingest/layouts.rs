@@ -30,13 +30,19 @@ struct Variant {
     has_bloom: bool,
 }
 
-const JSON_TAIL: (Kept, &str) = (Kept::Json, "JSON(max_dynamic_paths=256)");
-const JSON_PERSON: (Kept, &str) = (Kept::Json, "JSON(max_dynamic_paths=128)");
+/// With so many paths that have files of their own; the rest shares some.
+const JSON_256: (Kept, &str) = (Kept::Json, "JSON(max_dynamic_paths=256)");
+const JSON_128: (Kept, &str) = (Kept::Json, "JSON(max_dynamic_paths=128)");
+const JSON_16: (Kept, &str) = (Kept::Json, "JSON(max_dynamic_paths=16)");
+const JSON_8: (Kept, &str) = (Kept::Json, "JSON(max_dynamic_paths=8)");
+const JSON_0: (Kept, &str) = (Kept::Json, "JSON(max_dynamic_paths=0)");
 const MAP: (Kept, &str) = (Kept::Map, "Map(LowCardinality(String), String) CODEC(ZSTD(1))");
 const TEXT: (Kept, &str) = (Kept::Text, "String CODEC(ZSTD(1))");
 const NOTHING: (Kept, &str) = (Kept::Nothing, "String");
-const BUCKETS: &str =
+const MAP_BUCKETS: &str =
     ", map_serialization_version='with_buckets', map_serialization_version_for_zero_level_parts='basic'";
+const BUCKETS: &str = ", object_serialization_version='v3', object_shared_data_serialization_version='map_with_buckets', \
+                       object_shared_data_serialization_version_for_zero_level_parts='map'";
 const ADVANCED: &str = ", object_serialization_version='v3', object_shared_data_serialization_version='advanced', \
                         object_shared_data_serialization_version_for_zero_level_parts='map'";
 
@@ -50,20 +56,18 @@ const fn variant(
 }
 
 const VARIANTS: &[Variant] = &[
-    variant("as it is: JSON tail, JSON person", JSON_TAIL, JSON_PERSON, ""),
-    Variant { has_bloom: false, ..variant("  without uuid_bloom", JSON_TAIL, JSON_PERSON, "") },
-    variant("tail: Map in buckets", MAP, JSON_PERSON, BUCKETS),
-    variant("tail: plain Map", MAP, JSON_PERSON, ""),
-    variant("tail: JSON text", TEXT, JSON_PERSON, ""),
-    variant("tail: JSON, 8 paths, shared 'advanced'", (Kept::Json, "JSON(max_dynamic_paths=8)"), JSON_PERSON, ADVANCED),
-    variant("tail: nothing (its cost)", NOTHING, JSON_PERSON, ""),
-    variant("person: JSON text", JSON_TAIL, TEXT, ""),
-    variant("person: Map in buckets", JSON_TAIL, MAP, BUCKETS),
-    variant("person: JSON, 8 paths, shared 'advanced'", JSON_TAIL, (Kept::Json, "JSON(max_dynamic_paths=8)"), ADVANCED),
-    variant("person: nothing (its cost)", JSON_TAIL, NOTHING, ""),
-    variant("tail: Map in buckets, person: JSON text", MAP, TEXT, BUCKETS),
-    variant("tail: JSON text, person: JSON text", TEXT, TEXT, ""),
-    variant("no tail, no person", NOTHING, NOTHING, ""),
+    variant("as it is: JSON(16), JSON(0), in buckets", JSON_16, JSON_0, BUCKETS),
+    Variant { has_bloom: false, ..variant("  without uuid_bloom", JSON_16, JSON_0, BUCKETS) },
+    variant("as it was: JSON(256), JSON(128)", JSON_256, JSON_128, ""),
+    variant("JSON(8), JSON(0), in buckets", JSON_8, JSON_0, BUCKETS),
+    variant("JSON(0), JSON(0), in buckets", JSON_0, JSON_0, BUCKETS),
+    variant("JSON(0), JSON(0), 'advanced'", JSON_0, JSON_0, ADVANCED),
+    variant("JSON(0) in buckets, text", JSON_0, TEXT, BUCKETS),
+    variant("Map in buckets, both", MAP, MAP, MAP_BUCKETS),
+    variant("Map in buckets, text", MAP, TEXT, MAP_BUCKETS),
+    variant("plain Map, text", MAP, TEXT, ""),
+    variant("text, text", TEXT, TEXT, ""),
+    variant("no tail, no person (the rest)", NOTHING, NOTHING, ""),
 ];
 
 /// How rows arrive.
@@ -162,6 +166,11 @@ fn table(variant: &Variant, ddl: &str) -> Result<String> {
             if let Some((column, kind)) = kept.into_iter().find(|(column, _)| line.starts_with(column)) {
                 replaced += 1;
                 return Some(format!("{column}{kind}{}", if line.ends_with(',') { "," } else { "" }));
+            }
+            if let Some(settings) = line.strip_prefix("SETTINGS ") {
+                // How shared data is kept is the variant's choice.
+                let kept: Vec<_> = settings.split(", ").filter(|setting| !setting.starts_with("object_")).collect();
+                return Some(format!("SETTINGS {}", kept.join(", ")));
             }
             (variant.has_bloom || !line.trim_start().starts_with("INDEX uuid_bloom")).then(|| line.to_owned())
         })
