@@ -14,6 +14,8 @@ use foldhash::fast::FixedState;
 pub enum ColumnKind {
     /// Text of few different values: `LowCardinality(Nullable(String))`.
     Word,
+    /// The same, where some senders write a number: kept as its JSON text. A text that reads as a number does not fit.
+    WordOrNumber,
     /// Any text: `Nullable(String)`.
     Text,
     /// A whole number: `Nullable(Int32)`.
@@ -36,7 +38,7 @@ const fn column(key: &'static str, kind: ColumnKind) -> PropertyColumn {
     PropertyColumn { key, kind }
 }
 
-use ColumnKind::{Flag, Integer, Number, Text, Word};
+use ColumnKind::{Flag, Integer, Number, Text, Word, WordOrNumber};
 
 /// Sorted by key.
 pub const PROPERTY_COLUMNS: &[PropertyColumn] = &[
@@ -45,8 +47,11 @@ pub const PROPERTY_COLUMNS: &[PropertyColumn] = &[
     column("$bot_score", Integer),
     column("$browser", Word),
     column("$browser_language", Word),
-    column("$browser_version", Word),
+    column("$browser_language_prefix", Word),
+    column("$browser_version", WordOrNumber),
     column("$channel_type", Word),
+    column("$config_defaults", Word),
+    column("$configured_session_timeout_ms", Integer),
     column("$current_url", Text),
     column("$device", Word),
     column("$device_id", Text),
@@ -55,6 +60,7 @@ pub const PROPERTY_COLUMNS: &[PropertyColumn] = &[
     column("$elements_chain", Text),
     column("$event_type", Word),
     column("$feature_flag", Word),
+    column("$feature_flag_request_id", Text),
     column("$feature_flag_response", Word),
     column("$geoip_city_name", Word),
     column("$geoip_country_code", Word),
@@ -66,9 +72,13 @@ pub const PROPERTY_COLUMNS: &[PropertyColumn] = &[
     column("$group_3", Text),
     column("$group_4", Text),
     column("$host", Word),
+    column("$initialization_time", Text),
+    column("$insert_id", Text),
     column("$ip", Text),
     column("$is_identified", Flag),
     column("$lib", Word),
+    column("$lib_custom_api_host", Word),
+    column("$lib_rate_limit_remaining_tokens", Number),
     column("$lib_version", Word),
     column("$os", Word),
     column("$os_version", Word),
@@ -79,13 +89,22 @@ pub const PROPERTY_COLUMNS: &[PropertyColumn] = &[
     column("$prev_pageview_pathname", Text),
     column("$process_person_profile", Flag),
     column("$raw_user_agent", Text),
+    column("$recording_status", Word),
     column("$referrer", Text),
     column("$referring_domain", Word),
     column("$screen_height", Integer),
     column("$screen_name", Word),
     column("$screen_width", Integer),
+    column("$sdk_dist_channel", Word),
+    column("$session_entry_host", Word),
+    column("$session_entry_pathname", Text),
+    column("$session_entry_referrer", Text),
+    column("$session_entry_referring_domain", Word),
+    column("$session_entry_url", Text),
     column("$session_id", Text),
+    column("$time", Number),
     column("$timezone", Word),
+    column("$timezone_offset", Integer),
     column("$user_id", Text),
     column("$viewport_height", Integer),
     column("$viewport_width", Integer),
@@ -93,6 +112,7 @@ pub const PROPERTY_COLUMNS: &[PropertyColumn] = &[
     column("fbclid", Text),
     column("gclid", Text),
     column("title", Text),
+    column("token", Word),
     column("utm_campaign", Word),
     column("utm_content", Word),
     column("utm_medium", Word),
@@ -116,12 +136,19 @@ pub fn position(key: &str) -> Option<usize> {
     POSITIONS.get(key).copied()
 }
 
+/// Whether a text is what JSON writes for some number, so that it would be read back as that number.
+#[must_use]
+pub fn is_number_text(text: &str) -> bool {
+    text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+        && serde_json::from_str::<serde_json::Number>(text).is_ok()
+}
+
 impl ColumnKind {
     /// The ClickHouse type of such a column.
     #[must_use]
     pub const fn sql_type(self) -> &'static str {
         match self {
-            Word => "LowCardinality(Nullable(String))",
+            Word | WordOrNumber => "LowCardinality(Nullable(String))",
             Text => "Nullable(String)",
             Integer => "Nullable(Int32)",
             Number => "Nullable(Float64)",
@@ -146,6 +173,7 @@ mod tests {
         let migrations = [
             include_str!("../../migrations/clickhouse/0001_events.sql"),
             include_str!("../../migrations/clickhouse/0004_bot_score.sql"),
+            include_str!("../../migrations/clickhouse/0007_small_tails.sql"),
         ];
         for column in PROPERTY_COLUMNS {
             let line = format!("`{}` {}", column.key, column.kind.sql_type());

@@ -9,7 +9,7 @@ use super::Sql;
 use super::events_read::micros;
 use super::json_text::original_key;
 use crate::model::PersonId;
-use crate::model::property_columns::{self, PROPERTY_COLUMNS};
+use crate::model::property_columns::{self, ColumnKind, PROPERTY_COLUMNS, is_number_text};
 
 /// An event as it was stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,7 +90,11 @@ pub(super) fn push_columns(sql: &mut Sql, wanted: &Wanted) {
 impl From<RawEvent> for EventRecord {
     fn from(row: RawEvent) -> Self {
         let mut properties = as_sent(row.row_tail);
-        properties.extend(row.typed.into_iter().filter(|(_, value)| !value.is_null()));
+        let typed = row.typed.into_iter().filter(|(_, value)| !value.is_null());
+        properties.extend(typed.map(|(key, value)| {
+            let value = number_as_sent(&key, value);
+            (key, value)
+        }));
         properties.sort_keys();
         let mut person_properties = as_sent(row.row_person_properties);
         person_properties.sort_keys();
@@ -104,6 +108,19 @@ impl From<RawEvent> for EventRecord {
             properties,
             person_properties,
         }
+    }
+}
+
+/// A number that was kept among words.
+fn number_as_sent(key: &str, value: Value) -> Value {
+    match value {
+        Value::String(text)
+            if is_number_text(&text)
+                && property_columns::find(key).is_some_and(|column| column.kind == ColumnKind::WordOrNumber) =>
+        {
+            text.parse::<serde_json::Number>().map_or(Value::String(text), Value::Number)
+        }
+        value => value,
     }
 }
 

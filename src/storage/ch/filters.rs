@@ -23,7 +23,9 @@ pub(super) fn property_text(scope: PropertyScope, key: &str) -> Sql {
     match (scope, find(key)) {
         (PropertyScope::Event, Some(column)) => {
             match column.kind {
-                ColumnKind::Word | ColumnKind::Text => sql.push("coalesce(`").push(column.key).push("`, "),
+                ColumnKind::Word | ColumnKind::WordOrNumber | ColumnKind::Text => {
+                    sql.push("coalesce(`").push(column.key).push("`, ")
+                }
                 _ => sql.push("coalesce(toString(`").push(column.key).push("`), "),
             };
             push_tail(&mut sql, "properties", key);

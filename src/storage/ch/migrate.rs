@@ -10,6 +10,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (4, include_str!("../../../migrations/clickhouse/0004_bot_score.sql")),
     (5, include_str!("../../../migrations/clickhouse/0005_json_paths.sql")),
     (6, include_str!("../../../migrations/clickhouse/0006_events_in_time.sql")),
+    (7, include_str!("../../../migrations/clickhouse/0007_small_tails.sql")),
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, applied_at DateTime DEFAULT now()) \

@@ -3,6 +3,7 @@
 mod answer;
 mod broken_parts;
 mod client;
+mod events_block;
 mod events_find;
 mod events_insert;
 mod events_read;
@@ -12,6 +13,7 @@ mod filters;
 mod inserts_running;
 mod json_text;
 mod migrate;
+mod native;
 mod overrides;
 mod row_binary;
 mod sessions;
@@ -24,7 +26,8 @@ mod values;
 
 pub use answer::Cost;
 pub use client::{ChError, ClickHouse, ClickHouseAddress, InvalidClickHouseUrl};
-pub use events_insert::{EventBlock, EventRow, StoredEvent, event_blocks, fits, partition};
+pub use events_block::{EventBlock, EventRow, event_blocks, fits, partition};
+pub use events_insert::StoredEvent;
 pub use events_read::{EventCursor, EventFilter, EventPage, EventSlice, EventSpan};
 pub use events_record::{EventRecord, Wanted};
 pub use failure::{blames_data, comes_too_late, error_code};

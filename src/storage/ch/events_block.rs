@@ -1,0 +1,325 @@
+//! Events as blocks of columns: what one insert sends.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use foldhash::fast::FixedState;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::json_text::write_object;
+use super::native::{Block, Column, Words, put_text, uuid_bytes};
+use crate::model::property_columns::{ColumnKind, PROPERTY_COLUMNS, is_number_text, position};
+use crate::model::{PersonId, ProjectId};
+
+/// Rows and bytes of one insert: one block, one part, all or nothing.
+const MAX_ROWS: usize = 100_000;
+const MAX_BYTES: usize = 64 << 20;
+
+/// Longer texts in a column of few different values would blow up its dictionary: they go to the tail.
+const MAX_WORD_BYTES: usize = 1000;
+
+/// One event on its way into the table.
+#[derive(Debug, Clone, Copy)]
+pub struct EventRow<'a> {
+    pub project_id: ProjectId,
+    pub event: &'a str,
+    pub timestamp: Timestamp,
+    pub person_id: PersonId,
+    pub uuid: Uuid,
+    pub distinct_id: &'a str,
+    pub received_at: Timestamp,
+    /// The batch that writes it.
+    pub inserted_by: u64,
+    pub properties: &'a Map<String, Value>,
+    /// The person's, as they were at the time; `None` for someone without a profile.
+    pub person_properties: Option<&'a Map<String, Value>>,
+}
+
+/// Rows of one partition, ready to send.
+#[derive(Debug, Clone)]
+pub struct EventBlock {
+    rows: usize,
+    bytes: Bytes,
+}
+
+impl EventBlock {
+    /// How many rows it holds.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// In Native format, the columns by their names.
+    pub(super) fn bytes(&self) -> Bytes {
+        self.bytes.clone()
+    }
+}
+
+/// The partition of the table that holds this moment: year and month.
+#[must_use]
+pub fn partition(timestamp: Timestamp) -> i32 {
+    let date = timestamp.to_zoned(TimeZone::UTC).date();
+    i32::from(date.year()) * 100 + i32::from(date.month())
+}
+
+/// Puts rows into blocks: one partition each, none above what one insert may hold. Order is kept inside a partition.
+#[must_use]
+pub fn event_blocks<'a>(rows: impl IntoIterator<Item = EventRow<'a>>) -> Vec<EventBlock> {
+    let mut open: Vec<(i32, Columns<'a>)> = Vec::new();
+    let mut blocks = Vec::new();
+    for row in rows {
+        let month = partition(row.timestamp);
+        let at = open.iter().position(|(m, _)| *m == month).unwrap_or_else(|| {
+            open.push((month, Columns::default()));
+            open.len() - 1
+        });
+        let columns = &mut open[at].1;
+        columns.put(&row);
+        // A row is at most a few MB: stopping short of the limit by that much keeps below it.
+        if columns.rows == MAX_ROWS || columns.bytes > MAX_BYTES - (8 << 20) {
+            blocks.push(open.swap_remove(at).1.into_block());
+        }
+    }
+    blocks.extend(open.into_iter().map(|(_, columns)| columns.into_block()));
+    blocks
+}
+
+/// Columns of every event, before those of its properties.
+const FIXED: [(&str, &str); 8] = [
+    ("project_id", "UInt32"),
+    ("event", "LowCardinality(String)"),
+    ("timestamp", "DateTime64(6, 'UTC')"),
+    ("person_id", "UInt64"),
+    ("uuid", "UUID"),
+    ("distinct_id", "String"),
+    ("received_at", "DateTime64(3, 'UTC')"),
+    ("inserted_by", "UInt64"),
+];
+
+/// Texts of JSON, from which the table makes `properties` and `person_properties`.
+const TEXTS: [&str; 2] = ["properties_json", "person_properties_json"];
+
+/// The columns of a block, in their order.
+pub(super) fn column_names() -> impl Iterator<Item = &'static str> {
+    let fixed = FIXED.iter().map(|(name, _)| *name);
+    fixed.chain(PROPERTY_COLUMNS.iter().map(|column| column.key)).chain(TEXTS)
+}
+
+/// Rows under construction.
+#[derive(Debug)]
+struct Columns<'a> {
+    rows: usize,
+    /// About how long the block will be.
+    bytes: usize,
+    fixed: [Column<'a>; FIXED.len()],
+    properties: Vec<Column<'a>>,
+    tail: Vec<u8>,
+    person: Vec<u8>,
+    /// Where a person's properties stand in `person`: the next event of that person has the same, mostly.
+    persons: HashMap<usize, (usize, usize), FixedState>,
+    scratch: Vec<u8>,
+}
+
+impl Default for Columns<'_> {
+    fn default() -> Self {
+        let plain = || Column::Plain(Vec::new());
+        let words = Column::Words(Words::default());
+        let texts = Column::Texts(Vec::new());
+        Self {
+            rows: 0,
+            bytes: 0,
+            fixed: [plain(), words, plain(), plain(), plain(), texts, plain(), plain()],
+            properties: PROPERTY_COLUMNS.iter().map(|column| empty(column.kind)).collect(),
+            tail: Vec::new(),
+            person: Vec::new(),
+            persons: HashMap::default(),
+            scratch: Vec::new(),
+        }
+    }
+}
+
+impl<'a> Columns<'a> {
+    fn put(&mut self, row: &EventRow<'a>) {
+        let [project_id, event, timestamp, person_id, uuid, distinct_id, received_at, inserted_by] = &mut self.fixed;
+        project_id.put_plain(&row.project_id.as_u32().to_le_bytes());
+        event.put_text(row.event.into());
+        timestamp.put_plain(&row.timestamp.as_microsecond().to_le_bytes());
+        person_id.put_plain(&row.person_id.get().to_le_bytes());
+        uuid.put_plain(&uuid_bytes(row.uuid));
+        distinct_id.put_text(row.distinct_id.into());
+        received_at.put_plain(&row.received_at.as_millisecond().to_le_bytes());
+        inserted_by.put_plain(&row.inserted_by.to_le_bytes());
+        self.put_properties(row.properties);
+        self.put_person(row.person_properties);
+        self.rows += 1;
+    }
+
+    /// One pass says of each property whether it is a cell or part of the tail.
+    fn put_properties(&mut self, properties: &'a Map<String, Value>) {
+        let mut cells = [None; PROPERTY_COLUMNS.len()];
+        self.scratch.clear();
+        write_object(properties, &mut self.scratch, |key, value| {
+            let at = position(key).filter(|at| fits(PROPERTY_COLUMNS[*at].kind, value));
+            at.inspect(|at| cells[*at] = Some(value)).is_none()
+        });
+        put_text(&self.scratch, &mut self.tail);
+        self.bytes += 64 + self.scratch.len();
+        for ((column, into), value) in PROPERTY_COLUMNS.iter().zip(&mut self.properties).zip(cells) {
+            self.bytes += put_cell(column.kind, value, into);
+        }
+    }
+
+    fn put_person(&mut self, properties: Option<&'a Map<String, Value>>) {
+        let start = self.person.len();
+        match properties {
+            None => self.person.extend_from_slice(b"\x02{}"),
+            Some(properties) => {
+                let same = std::ptr::from_ref(properties).addr();
+                if let Some((from, to)) = self.persons.get(&same) {
+                    self.person.extend_from_within(*from..*to);
+                } else {
+                    self.scratch.clear();
+                    write_object(properties, &mut self.scratch, |_, _| true);
+                    put_text(&self.scratch, &mut self.person);
+                    self.persons.insert(same, (start, self.person.len()));
+                }
+            }
+        }
+        self.bytes += self.person.len() - start;
+    }
+
+    fn into_block(self) -> EventBlock {
+        let mut block = Block::new(column_names().count(), self.rows, self.bytes + (64 << 10));
+        for ((name, sql_type), column) in FIXED.iter().zip(&self.fixed) {
+            block.put(name, sql_type, column);
+        }
+        for (property, column) in PROPERTY_COLUMNS.iter().zip(&self.properties) {
+            block.put(property.key, property.kind.sql_type(), column);
+        }
+        for (name, texts) in TEXTS.into_iter().zip([self.tail, self.person]) {
+            block.put(name, "String", &Column::Texts(texts));
+        }
+        EventBlock { rows: self.rows, bytes: block.into_bytes().into() }
+    }
+}
+
+fn empty<'a>(kind: ColumnKind) -> Column<'a> {
+    match kind {
+        ColumnKind::Word | ColumnKind::WordOrNumber => Column::nullable_words(),
+        ColumnKind::Text => Column::NullableTexts(Vec::new(), Vec::new()),
+        ColumnKind::Integer | ColumnKind::Number | ColumnKind::Flag => Column::NullablePlain(Vec::new(), Vec::new()),
+    }
+}
+
+/// Whether a column of this kind can hold the value unchanged. If not, the tail holds it under its own key.
+#[must_use]
+pub fn fits(kind: ColumnKind, value: &Value) -> bool {
+    match (kind, value) {
+        (ColumnKind::Word, Value::String(text)) => text.len() <= MAX_WORD_BYTES,
+        (ColumnKind::WordOrNumber, Value::String(text)) => text.len() <= MAX_WORD_BYTES && !is_number_text(text),
+        (ColumnKind::Text, Value::String(_))
+        | (ColumnKind::Flag, Value::Bool(_))
+        | (ColumnKind::WordOrNumber, Value::Number(_)) => true,
+        (ColumnKind::Integer, value) => as_integer(value).is_some(),
+        (ColumnKind::Number, value) => as_number(value).is_some(),
+        _ => false,
+    }
+}
+
+/// Puts in a value that fits, or that there is none; says about how many bytes that takes.
+fn put_cell<'a>(kind: ColumnKind, value: Option<&'a Value>, into: &mut Column<'a>) -> usize {
+    let width = match kind {
+        ColumnKind::Integer => 4,
+        ColumnKind::Number => 8,
+        ColumnKind::Flag => 1,
+        ColumnKind::Word | ColumnKind::WordOrNumber | ColumnKind::Text => 0,
+    };
+    match (kind, value) {
+        (_, None) => into.put_null(width),
+        (ColumnKind::Integer, Some(value)) => into.put_plain(&as_integer(value).unwrap_or_default().to_le_bytes()),
+        (ColumnKind::Number, Some(value)) => into.put_plain(&as_number(value).unwrap_or_default().to_le_bytes()),
+        (_, Some(Value::Bool(flag))) => into.put_plain(&[u8::from(*flag)]),
+        (_, Some(Value::String(text))) => {
+            into.put_text(text.into());
+            return text.len();
+        }
+        (_, Some(value)) => into.put_text(Cow::Owned(value.to_string())),
+    }
+    width
+}
+
+fn as_integer(value: &Value) -> Option<i32> {
+    value.as_i64().and_then(|n| i32::try_from(n).ok())
+}
+
+/// A number that a double holds exactly as it was sent.
+fn as_number(value: &Value) -> Option<f64> {
+    const EXACT: i64 = 1 << 53;
+    match value.as_i64() {
+        Some(n) => (-EXACT..=EXACT).contains(&n).then_some(n as f64),
+        None if value.is_u64() => None,
+        None => value.as_f64(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn row<'a>(timestamp: &str, properties: &'a Map<String, Value>) -> EventRow<'a> {
+        EventRow {
+            project_id: ProjectId::new(1),
+            event: "e",
+            timestamp: timestamp.parse().expect("a time"),
+            person_id: PersonId::from_row(1),
+            uuid: Uuid::nil(),
+            distinct_id: "d",
+            received_at: timestamp.parse().expect("a time"),
+            inserted_by: 1,
+            properties,
+            person_properties: None,
+        }
+    }
+
+    #[test]
+    fn a_block_holds_one_month() {
+        let none = Map::new();
+        let blocks = event_blocks([
+            row("2026-10-31T23:59:59.999999Z", &none),
+            row("2026-11-01T00:00:00Z", &none),
+            row("2026-10-01T00:00:00Z", &none),
+        ]);
+        assert_eq!(blocks.iter().map(EventBlock::rows).collect::<Vec<_>>(), [2, 1]);
+    }
+
+    #[test]
+    fn a_value_stands_in_its_column_only_if_nothing_is_lost() {
+        let cases = [
+            (ColumnKind::Integer, json!(1080), true),
+            (ColumnKind::Integer, json!(1080.5), false),
+            (ColumnKind::Integer, json!(4_000_000_000_u64), false),
+            (ColumnKind::Number, json!(9_007_199_254_740_993_i64), false),
+            (ColumnKind::Number, json!(-1.5), true),
+            (ColumnKind::Number, json!("1"), false),
+            (ColumnKind::Word, json!("x".repeat(2000)), false),
+            (ColumnKind::WordOrNumber, json!(131), true),
+            (ColumnKind::WordOrNumber, json!("131.0.2"), true),
+            (ColumnKind::WordOrNumber, json!("131"), false),
+            (ColumnKind::WordOrNumber, json!(true), false),
+            (ColumnKind::Text, json!("x".repeat(2000)), true),
+            (ColumnKind::Text, json!(3), false),
+            (ColumnKind::Flag, json!(true), true),
+            (ColumnKind::Flag, json!("true"), false),
+            (ColumnKind::Text, json!(null), false),
+        ];
+        for (kind, value, expected) in cases {
+            assert_eq!(fits(kind, &value), expected, "{kind:?} {value}");
+        }
+    }
+}
