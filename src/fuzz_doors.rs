@@ -10,16 +10,16 @@ use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use crate::config::{Config, LimitsConfig};
+use crate::config::{Config, EventLimits, LimitsConfig};
 use crate::http::find_client_ip;
 use crate::ingest::decode::{Encoded, decode};
 use crate::ingest::elements::elements_chain;
 use crate::ingest::enrich::{Enricher, Origin};
 use crate::ingest::json;
-use crate::ingest::normalise::{MAX_KEY_BYTES, normalise};
+use crate::ingest::normalise::normalise;
 use crate::ingest::timestamp::{Claim, event_time, parse_query_clock, parse_value};
 use crate::ingest::v1::V1Request;
-use crate::ingest::{AcceptedEvent, CaptureRequest, Glanced};
+use crate::ingest::{AcceptedEvent, CaptureRequest, Glanced, UnpackLimits};
 use crate::model::{Clock, ProjectId};
 
 mod spool;
@@ -69,6 +69,20 @@ fn limits() -> LimitsConfig {
     LimitsConfig { max_body_bytes: MAX_BYTES, max_event_bytes: 64 << 10, ..Config::defaults().limits }
 }
 
+/// So tight that most events have something cut.
+fn tight_limits() -> LimitsConfig {
+    let event = EventLimits {
+        max_event_properties: 3,
+        max_event_values: 10,
+        max_key_bytes: 12,
+        max_text_bytes: 24,
+        max_nesting: 3,
+        max_event_ahead_hours: 1,
+        max_event_age_days: 1,
+    };
+    LimitsConfig { max_event_bytes: 256, max_request_values: 1000, max_unpack_ratio: 10, event, ..limits() }
+}
+
 fn clock() -> Clock {
     Clock::frozen("2026-11-01T12:00:00Z".parse().expect("a timestamp"))
 }
@@ -82,7 +96,7 @@ fn decode_body(mut data: &[u8]) {
         content_encoding: content_encoding.as_deref(),
         body: data,
     };
-    if let Ok(json) = decode(&request, MAX_BYTES) {
+    if let Ok(json) = decode(&request, UnpackLimits::up_to(MAX_BYTES)) {
         assert!(json.len() <= MAX_BYTES);
         let text = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&json).trim_ascii_start();
         assert!(matches!(text.first(), Some(b'{' | b'[')));
@@ -97,15 +111,20 @@ fn event_batch(mut data: &[u8]) {
         body: Bytes::copy_from_slice(data),
         ..CaptureRequest::default()
     };
-    let limits = limits();
-    let glanced = request.glance(&limits);
-    let checked = request.read(&limits).map(|read| read.check(ProjectId::new(1), &clock(), &limits));
+    for limits in [limits(), tight_limits()] {
+        read_batch(&request, &limits);
+    }
+}
+
+fn read_batch(request: &CaptureRequest, limits: &LimitsConfig) {
+    let glanced = request.glance(limits);
+    let checked = request.read(limits).map(|read| read.check(ProjectId::new(1), &clock(), limits));
     if let Ok(Glanced::Scanned { glance, .. }) = glanced {
         let accepted = checked.as_ref().expect("a glance let it pass").accepted.len();
         assert_eq!(accepted, glance.events as usize, "a glance let something pass that is refused");
     }
     if let Ok(checked) = checked {
-        checked.accepted.iter().for_each(assert_storable);
+        checked.accepted.iter().for_each(|event| assert_storable(event, &limits.event));
     }
 }
 
@@ -121,19 +140,21 @@ fn v1_batch(mut data: &[u8]) {
         is_ai: false,
         origin: Origin::default(),
     };
-    if let Ok(checked) = request.check(ProjectId::new(1), &clock, &limits()) {
-        assert!(checked.accepted.len() <= checked.results.len());
-        checked.accepted.iter().for_each(assert_storable);
+    for limits in [limits(), tight_limits()] {
+        if let Ok(checked) = request.check(ProjectId::new(1), &clock, &limits) {
+            assert!(checked.accepted.len() <= checked.results.len());
+            checked.accepted.iter().for_each(|event| assert_storable(event, &limits.event));
+        }
     }
 }
 
 /// What the spool and both stores rely on.
-fn assert_storable(event: &AcceptedEvent) {
+fn assert_storable(event: &AcceptedEvent, limits: &EventLimits) {
     for name in [&event.event, &event.distinct_id] {
         assert!((1..=200).contains(&name.chars().count()) && !name.contains('\0'), "{name:?}");
     }
     let mut again = event.properties.clone();
-    normalise(&mut again);
+    normalise(&mut again, limits);
     assert_eq!(again, event.properties, "normalising twice changed something");
     let text = serde_json::to_vec(event).expect("an event is JSON");
     let read: AcceptedEvent = serde_json::from_slice(&text).expect("what was written can be read");
@@ -148,11 +169,13 @@ fn json(data: &[u8]) {
 }
 
 fn normalise_twice(data: &[u8]) {
-    if let Ok(Value::Object(mut properties)) = json::parse(data) {
-        normalise(&mut properties);
-        assert!(properties.keys().all(|key| key.len() <= MAX_KEY_BYTES && !key.contains(['\0'])));
+    let Ok(Value::Object(properties)) = json::parse(data) else { return };
+    for limits in [EventLimits::DEFAULT, tight_limits().event] {
+        let mut properties = properties.clone();
+        normalise(&mut properties, &limits);
+        assert!(properties.keys().all(|key| key.len() <= limits.max_key_bytes && !key.contains(['\0'])));
         let mut again = properties.clone();
-        normalise(&mut again);
+        normalise(&mut again, &limits);
         assert_eq!(again, properties);
     }
 }
@@ -168,15 +191,18 @@ fn timestamp(mut data: &[u8]) {
         let _ = parse_query_clock(text);
     }
     let now = clock().now();
-    let time = event_time(&Claim {
+    let claim = Claim {
         now,
         sent_at: parse_value(&sent_at),
         timestamp: Some(&timestamp),
         offset: Some(&offset),
         ignore_sent_at: sent_at.is_null(),
-    });
+    };
+    let time = event_time(&claim, &EventLimits::DEFAULT);
     assert!(time.at >= jiff::Timestamp::UNIX_EPOCH);
     assert!(time.at.duration_since(now) <= jiff::SignedDuration::from_hours(24));
+    let time = event_time(&claim, &tight_limits().event);
+    assert!(time.at.duration_since(now).abs() <= jiff::SignedDuration::from_hours(24));
 }
 
 fn elements(data: &[u8]) {

@@ -47,6 +47,7 @@ fn main() {
             query_clock,
             sender: enricher.locate(&Origin::default()),
             uuids: (0..glance.without_uuid).map(|_| clock.new_uuid()).collect(),
+            limits: limits.event,
         };
         let packed = measure("at the door: pack for the spool", events, || lz4_flex::block::compress(&json));
         measure("behind the spool: unpack", events, || {

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::inflate::{InflateError, gunzip, inflate_zlib};
+use super::inflate::{InflateError, UnpackLimits, gunzip, inflate_zlib};
 use super::lz_string;
 
 /// The parts of a request that say what its body is.
@@ -43,35 +43,36 @@ const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// A proxy may pack what the SDK had packed already; more layers than that are somebody's joke.
 const MAX_GZIP_LAYERS: usize = 2;
 
-/// The bytes of the request's JSON: begins with `{` or `[`, is at most `max_bytes` long.
+/// The bytes of the request's JSON: begins with `{` or `[`, is within the limits.
 ///
 /// # Errors
 /// If there is none, it is too large, or it is packed in an unknown or damaged way.
 ///
 /// # Examples
 /// ```
+/// use tenrec::ingest::UnpackLimits;
 /// use tenrec::ingest::decode::{Encoded, decode};
 ///
 /// let form = Encoded { body: b"data=eyJldmVudCI6IngifQ%3D%3D", ..Encoded::default() };
-/// assert_eq!(&*decode(&form, 1000)?, br#"{"event":"x"}"#);
+/// assert_eq!(&*decode(&form, UnpackLimits::up_to(1000))?, br#"{"event":"x"}"#);
 /// # Ok::<(), tenrec::ingest::decode::DecodeError>(())
 /// ```
-pub fn decode<'a>(request: &Encoded<'a>, max_bytes: usize) -> Result<Cow<'a, [u8]>, DecodeError> {
+pub fn decode<'a>(request: &Encoded<'a>, limits: UnpackLimits) -> Result<Cow<'a, [u8]>, DecodeError> {
     let (mut data, compression) = raw_data(request);
     if data.is_empty() {
         return Err(DecodeError::Empty);
     }
-    if data.len() > max_bytes {
-        return Err(InflateError::TooLarge { max_bytes }.into());
+    if data.len() > limits.max_bytes {
+        return Err(InflateError::TooLarge { max_bytes: limits.max_bytes }.into());
     }
     let hint = Hint::of(compression.as_deref().or(request.content_encoding));
 
-    data = gunzip_layers(data, max_bytes)?;
+    data = gunzip_layers(data, limits)?;
     if hint == Hint::Deflate && !looks_like_json(&data) && data.first() == Some(&0x78) {
-        data = inflate_zlib(&data, max_bytes)?.into();
+        data = inflate_zlib(&data, limits)?.into();
     }
     if hint == Hint::Lz64 && !looks_like_json(&data) {
-        match lz_string::decompress_from_base64(&without_spaces(&data, b'+'), max_bytes) {
+        match lz_string::decompress_from_base64(&without_spaces(&data, b'+'), limits) {
             // It was something else after all, such as plain base64: carry on with what was sent.
             Err(InflateError::Damaged) => {}
             unpacked => data = unpacked?.into_bytes().into(),
@@ -80,7 +81,7 @@ pub fn decode<'a>(request: &Encoded<'a>, max_bytes: usize) -> Result<Cow<'a, [u8
     if !looks_like_json(&data)
         && let Some(decoded) = base64(&data)
     {
-        data = gunzip_layers(decoded.into(), max_bytes)?;
+        data = gunzip_layers(decoded.into(), limits)?;
     }
 
     match hint {
@@ -144,12 +145,12 @@ fn contains_after_ampersand(urlencoded: &[u8], name: &[u8]) -> bool {
     urlencoded.split(|b| *b == b'&').skip(1).any(|pair| pair.starts_with(name))
 }
 
-fn gunzip_layers(mut data: Cow<'_, [u8]>, max_bytes: usize) -> Result<Cow<'_, [u8]>, InflateError> {
+fn gunzip_layers(mut data: Cow<'_, [u8]>, limits: UnpackLimits) -> Result<Cow<'_, [u8]>, InflateError> {
     for _ in 0..MAX_GZIP_LAYERS {
         if !data.starts_with(GZIP_MAGIC) {
             break;
         }
-        data = gunzip(&data, max_bytes)?.into();
+        data = gunzip(&data, limits)?.into();
     }
     Ok(data)
 }

@@ -111,8 +111,11 @@ impl Door {
         })
     }
 
+    /// What a language model is told and says is long: only its whole event is limited.
     fn ai_limits(&self) -> LimitsConfig {
-        LimitsConfig { max_event_bytes: self.limits.max_ai_event_bytes, ..self.limits.clone() }
+        let mut limits = LimitsConfig { max_event_bytes: self.limits.max_ai_event_bytes, ..self.limits.clone() };
+        limits.event.max_text_bytes = limits.event.max_text_bytes.max(limits.max_ai_event_bytes);
+        limits
     }
 
     async fn accept_within(&self, request: CaptureRequest, limits: LimitsConfig) -> Result<Accepted, CaptureError> {
@@ -130,6 +133,7 @@ impl Door {
                     query_clock,
                     sender: self.enricher.locate(&origin),
                     uuids: (0..glance.without_uuid).map(|_| self.clock.new_uuid()).collect(),
+                    limits: limits.event,
                 };
                 let request = ScannedRequest { facts, events: glance.events, json };
                 self.intake.append_request(request).await.map_err(|e| self.refuse(&e))?;
@@ -181,8 +185,8 @@ impl Door {
     /// # Errors
     /// If it cannot be decoded or is no JSON.
     pub async fn read_json(&self, request: CaptureRequest) -> Result<Value, CaptureError> {
-        let max_bytes = self.limits.max_body_bytes;
-        off_the_reactor(request.body.len(), move || request.json(max_bytes)).await?
+        let limits = self.limits.clone();
+        off_the_reactor(request.body.len(), move || request.json(&limits)).await?
     }
 
     fn refuse(&self, error: &SpoolError) -> CaptureError {

@@ -12,6 +12,7 @@ use super::normalise::normalise;
 use super::parse;
 use super::refusal::Rejection;
 use super::timestamp::{Claim, event_time};
+use crate::config::EventLimits;
 use crate::model::ProjectId;
 
 /// Longest event name and distinct id, in characters; what is longer is cut.
@@ -29,6 +30,8 @@ pub struct Arrival<'a> {
     pub is_person_update: bool,
     /// Largest event; `None` if the whole request is smaller than that.
     pub max_event_bytes: Option<usize>,
+    /// What is inside.
+    pub limits: EventLimits,
     /// Gives the uuid of an event that has none.
     pub new_uuid: &'a dyn Fn() -> Uuid,
 }
@@ -67,7 +70,7 @@ pub fn accept(event: &mut Value, arrival: &Arrival<'_>) -> Result<AcceptedEvent,
     if event != "$$heatmap" {
         properties.remove("$heatmap_data");
     }
-    normalise(&mut properties);
+    normalise(&mut properties, &arrival.limits);
     Ok(AcceptedEvent {
         project_id: arrival.project_id,
         uuid,
@@ -155,7 +158,7 @@ fn place_in_time(fields: &Map<String, Value>, properties: &mut Map<String, Value
         offset: fields.get("offset"),
         ignore_sent_at: properties.get("$ignore_sent_at") == Some(&Value::Bool(true)),
     };
-    let time = event_time(&claim);
+    let time = event_time(&claim, &arrival.limits);
     if let (true, Some(sent_at)) = (time.is_corrected, claim.sent_at) {
         properties.insert("$sent_at".to_owned(), sent_at.to_string().into());
     }

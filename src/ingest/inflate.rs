@@ -2,10 +2,33 @@
 
 use std::io::Read;
 
+use crate::config::LimitsConfig;
+
 /// Below this many bytes of output no ratio is too high: small texts of one letter compress well.
 pub(super) const FREE_BYTES: usize = 1 << 20;
-/// Beyond [`FREE_BYTES`], the most that one byte of input may become. Real batches reach about 30.
-pub(super) const MAX_RATIO: usize = 100;
+
+/// How much may come of compressed bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct UnpackLimits {
+    /// Most bytes in all.
+    pub max_bytes: usize,
+    /// Beyond the first MiB, the most that one byte of input may become. Real batches reach about 30.
+    pub max_ratio: usize,
+}
+
+impl UnpackLimits {
+    /// So many bytes, and the ratio that a server has unless it is told another.
+    #[must_use]
+    pub const fn up_to(max_bytes: usize) -> Self {
+        Self { max_bytes, max_ratio: 100 }
+    }
+}
+
+impl From<&LimitsConfig> for UnpackLimits {
+    fn from(limits: &LimitsConfig) -> Self {
+        Self { max_bytes: limits.max_body_bytes, max_ratio: limits.max_unpack_ratio }
+    }
+}
 
 /// Why compressed bytes were not unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -14,8 +37,8 @@ pub enum InflateError {
     #[error("the body is larger than {max_bytes} bytes when unpacked")]
     TooLarge { max_bytes: usize },
     /// A bomb.
-    #[error("the body unpacks to more than {MAX_RATIO} times its size")]
-    TooDense,
+    #[error("the body unpacks to more than {max_ratio} times its size")]
+    TooDense { max_ratio: usize },
     /// Not the format it claims to be, or cut short.
     #[error("the compressed body is damaged or cut short")]
     Damaged,
@@ -24,40 +47,40 @@ pub enum InflateError {
 /// Unpacks gzip, one or several members.
 ///
 /// # Errors
-/// If the bytes are not gzip, or become more than `max_bytes`, or more than a real batch would.
-pub fn gunzip(packed: &[u8], max_bytes: usize) -> Result<Vec<u8>, InflateError> {
-    read_capped(flate2::bufread::MultiGzDecoder::new(packed), packed.len(), max_bytes)
+/// If the bytes are not gzip, or more comes of them than `limits` allow.
+pub fn gunzip(packed: &[u8], limits: UnpackLimits) -> Result<Vec<u8>, InflateError> {
+    read_capped(flate2::bufread::MultiGzDecoder::new(packed), packed.len(), limits)
 }
 
 /// Unpacks zlib, which HTTP calls `deflate`.
 ///
 /// # Errors
 /// As [`gunzip`].
-pub fn inflate_zlib(packed: &[u8], max_bytes: usize) -> Result<Vec<u8>, InflateError> {
-    read_capped(flate2::bufread::ZlibDecoder::new(packed), packed.len(), max_bytes)
+pub fn inflate_zlib(packed: &[u8], limits: UnpackLimits) -> Result<Vec<u8>, InflateError> {
+    read_capped(flate2::bufread::ZlibDecoder::new(packed), packed.len(), limits)
 }
 
 /// Unpacks brotli. The window is that of HTTP, 16 MB at most: the extension for larger ones is refused.
 ///
 /// # Errors
 /// As [`gunzip`].
-pub fn unbrotli(packed: &[u8], max_bytes: usize) -> Result<Vec<u8>, InflateError> {
+pub fn unbrotli(packed: &[u8], limits: UnpackLimits) -> Result<Vec<u8>, InflateError> {
     const LARGE_WINDOW: u8 = 0x11;
     if packed.first().is_none_or(|first| first & 0x7f == LARGE_WINDOW) {
         return Err(InflateError::Damaged);
     }
-    read_capped(brotli_decompressor::Decompressor::new(packed, 4096), packed.len(), max_bytes)
+    read_capped(brotli_decompressor::Decompressor::new(packed, 4096), packed.len(), limits)
 }
 
 /// Unpacks one frame of zstd whose window is 8 MiB at most, as HTTP has it (RFC 9659).
 ///
 /// # Errors
 /// As [`gunzip`].
-pub fn unzstd(packed: &[u8], max_bytes: usize) -> Result<Vec<u8>, InflateError> {
-    check_zstd_window(packed, max_bytes)?;
+pub fn unzstd(packed: &[u8], limits: UnpackLimits) -> Result<Vec<u8>, InflateError> {
+    check_zstd_window(packed, limits.max_bytes)?;
     let mut rest = packed;
     let decoder = ruzstd::decoding::StreamingDecoder::new(&mut rest).map_err(|_| InflateError::Damaged)?;
-    let unpacked = read_capped(decoder, packed.len(), max_bytes)?;
+    let unpacked = read_capped(decoder, packed.len(), limits)?;
     if rest.is_empty() { Ok(unpacked) } else { Err(InflateError::Damaged) }
 }
 
@@ -86,23 +109,24 @@ fn check_zstd_window(packed: &[u8], max_bytes: usize) -> Result<(), InflateError
 }
 
 /// Fails if `unpacked` is too large, or too large for what it came from.
-pub(super) fn check(unpacked: usize, packed: usize, max_bytes: usize) -> Result<(), InflateError> {
+pub(super) fn check(unpacked: usize, packed: usize, limits: UnpackLimits) -> Result<(), InflateError> {
+    let UnpackLimits { max_bytes, max_ratio } = limits;
     if unpacked > max_bytes {
         return Err(InflateError::TooLarge { max_bytes });
     }
-    if unpacked > FREE_BYTES && unpacked / MAX_RATIO > packed {
-        return Err(InflateError::TooDense);
+    if unpacked > FREE_BYTES && unpacked / max_ratio > packed {
+        return Err(InflateError::TooDense { max_ratio });
     }
     Ok(())
 }
 
-fn read_capped(mut from: impl Read, packed: usize, max_bytes: usize) -> Result<Vec<u8>, InflateError> {
+fn read_capped(mut from: impl Read, packed: usize, limits: UnpackLimits) -> Result<Vec<u8>, InflateError> {
     const STEP: u64 = 64 << 10;
-    let mut unpacked = Vec::with_capacity(packed.saturating_mul(6).min(max_bytes));
+    let mut unpacked = Vec::with_capacity(packed.saturating_mul(6).min(limits.max_bytes));
     loop {
         let before = unpacked.len();
         from.by_ref().take(STEP).read_to_end(&mut unpacked).map_err(|_| InflateError::Damaged)?;
-        check(unpacked.len(), packed, max_bytes)?;
+        check(unpacked.len(), packed, limits)?;
         if unpacked.len() == before {
             return Ok(unpacked);
         }
@@ -124,34 +148,39 @@ mod tests {
     #[test]
     fn what_was_packed_comes_back() {
         let text = b"{\"event\":\"x\"}".repeat(1000);
-        assert_eq!(gunzip(&gzip(&text), 1 << 20), Ok(text));
+        assert_eq!(gunzip(&gzip(&text), UnpackLimits::up_to(1 << 20)), Ok(text));
     }
 
     #[test]
     fn output_over_the_cap_is_refused() {
-        assert_eq!(gunzip(&gzip(&[b'a'; 2000]), 1999), Err(InflateError::TooLarge { max_bytes: 1999 }));
-        assert!(gunzip(&gzip(&[b'a'; 2000]), 2000).is_ok());
+        assert_eq!(
+            gunzip(&gzip(&[b'a'; 2000]), UnpackLimits::up_to(1999)),
+            Err(InflateError::TooLarge { max_bytes: 1999 })
+        );
+        assert!(gunzip(&gzip(&[b'a'; 2000]), UnpackLimits::up_to(2000)).is_ok());
     }
 
     #[test]
     fn a_bomb_is_refused_long_before_the_cap() {
         let bomb = gzip(&vec![0; 64 << 20]);
-        assert_eq!(gunzip(&bomb, usize::MAX), Err(InflateError::TooDense));
+        assert_eq!(gunzip(&bomb, UnpackLimits::up_to(usize::MAX)), Err(InflateError::TooDense { max_ratio: 100 }));
+        let patient = UnpackLimits { max_ratio: 2000, ..UnpackLimits::up_to(usize::MAX) };
+        assert_eq!(gunzip(&bomb, patient).map(|unpacked| unpacked.len()), Ok(64 << 20));
     }
 
     #[test]
     fn a_small_text_may_be_dense() {
-        assert_eq!(gunzip(&gzip(&[b'a'; 1 << 20]), 1 << 20).map(|t| t.len()), Ok(1 << 20));
+        assert_eq!(gunzip(&gzip(&[b'a'; 1 << 20]), UnpackLimits::up_to(1 << 20)).map(|t| t.len()), Ok(1 << 20));
     }
 
     #[test]
     fn damage_and_cuts_are_noticed() {
         let packed = gzip(b"{\"event\":\"x\",\"distinct_id\":\"u\"}");
         for end in 0..packed.len() {
-            assert!(end == 0 || gunzip(&packed[..end], 1 << 20).is_err(), "cut at {end}");
+            assert!(end == 0 || gunzip(&packed[..end], UnpackLimits::up_to(1 << 20)).is_err(), "cut at {end}");
         }
         let mut flipped = packed.clone();
         flipped[packed.len() - 6] ^= 1;
-        assert_eq!(gunzip(&flipped, 1 << 20), Err(InflateError::Damaged));
+        assert_eq!(gunzip(&flipped, UnpackLimits::up_to(1 << 20)), Err(InflateError::Damaged));
     }
 }

@@ -9,14 +9,12 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Most values of one text. Each takes a hundred bytes of memory and more, however short it is: a body of `{},{},…` would
-/// become fifty times its size. Real batches of the largest size hold half as many.
-const MAX_VALUES: usize = 2_000_000;
-
-/// Whether a text may hold more values than are read. Commas inside texts count too: it is a bound, not a count.
+/// Whether a text may hold more values than this. Each takes a hundred bytes of memory and more, however short it is: a body
+/// of `{},{},…` would become fifty times its size. Real batches of the largest size hold half of the default. Commas inside
+/// texts count too: it is a bound, not a count.
 #[must_use]
-pub fn holds_too_many_values(bytes: &[u8]) -> bool {
-    bytes.len() > MAX_VALUES && bytes.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count() > MAX_VALUES
+pub fn holds_more_values_than(max_values: usize, bytes: &[u8]) -> bool {
+    bytes.len() > max_values && bytes.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count() > max_values
 }
 
 /// Why a text is no JSON, even after mending.

@@ -3,7 +3,7 @@
 //! An LZ78 code over UTF-16 units. A dictionary entry is what was just written plus the unit that follows it, so every
 //! entry is a stretch of the output itself: the dictionary is a list of ranges, and the output's cap bounds all memory.
 
-use super::inflate::{self, InflateError};
+use super::inflate::{self, InflateError, UnpackLimits};
 
 /// Code of a literal of 8 bits, of one of 16 bits, and of the end.
 const LITERAL_8: usize = 0;
@@ -13,8 +13,8 @@ const END: usize = 2;
 /// Unpacks what LZ-String's `compressToBase64` made. Lone surrogates become U+FFFD.
 ///
 /// # Errors
-/// If the text is not of that form, or becomes more than `max_bytes`, or more than a real batch would.
-pub fn decompress_from_base64(packed: &[u8], max_bytes: usize) -> Result<String, InflateError> {
+/// If the text is not of that form, or more comes of it than `limits` allow.
+pub fn decompress_from_base64(packed: &[u8], limits: UnpackLimits) -> Result<String, InflateError> {
     let mut bits = Bits { letters: packed, at: 0, mask: 0, value: 0 };
     let mut output: Vec<u16> = Vec::new();
     // The three codes above take the first three places.
@@ -44,7 +44,7 @@ pub fn decompress_from_base64(packed: &[u8], max_bytes: usize) -> Result<String,
                 let (start, length) = if known == entries.len() { next } else { entries.get(known).copied() }
                     .ok_or(InflateError::Damaged)?;
                 // A unit is at least a byte of the text.
-                inflate::check(here + length, packed.len(), max_bytes)?;
+                inflate::check(here + length, packed.len(), limits)?;
                 for at in start..start + length {
                     output.push(output[at]);
                 }
@@ -62,7 +62,7 @@ pub fn decompress_from_base64(packed: &[u8], max_bytes: usize) -> Result<String,
         previous = Some(entry);
     }
     let text = String::from_utf16_lossy(&output);
-    inflate::check(text.len(), packed.len(), max_bytes)?;
+    inflate::check(text.len(), packed.len(), limits)?;
     Ok(text)
 }
 
@@ -173,7 +173,7 @@ mod tests {
     fn texts_packed_by_the_original_unpack() {
         for (packed, text) in [("gbyl9NI=", "你好"), ("BYUwNmD2A0AECWsCGBbZtDUzkAA=", "hello, i am a 猫"), ("Q===", "")]
         {
-            assert_eq!(decompress_from_base64(packed.as_bytes(), 1 << 20).as_deref(), Ok(text));
+            assert_eq!(decompress_from_base64(packed.as_bytes(), UnpackLimits::up_to(1 << 20)).as_deref(), Ok(text));
         }
     }
 
@@ -181,33 +181,43 @@ mod tests {
     fn a_cut_text_is_damaged_and_not_half_an_event() {
         let packed = compress_to_base64("{\"event\":\"x\",\"properties\":{\"distinct_id\":\"u\"}}");
         for end in 0..packed.len() - 1 {
-            assert_eq!(decompress_from_base64(&packed.as_bytes()[..end], 1 << 20), Err(InflateError::Damaged), "{end}");
+            assert_eq!(
+                decompress_from_base64(&packed.as_bytes()[..end], UnpackLimits::up_to(1 << 20)),
+                Err(InflateError::Damaged),
+                "{end}"
+            );
         }
     }
 
     #[test]
     fn a_bomb_is_refused() {
         let bomb = compress_to_base64(&"a".repeat(3 << 20));
-        assert_eq!(decompress_from_base64(bomb.as_bytes(), usize::MAX), Err(InflateError::TooDense));
+        assert_eq!(
+            decompress_from_base64(bomb.as_bytes(), UnpackLimits::up_to(usize::MAX)),
+            Err(InflateError::TooDense { max_ratio: 100 })
+        );
         let large = compress_to_base64(&"abc ".repeat(1000));
-        assert_eq!(decompress_from_base64(large.as_bytes(), 1000), Err(InflateError::TooLarge { max_bytes: 1000 }));
+        assert_eq!(
+            decompress_from_base64(large.as_bytes(), UnpackLimits::up_to(1000)),
+            Err(InflateError::TooLarge { max_bytes: 1000 })
+        );
     }
 
     proptest! {
         #[test]
         fn any_text_comes_back(text in "(?s).{0,300}") {
-            prop_assert_eq!(decompress_from_base64(compress_to_base64(&text).as_bytes(), 1 << 20), Ok(text));
+            prop_assert_eq!(decompress_from_base64(compress_to_base64(&text).as_bytes(), UnpackLimits::up_to(1 << 20)), Ok(text));
         }
 
         #[test]
         fn repetitive_text_comes_back(words in proptest::collection::vec("[ab猫]{1,3}", 0..400)) {
             let text = words.concat();
-            prop_assert_eq!(decompress_from_base64(compress_to_base64(&text).as_bytes(), 1 << 20), Ok(text));
+            prop_assert_eq!(decompress_from_base64(compress_to_base64(&text).as_bytes(), UnpackLimits::up_to(1 << 20)), Ok(text));
         }
 
         #[test]
         fn any_bytes_end_without_panic(packed in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = decompress_from_base64(&packed, 10_000);
+            let _ = decompress_from_base64(&packed, UnpackLimits::up_to(10_000));
         }
     }
 }

@@ -30,7 +30,7 @@ pub mod v1;
 
 pub use accepted::AcceptedEvent;
 pub use door::{Accepted, Door};
-pub use inflate::InflateError;
+pub use inflate::{InflateError, UnpackLimits};
 pub use refusal::{CaptureError, RETRY_AFTER_SECONDS, Rejection};
 pub use rejected::{Arrivals, RejectedEvent};
 pub use request::{CaptureRequest, CheckedEvents, Glanced, ReadRequest};

@@ -6,49 +6,43 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-/// Most properties of one event; the first ones stay.
-pub const MAX_KEYS: usize = 1000;
-/// Longest key, in bytes.
-pub const MAX_KEY_BYTES: usize = 200;
-/// Longest text, in bytes.
-pub const MAX_TEXT_BYTES: usize = 64 << 10;
-/// How deep objects and arrays may nest; the properties themselves are the first level.
-pub const MAX_DEPTH: usize = 64;
-/// Most values in one event, nested ones included.
-pub const MAX_NODES: usize = 2000;
+use crate::config::EventLimits;
 
 /// The list of properties that were cut.
 const TRUNCATED: &str = "$truncated";
 /// Most names in that list.
 const MAX_NAMES: usize = 20;
+/// What says how the event came to be as it is stays beside the most properties that there may be.
+const KEPT: [&str; 3] = [TRUNCATED, "$sent_at", "$original_timestamp"];
 /// Objects of properties in their own right: each has the limits of an event, because persons and groups are made of them.
 const BAGS: [&str; 3] = ["$set", "$set_once", "$group_set"];
 
-/// Makes properties storable. Doing it twice changes nothing more.
+/// Makes properties storable. Doing it twice with the same limits changes nothing more.
 ///
 /// - NUL is removed from keys and texts: Postgres has no such character.
 /// - A `%2E` in a key becomes the dot it stands for: ClickHouse keeps dots in that form and reads them back as dots.
 /// - Of keys that become equal by this, the first stays.
-/// - Keys, texts, depth and number of values are limited; see the constants of this module.
+/// - Keys, texts, depth and number of values are limited.
 ///
 /// # Examples
 /// ```
+/// use tenrec::config::EventLimits;
 /// use tenrec::ingest::normalise::normalise;
 ///
 /// let mut properties = serde_json::json!({"a\u{0}": "x\u{0}y", "note": "z".repeat(100_000)});
 /// let properties = properties.as_object_mut().unwrap();
-/// normalise(properties);
+/// normalise(properties, &EventLimits::DEFAULT);
 /// assert_eq!(properties["a"], "xy");
 /// assert_eq!(properties["note"].as_str().map(str::len), Some(64 << 10));
 /// assert_eq!(properties["$truncated"], serde_json::json!(["note"]));
 /// ```
-pub fn normalise(properties: &mut Map<String, Value>) {
+pub fn normalise(properties: &mut Map<String, Value>, limits: &EventLimits) {
     // A list of that name that is longer than ours can be is not ours.
     if properties.get(TRUNCATED).is_some_and(|list| nodes(list) > MAX_NAMES + 1) {
         properties.remove(TRUNCATED);
     }
     let mut cut = Vec::new();
-    normalise_bag(properties, "", &mut cut);
+    normalise_bag(properties, "", limits, &mut cut);
     if !cut.is_empty() {
         cut.truncate(MAX_NAMES);
         properties.insert(TRUNCATED.to_owned(), cut.into());
@@ -56,31 +50,33 @@ pub fn normalise(properties: &mut Map<String, Value>) {
 }
 
 /// Normalises an object of properties; `within` names it in the list of what was cut.
-fn normalise_bag(bag: &mut Map<String, Value>, within: &str, cut: &mut Vec<String>) {
-    normalise_keys(bag);
-    if bag.len() > MAX_KEYS {
-        keep_first(bag, within, cut);
+fn normalise_bag(bag: &mut Map<String, Value>, within: &str, limits: &EventLimits, cut: &mut Vec<String>) {
+    let long = bag.keys().filter(|key| key.len() > limits.max_key_bytes);
+    cut.extend(long.map(|key| qualified(within, &normalised_key(key, limits))));
+    normalise_keys(bag, limits);
+    if bag.len() > limits.max_event_properties {
+        keep_first(bag, limits.max_event_properties, within, cut);
     }
     let level = if within.is_empty() { 2 } else { 3 };
-    let mut budget = MAX_NODES;
+    let mut budget = limits.max_event_values;
     for (key, value) in bag.iter_mut() {
         let is_cut = match value {
             Value::Object(inner) if within.is_empty() && BAGS.contains(&key.as_str()) => {
-                normalise_bag(inner, key, cut);
+                normalise_bag(inner, key, limits, cut);
                 false
             }
             Value::Object(_) | Value::Array(_) if key != TRUNCATED => {
                 let size = nodes(value);
                 if size > budget {
                     *value = Value::String(value.to_string());
-                    normalise_value(value, level);
+                    normalise_value(value, level, limits);
                     true
                 } else {
                     budget -= size;
-                    normalise_value(value, level)
+                    normalise_value(value, level, limits)
                 }
             }
-            _ => normalise_value(value, level),
+            _ => normalise_value(value, level, limits),
         };
         if is_cut {
             cut.push(qualified(within, key));
@@ -88,10 +84,10 @@ fn normalise_bag(bag: &mut Map<String, Value>, within: &str, cut: &mut Vec<Strin
     }
 }
 
-fn keep_first(bag: &mut Map<String, Value>, within: &str, cut: &mut Vec<String>) {
-    let mut left = MAX_KEYS;
+fn keep_first(bag: &mut Map<String, Value>, most: usize, within: &str, cut: &mut Vec<String>) {
+    let mut left = most;
     bag.retain(|key, _| {
-        if key == TRUNCATED {
+        if KEPT.contains(&key.as_str()) {
             return true;
         }
         if left == 0 {
@@ -108,49 +104,49 @@ fn qualified(within: &str, key: &str) -> String {
 }
 
 /// Normalises a value that stands on the given level; returns whether something was cut.
-fn normalise_value(value: &mut Value, depth: usize) -> bool {
+fn normalise_value(value: &mut Value, depth: usize, limits: &EventLimits) -> bool {
     match value {
-        Value::String(text) => normalise_text(text),
-        Value::Object(_) | Value::Array(_) if depth > MAX_DEPTH => {
+        Value::String(text) => normalise_text(text, limits),
+        Value::Object(_) | Value::Array(_) if depth > limits.max_nesting => {
             let mut text = value.to_string();
-            normalise_text(&mut text);
+            normalise_text(&mut text, limits);
             *value = Value::String(text);
             true
         }
         // Every item is visited, so no `any`: it would stop at the first that was cut.
-        Value::Array(items) => items.iter_mut().fold(false, |cut, item| normalise_value(item, depth + 1) | cut),
+        Value::Array(items) => items.iter_mut().fold(false, |cut, item| normalise_value(item, depth + 1, limits) | cut),
         Value::Object(entries) => {
-            let shortened = normalise_keys(entries);
-            entries.values_mut().fold(shortened, |cut, item| normalise_value(item, depth + 1) | cut)
+            let shortened = normalise_keys(entries, limits);
+            entries.values_mut().fold(shortened, |cut, item| normalise_value(item, depth + 1, limits) | cut)
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
-fn normalise_text(text: &mut String) -> bool {
+fn normalise_text(text: &mut String, limits: &EventLimits) -> bool {
     if text.as_bytes().contains(&0) {
         text.retain(|c| c != '\0');
     }
-    let is_long = text.len() > MAX_TEXT_BYTES;
+    let is_long = text.len() > limits.max_text_bytes;
     if is_long {
-        text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES));
+        text.truncate(text.floor_char_boundary(limits.max_text_bytes));
     }
     is_long
 }
 
 /// Rewrites keys where one needs it; returns whether one was too long or had to go.
-fn normalise_keys(entries: &mut Map<String, Value>) -> bool {
-    let is_fine = |key: &String| key.len() <= MAX_KEY_BYTES && !key.bytes().any(|b| matches!(b, 0 | b'%'));
+fn normalise_keys(entries: &mut Map<String, Value>, limits: &EventLimits) -> bool {
+    let is_fine = |key: &String| key.len() <= limits.max_key_bytes && !key.bytes().any(|b| matches!(b, 0 | b'%'));
     if entries.keys().all(is_fine) {
         return false;
     }
     let mut is_cut = false;
     // Keys that are right as they are go before those that become equal to them.
-    let taken: HashSet<String> = entries.keys().filter(|key| normalised_key(key) == **key).cloned().collect();
+    let taken: HashSet<String> = entries.keys().filter(|key| normalised_key(key, limits) == **key).cloned().collect();
     let old = std::mem::take(entries);
     for (key, value) in old {
-        let new = normalised_key(&key);
-        is_cut |= key.len() > MAX_KEY_BYTES;
+        let new = normalised_key(&key, limits);
+        is_cut |= key.len() > limits.max_key_bytes;
         if new == key || !(taken.contains(&new) || entries.contains_key(&new)) {
             entries.insert(new, value);
         } else {
@@ -160,9 +156,9 @@ fn normalise_keys(entries: &mut Map<String, Value>) -> bool {
     is_cut
 }
 
-fn normalised_key(key: &str) -> String {
+fn normalised_key(key: &str, limits: &EventLimits) -> String {
     let mut key = key.replace('\0', "").replace("%2E", ".");
-    key.truncate(key.floor_char_boundary(MAX_KEY_BYTES));
+    key.truncate(key.floor_char_boundary(limits.max_key_bytes));
     key
 }
 

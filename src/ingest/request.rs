@@ -63,21 +63,24 @@ impl CaptureRequest {
     /// The JSON of the request.
     ///
     /// # Errors
-    /// If it cannot be decoded, is larger than `max_bytes`, or is no JSON.
-    pub fn json(&self, max_bytes: usize) -> Result<Value, CaptureError> {
-        Ok(json::parse(&self.data(max_bytes)?)?)
+    /// If it cannot be decoded, is too large, or is no JSON.
+    pub fn json(&self, limits: &LimitsConfig) -> Result<Value, CaptureError> {
+        Ok(json::parse(&self.data(limits)?)?)
     }
 
     /// The text of that JSON.
-    fn data(&self, max_bytes: usize) -> Result<Cow<'_, [u8]>, CaptureError> {
+    fn data(&self, limits: &LimitsConfig) -> Result<Cow<'_, [u8]>, CaptureError> {
         let encoded = Encoded {
             query: &self.query,
             content_type: self.content_type.as_deref(),
             content_encoding: self.content_encoding.as_deref(),
             body: &self.body,
         };
-        let data = decode(&encoded, max_bytes)?;
-        if json::holds_too_many_values(&data) { Err(CaptureError::TooManyValues) } else { Ok(data) }
+        let data = decode(&encoded, limits.into())?;
+        match json::holds_more_values_than(limits.max_request_values, &data) {
+            true => Err(CaptureError::TooManyValues),
+            false => Ok(data),
+        }
     }
 
     /// Reads as little of the request as its acknowledgement needs.
@@ -85,7 +88,7 @@ impl CaptureRequest {
     /// # Errors
     /// As [`CaptureRequest::read`].
     pub fn glance(&self, limits: &LimitsConfig) -> Result<Glanced, CaptureError> {
-        let data = self.data(limits.max_body_bytes)?;
+        let data = self.data(limits)?;
         // What is longer may hold an event that is too long.
         if data.len() <= limits.max_event_bytes
             && !self.is_person_update
@@ -101,7 +104,7 @@ impl CaptureRequest {
     /// # Errors
     /// If it cannot be decoded, holds no event, or names no project or several.
     pub fn read(&self, limits: &LimitsConfig) -> Result<ReadRequest, CaptureError> {
-        self.read_data(&self.data(limits.max_body_bytes)?)
+        self.read_data(&self.data(limits)?)
     }
 
     fn read_data(&self, data: &[u8]) -> Result<ReadRequest, CaptureError> {
@@ -133,6 +136,7 @@ impl ReadRequest {
             is_person_update: self.is_person_update,
             // An event cannot be longer than the request it came in: most need not be measured.
             max_event_bytes: (self.json_bytes > limits.max_event_bytes).then_some(limits.max_event_bytes),
+            limits: limits.event,
             new_uuid: &|| clock.new_uuid(),
         };
         CheckedEvents::of(self.parsed.events, &arrival)

@@ -12,6 +12,7 @@ use super::refusal::CaptureError;
 use super::rejected::Arrivals;
 use super::request::CheckedEvents;
 use super::{json, parse};
+use crate::config::EventLimits;
 use crate::model::ProjectId;
 
 /// Events as their sender wrote them, with what only the door could know.
@@ -34,6 +35,9 @@ pub struct Facts {
     pub sender: Sender,
     /// For the events that have none of their own, in order: made once, so that a second reading makes the same events.
     pub uuids: Vec<Uuid>,
+    /// Those that held at the door, so that a reading under others makes the same events.
+    #[serde(default, skip_serializing_if = "EventLimits::are_default")]
+    pub limits: EventLimits,
 }
 
 impl ScannedRequest {
@@ -42,7 +46,7 @@ impl ScannedRequest {
     /// # Errors
     /// If the text cannot be read after all; a glance lets no such text pass.
     pub fn read(self, enricher: &Enricher) -> Result<Arrivals, CaptureError> {
-        let Facts { project_id, received_at, query_clock, sender, uuids } = self.facts;
+        let Facts { project_id, received_at, query_clock, sender, uuids, limits } = self.facts;
         let parsed = parse::parse(json::parse(&self.json)?, || query_clock)?;
         let uuids = RefCell::new(uuids.into_iter());
         let arrival = Arrival {
@@ -51,6 +55,7 @@ impl ScannedRequest {
             sent_at: parsed.sent_at,
             is_person_update: false,
             max_event_bytes: None,
+            limits,
             new_uuid: &|| uuids.borrow_mut().next().unwrap_or_else(Uuid::nil),
         };
         // A glance lets no event pass that is rejected here; were it wrong, the ledger would show it.

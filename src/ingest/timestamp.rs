@@ -5,8 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-/// An event that claims to be further ahead than this happened when it arrived: a day's worth of wrong time zone passes.
-const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(23);
+use crate::config::EventLimits;
 
 /// What a sender said about the time of one event.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +25,7 @@ pub struct Claim<'a> {
 /// What came of a [`Claim`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventTime {
-    /// In whole microseconds, between 1970 and 23 hours from now.
+    /// In whole microseconds, between 1970 (or the greatest age) and the furthest ahead.
     pub at: Timestamp,
     /// The sender's clock was corrected by its `sent_at`.
     pub is_corrected: bool,
@@ -37,10 +36,10 @@ pub struct EventTime {
 /// Decides when an event happened.
 ///
 /// `offset` goes before `timestamp`; a `timestamp` is corrected by how far the sender's clock was off when it sent the request,
-/// so that a wrong clock gives the same answer as a right one. Times too far ahead become *now*, times before 1970 become
-/// 1970-01-01, an unreadable time is *now*.
+/// so that a wrong clock gives the same answer as a right one. Times too far ahead or too long ago become *now*, times before
+/// 1970 become 1970-01-01 if no age is too great, an unreadable time is *now*.
 #[must_use]
-pub fn event_time(claim: &Claim<'_>) -> EventTime {
+pub fn event_time(claim: &Claim<'_>, limits: &EventLimits) -> EventTime {
     let Claim { now, sent_at, .. } = *claim;
     let offset = claim.offset.and_then(milliseconds);
     let timestamp = claim.timestamp.and_then(parse_value);
@@ -51,9 +50,15 @@ pub fn event_time(claim: &Claim<'_>) -> EventTime {
         (None, Some(at), None) => (Some(at), false),
         (None, None, _) => (Some(now), false),
     };
+    let max_ahead = SignedDuration::from_hours(limits.max_event_ahead_hours.into());
+    let max_age = match limits.max_event_age_days {
+        0 => SignedDuration::MAX,
+        days => SignedDuration::from_hours(24 * i64::from(days)),
+    };
     let (at, is_replaced) = match at {
-        Some(at) if at.duration_since(now) > MAX_AHEAD => (now, true),
+        Some(at) if at.duration_since(now) > max_ahead || now.duration_since(at) > max_age => (now, true),
         Some(at) if at >= Timestamp::UNIX_EPOCH => (at, false),
+        _ if limits.max_event_age_days > 0 => (now, true),
         _ => (Timestamp::UNIX_EPOCH, true),
     };
     let at = Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(now);

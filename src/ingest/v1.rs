@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::accepted::AcceptedEvent;
 use super::enrich::Origin;
 use super::event::{self, Arrival};
-use super::inflate::{InflateError, gunzip, inflate_zlib, unbrotli, unzstd};
+use super::inflate::{InflateError, UnpackLimits, gunzip, inflate_zlib, unbrotli, unzstd};
 use super::refusal::{CaptureError, Rejection};
 use super::rejected::{RejectedEvent, Rejections};
 use super::{decode::DecodeError, json, timestamp};
@@ -118,7 +118,7 @@ impl V1Request {
     /// # Errors
     /// If the body is not a batch of events with a UUID each.
     pub fn check(&self, project_id: ProjectId, clock: &Clock, limits: &LimitsConfig) -> Result<V1Checked, V1Error> {
-        let (events, json_bytes) = self.events(limits.max_body_bytes)?;
+        let (events, json_bytes) = self.events(limits)?;
         let uuids = uuids(&events)?;
         let arrival = Arrival {
             project_id,
@@ -126,6 +126,7 @@ impl V1Request {
             sent_at: Some(self.sent_at),
             is_person_update: false,
             max_event_bytes: (json_bytes > limits.max_event_bytes).then_some(limits.max_event_bytes),
+            limits: limits.event,
             new_uuid: &|| clock.new_uuid(),
         };
         let mut checked = V1Checked::default();
@@ -149,9 +150,9 @@ impl V1Request {
         Ok(checked)
     }
 
-    fn events(&self, max_bytes: usize) -> Result<(Vec<Map<String, Value>>, usize), V1Error> {
-        let data = unpack(self.content_encoding.as_deref(), &self.body, max_bytes)?;
-        if json::holds_too_many_values(&data) {
+    fn events(&self, limits: &LimitsConfig) -> Result<(Vec<Map<String, Value>>, usize), V1Error> {
+        let data = unpack(self.content_encoding.as_deref(), &self.body, limits.into())?;
+        if json::holds_more_values_than(limits.max_request_values, &data) {
             return Err(CaptureError::TooManyValues.into());
         }
         let Value::Object(mut envelope) = json::parse(&data).map_err(CaptureError::from)? else {
@@ -212,7 +213,7 @@ impl V1Request {
 }
 
 /// Undoes the `Content-Encoding`, unless somebody on the way did already.
-fn unpack<'a>(encoding: Option<&str>, body: &'a [u8], max_bytes: usize) -> Result<Cow<'a, [u8]>, V1Error> {
+fn unpack<'a>(encoding: Option<&str>, body: &'a [u8], limits: UnpackLimits) -> Result<Cow<'a, [u8]>, V1Error> {
     if body.is_empty() {
         return Err(V1Error::EmptyBody);
     }
@@ -222,14 +223,14 @@ fn unpack<'a>(encoding: Option<&str>, body: &'a [u8], max_bytes: usize) -> Resul
         // Neither magic number begins with a brace; brotli has none, but its first byte of a brace is an odd window.
         Some("gzip" | "deflate" | "zstd") if is_json => body.into(),
         None | Some("" | "identity") => body.into(),
-        Some("gzip") => gunzip(body, max_bytes)?.into(),
-        Some("deflate") => inflate_zlib(body, max_bytes)?.into(),
-        Some("br") => unbrotli(body, max_bytes)?.into(),
-        Some("zstd") => unzstd(body, max_bytes)?.into(),
+        Some("gzip") => gunzip(body, limits)?.into(),
+        Some("deflate") => inflate_zlib(body, limits)?.into(),
+        Some("br") => unbrotli(body, limits)?.into(),
+        Some("zstd") => unzstd(body, limits)?.into(),
         Some(_) => return Err(CaptureError::Decode(DecodeError::UnsupportedEncoding("something unknown")).into()),
     };
-    if data.len() > max_bytes {
-        return Err(InflateError::TooLarge { max_bytes }.into());
+    if data.len() > limits.max_bytes {
+        return Err(InflateError::TooLarge { max_bytes: limits.max_bytes }.into());
     }
     if data.trim_ascii().is_empty() { Err(V1Error::EmptyBody) } else { Ok(data) }
 }

@@ -50,6 +50,7 @@ async fn the_judge_sees_what_is_lost_doubled_altered_and_invented() {
 
 #[test]
 fn what_is_packed_as_lz64_unpacks() {
+    use tenrec::ingest::UnpackLimits;
     use tenrec::ingest::decode::{Encoded, decode};
     let mut rng = Rng::new(1);
     for length in 1..200 {
@@ -57,6 +58,6 @@ fn what_is_packed_as_lz64_unpacks() {
         let json = serde_json::json!([text]).to_string();
         let packed = lz64::compress(&json);
         let request = Encoded { query: "compression=lz64", body: packed.as_bytes(), ..Encoded::default() };
-        assert_eq!(std::str::from_utf8(&decode(&request, 1 << 20).unwrap()), Ok(json.as_str()));
+        assert_eq!(std::str::from_utf8(&decode(&request, UnpackLimits::up_to(1 << 20)).unwrap()), Ok(json.as_str()));
     }
 }

@@ -4,9 +4,14 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use clap::Args;
 use http::Method;
 use http_body_util::Full;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tenrec::config::{Config, EventLimits};
+use tenrec::ingest::spool::{BatchLimits, Spool, SpoolConfig};
+use tenrec::ingest::{CaptureRequest, Door};
 
 use crate::capture::create_project;
 use crate::support::{Reply, TestApp, eventually};
@@ -156,6 +161,128 @@ async fn one_event_too_large_is_left_out_alone_and_where_larger_ones_are_taken_i
     assert_eq!(accepted, json!({"status": "Ok"}));
     app.flush().await;
     assert_eq!(app.ch_count("SELECT count() FROM events").await, 5);
+}
+
+#[tokio::test]
+async fn what_is_inside_an_event_is_cut_as_the_settings_say_however_it_is_read() {
+    let tight = TestApp::builder().config(|config| {
+        config.limits.event = EventLimits {
+            max_event_properties: 6,
+            max_event_values: 5,
+            max_key_bytes: 64,
+            max_text_bytes: 100,
+            max_nesting: 3,
+            max_event_ahead_hours: 2,
+            max_event_age_days: 30,
+        };
+    });
+    let app = tight.start().await;
+    create_project(&app, KEY).await;
+    let ahead = app.clock.now() + SignedDuration::from_hours(3);
+    let long_ago = app.clock.now() - SignedDuration::from_hours(24 * 31);
+    let event = |name: &str, at: Timestamp, more: Value| {
+        let mut properties = json!({
+            "text": "x".repeat(200),
+            "k".repeat(70): 1,
+            "deep": [[[[1]]]],
+            "wide": [1, 2, 3, 4, 5],
+        });
+        properties.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"event": name, "distinct_id": "u", "timestamp": at, "properties": properties})
+    };
+    // The first is glanced at and read behind the spool; the address in the second has it read at once.
+    for (name, at, more) in [
+        ("glanced at", ahead, json!({"a": 1, "b": 2, "c": 3})),
+        ("read at once", long_ago, json!({"a": 1, "$ip": "192.0.2.1", "c": 3})),
+    ] {
+        let body = json!({"api_key": KEY, "batch": [event(name, at, more)]});
+        app.post_json("/batch/", &body).await.assert_ok();
+    }
+    let largest = json!({"api_key": KEY, "batch": [event("of a model", app.clock.now(), json!({}))]});
+    app.post_json("/i/v0/ai/batch/", &largest).await.assert_ok();
+    app.flush().await;
+
+    let rows =
+        app.ch_rows("SELECT event, timestamp = received_at AS is_now, properties FROM events ORDER BY event").await;
+    let [glanced, of_a_model, read] = rows.as_slice() else { panic!("{rows:?}") };
+    for (row, dropped) in [(glanced, "c"), (read, "c")] {
+        let kept = &row["properties"];
+        assert_eq!(kept["text"].as_str().map(str::len), Some(100), "{row}");
+        assert_eq!(kept["k".repeat(64)], 1, "{row}");
+        assert_eq!(kept["deep"], json!([["[[1]]"]]), "{row}");
+        assert_eq!(kept["wide"], "[1,2,3,4,5]", "{row}");
+        assert_eq!(kept["$truncated"], json!(["k".repeat(64), dropped, "text", "deep", "wide"]), "{row}");
+        assert!(kept["$original_timestamp"].is_string(), "{row}");
+        assert_eq!(row["is_now"], 1, "{row}");
+    }
+    assert_eq!(of_a_model["properties"]["text"].as_str().map(str::len), Some(200), "only its whole event is limited");
+}
+
+#[tokio::test]
+async fn how_much_a_body_unpacks_to_and_how_many_values_it_holds_are_settings() {
+    let packed = |text: &str| {
+        let mut into = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        into.write_all(text.as_bytes()).unwrap();
+        into.finish().unwrap()
+    };
+    let dense = json!({"api_key": KEY, "event": "e", "distinct_id": "u", "properties": {"a": "x".repeat(2 << 20)}});
+    let many = json!({"api_key": KEY, "event": "e", "distinct_id": "u", "properties": {"a": vec![0; 2000]}});
+    for (ratio, values, is_taken) in [(10_000, 3000, true), (100, 1000, false)] {
+        let set = TestApp::builder().config(move |config| {
+            config.limits.max_unpack_ratio = ratio;
+            config.limits.max_request_values = values;
+            config.limits.max_event_bytes = 4 << 20;
+        });
+        let app = set.start().await;
+        create_project(&app, KEY).await;
+        let replies = [
+            (app.post("/e/", "text/plain", packed(&dense.to_string())).await, "payload_too_large"),
+            (app.post_json("/e/", &many).await, "too_many_values"),
+        ];
+        for (reply, code) in replies {
+            if is_taken {
+                reply.assert_ok();
+            } else {
+                assert_eq!(reply.assert_status(413).json()["code"], code);
+            }
+        }
+        app.flush().await;
+    }
+}
+
+#[tokio::test]
+async fn events_in_the_spool_are_read_under_the_limits_they_were_accepted_under() {
+    let app = TestApp::start().await;
+    create_project(&app, KEY).await;
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, reader) = Spool::open(&SpoolConfig::new(dir.path().to_owned(), 1 << 30)).unwrap();
+    let mut limits = Config::defaults().limits;
+    limits.event.max_text_bytes = 5;
+    let door = Door::new(app.state().pg.clone(), app.clock.clone(), limits, spool.clone());
+    let body = json!({"api_key": KEY, "event": "e", "distinct_id": "u", "properties": {"a": "123456789"}});
+    let request = CaptureRequest { body: body.to_string().into(), ..CaptureRequest::default() };
+    door.accept(request).await.unwrap();
+    spool.close().await;
+    drop(reader);
+    // The next start knows nothing of that setting.
+    let (_spool, reader) = Spool::open(&SpoolConfig::new(dir.path().to_owned(), 1 << 30)).unwrap();
+    let batch = reader.next_or_none(BatchLimits { events: 10, bytes: 1 << 20 }).await.unwrap().unwrap();
+    assert_eq!(batch.events[0].properties["a"], "12345");
+}
+
+#[test]
+fn every_setting_stands_in_the_table_for_people() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let (_, configure) = readme.split_once("\n## Configure\n").expect("there is a chapter");
+    let rows: Vec<&str> =
+        configure.split("\n## ").next().unwrap().lines().filter(|line| line.starts_with('|')).collect();
+    let command = Config::augment_args(clap::Command::new("tenrec"));
+    let missing: Vec<_> = command
+        .get_arguments()
+        .filter_map(|argument| argument.get_env()?.to_str())
+        .filter(|name| !rows.iter().any(|row| row.contains(&format!("`{name}`"))))
+        .collect();
+    assert!(missing.is_empty(), "README's table of settings lacks {missing:?}");
 }
 
 /// Whether a connection on which a whole request was sent gets an answer.

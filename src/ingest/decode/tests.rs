@@ -60,7 +60,7 @@ fn every_combination_that_senders_use_is_understood() {
         ),
     ];
     for (name, request, body) in cases {
-        let decoded = decode(&Encoded { body: &body, ..request }, 1 << 20);
+        let decoded = decode(&Encoded { body: &body, ..request }, UnpackLimits::up_to(1 << 20));
         let text = decoded.unwrap_or_else(|e| panic!("{name}: {e}"));
         let text = text.strip_prefix(b"\xef\xbb\xbf ").unwrap_or(&text);
         assert_eq!(text, JSON, "{name}");
@@ -71,12 +71,12 @@ fn every_combination_that_senders_use_is_understood() {
 fn data_in_the_query_goes_before_the_body() {
     let query = String::from_utf8(form(&[("ip", "1"), ("data", &base64_of(JSON))])).expect("it is text");
     let request = Encoded { query: &query, body: b"{}", ..Encoded::default() };
-    assert_eq!(decode(&request, 1 << 20).as_deref(), Ok(JSON));
+    assert_eq!(decode(&request, UnpackLimits::up_to(1 << 20)).as_deref(), Ok(JSON));
 }
 
 #[test]
 fn what_is_not_taken_is_refused_by_name() {
-    let error = |request: Encoded<'_>| decode(&request, 1000).expect_err("it is no JSON");
+    let error = |request: Encoded<'_>| decode(&request, UnpackLimits::up_to(1000)).expect_err("it is no JSON");
     assert_eq!(error(Encoded::default()), DecodeError::Empty);
     assert_eq!(error(Encoded { query: "data=", ..Encoded::default() }), DecodeError::Empty);
     assert_eq!(error(Encoded { body: b"hello, world", ..Encoded::default() }), DecodeError::NotJson);
@@ -88,10 +88,13 @@ fn what_is_not_taken_is_refused_by_name() {
     assert_eq!(error(large), InflateError::TooLarge { max_bytes: 1000 }.into());
     let bomb = gzip(&vec![b'['; 50 << 20]);
     let bomb = Encoded { body: &bomb, ..Encoded::default() };
-    assert_eq!(decode(&bomb, 20 << 20), Err(InflateError::TooDense.into()));
+    assert_eq!(decode(&bomb, UnpackLimits::up_to(20 << 20)), Err(InflateError::TooDense { max_ratio: 100 }.into()));
     let bomb_in_base64 = base64_of(bomb.body);
     let bomb_in_base64 = Encoded { body: bomb_in_base64.as_bytes(), ..Encoded::default() };
-    assert_eq!(decode(&bomb_in_base64, 20 << 20), Err(InflateError::TooDense.into()));
+    assert_eq!(
+        decode(&bomb_in_base64, UnpackLimits::up_to(20 << 20)),
+        Err(InflateError::TooDense { max_ratio: 100 }.into())
+    );
 }
 
 proptest! {
@@ -104,7 +107,7 @@ proptest! {
     ) {
         let body = [magic, &body].concat();
         let request = Encoded { query: &query, content_type: None, content_encoding: hint, body: &body };
-        if let Ok(data) = decode(&request, 500) {
+        if let Ok(data) = decode(&request, UnpackLimits::up_to(500)) {
             prop_assert!(data.len() <= 500);
         }
     }
@@ -121,7 +124,7 @@ proptest! {
             };
         }
         let request = Encoded { body: &body, ..Encoded::default() };
-        let decoded = decode(&request, 1 << 20);
+        let decoded = decode(&request, UnpackLimits::up_to(1 << 20));
         prop_assert_eq!(decoded.as_deref(), Ok(text.as_bytes()));
     }
 }

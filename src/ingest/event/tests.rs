@@ -14,6 +14,7 @@ fn try_accept(event: Value) -> Result<AcceptedEvent, Rejection> {
         sent_at: Some("2026-11-21T11:00:00Z".parse().expect("a timestamp")),
         is_person_update: false,
         max_event_bytes: Some(1 << 20),
+        limits: EventLimits::DEFAULT,
         new_uuid: &|| clock.new_uuid(),
     };
     let mut event = event;

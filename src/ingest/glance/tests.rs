@@ -2,9 +2,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::config::{Config, EventLimits, LimitsConfig};
 use crate::ingest::event::{self, Arrival};
-use crate::ingest::{json as reader, parse};
-use crate::model::ProjectId;
+use crate::ingest::{CaptureRequest, Glanced, json as reader, parse};
+use crate::model::{Clock, ProjectId};
 
 fn glanced(value: &Value) -> Option<(u32, u32)> {
     glance(value.to_string().as_bytes()).map(|glance| (glance.events, glance.without_uuid))
@@ -113,6 +114,7 @@ proptest! {
                 sent_at: None,
                 is_person_update: false,
                 max_event_bytes: None,
+                limits: EventLimits::DEFAULT,
                 new_uuid: &|| { made.set(made.get() + 1); Uuid::nil() },
             };
             for mut event in parsed.events {
@@ -121,4 +123,42 @@ proptest! {
             prop_assert_eq!(made.get(), glance.without_uuid);
         }
     }
+
+    #[test]
+    fn whatever_the_limits_a_request_that_passes_at_a_glance_passes_in_full(
+        events in proptest::collection::vec(event_text(), 1..4),
+        limits in any_limits(),
+    ) {
+        let body = format!("{{\"api_key\":\"phc_1\",\"batch\":[{}]}}", events.join(","));
+        let request = CaptureRequest { body: body.into(), ..CaptureRequest::default() };
+        let clock = Clock::frozen("2026-11-21T12:00:00Z".parse().expect("a time"));
+        if let Ok(Glanced::Scanned { glance, .. }) = request.glance(&limits) {
+            let read = request.read(&limits).expect("a glance let it pass");
+            let checked = read.check(ProjectId::new(1), &clock, &limits);
+            prop_assert_eq!(checked.accepted.len(), glance.events as usize);
+            prop_assert!(checked.rejected.is_empty());
+        }
+    }
+}
+
+/// From so tight that nothing passes to far above what is sent here.
+fn any_limits() -> impl Strategy<Value = LimitsConfig> {
+    let sizes = (1_usize..600, 1_usize..600, 0_usize..60);
+    (sizes, 1_usize..20, 1_usize..20, 2_usize..5, 1_u32..100).prop_map(
+        |((max_body_bytes, max_event_bytes, max_request_values), few, short, max_nesting, time)| LimitsConfig {
+            max_body_bytes,
+            max_event_bytes,
+            max_request_values,
+            event: EventLimits {
+                max_event_properties: few,
+                max_event_values: few,
+                max_key_bytes: short,
+                max_text_bytes: short,
+                max_nesting,
+                max_event_ahead_hours: time,
+                max_event_age_days: time,
+            },
+            ..Config::defaults().limits
+        },
+    )
 }

@@ -3,9 +3,15 @@ use serde_json::json;
 
 use super::*;
 
+const DEFAULT: EventLimits = EventLimits::DEFAULT;
+
 fn normalised(properties: Value) -> Value {
+    normalised_within(&DEFAULT, properties)
+}
+
+fn normalised_within(limits: &EventLimits, properties: Value) -> Value {
     let Value::Object(mut properties) = properties else { panic!("properties are an object") };
-    normalise(&mut properties);
+    normalise(&mut properties, limits);
     Value::Object(properties)
 }
 
@@ -28,11 +34,13 @@ fn nul_goes_and_the_first_of_equal_keys_stays() {
 fn long_keys_and_texts_are_cut_between_characters_and_flagged() {
     let key = "ü".repeat(150);
     let text = "猫".repeat(30_000);
-    let result = normalised(json!({ "text": text, "inner": { key.clone(): 1 }, "ok": "x", "list": ["a", text] }));
-    assert_eq!(result["text"].as_str().map(str::len), Some(MAX_TEXT_BYTES - 1));
+    let result =
+        normalised(json!({ "text": text, "inner": { key.clone(): 1 }, "ok": "x", "list": ["a", text], key: 2 }));
+    assert_eq!(result["text"].as_str().map(str::len), Some(DEFAULT.max_text_bytes - 1));
     assert_eq!(result["inner"]["ü".repeat(100)], 1);
-    assert_eq!(result["list"][1].as_str().map(str::len), Some(MAX_TEXT_BYTES - 1));
-    assert_eq!(result["$truncated"], json!(["text", "inner", "list"]));
+    assert_eq!(result["list"][1].as_str().map(str::len), Some(DEFAULT.max_text_bytes - 1));
+    assert_eq!(result["ü".repeat(100)], 2);
+    assert_eq!(result["$truncated"], json!(["ü".repeat(100), "text", "inner", "list"]));
 }
 
 #[test]
@@ -40,7 +48,7 @@ fn keys_beyond_the_limit_are_named() {
     let many: Map<String, Value> = (0..1005).map(|n| (format!("k{n:04}"), n.into())).collect();
     let result = normalised(many.into());
     let result = result.as_object().expect("an object");
-    assert_eq!(result.len(), MAX_KEYS + 1);
+    assert_eq!(result.len(), DEFAULT.max_event_properties + 1);
     assert_eq!(result["k0999"], 999);
     assert_eq!(result["$truncated"], json!(["k1000", "k1001", "k1002", "k1003", "k1004"]));
 }
@@ -58,7 +66,7 @@ fn what_is_too_deep_or_too_much_becomes_its_text() {
         inner = &items[0];
         levels += 1;
     }
-    assert_eq!(levels, MAX_DEPTH);
+    assert_eq!(levels, DEFAULT.max_nesting);
     assert!(inner.as_str().is_some_and(|text| text.starts_with("[[")));
     assert_eq!(result["$truncated"], json!(["deep", "wide"]));
 }
@@ -68,10 +76,53 @@ fn person_properties_have_limits_of_their_own_and_stay_an_object() {
     let many: Map<String, Value> = (0..1500).map(|n| (format!("k{n:04}"), json!([n]))).collect();
     let result = normalised(json!({"$set": many, "a": [1]}));
     let set = result["$set"].as_object().expect("still an object");
-    assert_eq!(set.len(), MAX_KEYS);
+    assert_eq!(set.len(), DEFAULT.max_event_properties);
     assert_eq!(set["k0000"], json!([0]));
     assert_eq!(result["a"], json!([1]));
     assert_eq!(result["$truncated"][0], "$set.k1000");
+}
+
+#[test]
+fn every_limit_can_be_another() {
+    let limits = EventLimits {
+        max_event_properties: 4,
+        max_event_values: 5,
+        max_key_bytes: 6,
+        max_text_bytes: 7,
+        max_nesting: 3,
+        ..DEFAULT
+    };
+    let sent = json!({
+        "long key": 1,
+        "text": "12345678",
+        "deep": {"a": {"b": {"c": 1}}},
+        "wide": [1, 2, 3],
+        "fifth": 5,
+        "$set": {"note": "123456789"},
+    });
+    let expected = json!({
+        "long k": 1,
+        "text": "1234567",
+        "deep": {"a": {"b": "{\"c\":1}"}},
+        "wide": "[1,2,3]",
+        "$truncated": ["long k", "fifth", "$set", "text", "deep", "wide"],
+    });
+    assert_eq!(normalised_within(&limits, sent), expected);
+}
+
+/// As settings may be: a name in the list of what was cut is never longer than a text.
+fn any_limits() -> impl Strategy<Value = EventLimits> {
+    let own = (2_usize..8, 1_usize..30, 10_usize..40, 60_usize..200, 2_usize..20).prop_map(
+        |(max_event_properties, max_event_values, max_key_bytes, max_text_bytes, max_nesting)| EventLimits {
+            max_event_properties,
+            max_event_values,
+            max_key_bytes,
+            max_text_bytes,
+            max_nesting,
+            ..DEFAULT
+        },
+    );
+    prop_oneof![Just(DEFAULT), own]
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -110,29 +161,29 @@ fn entries(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Map<Str
 }
 
 /// Every key and every text, wherever it stands.
-fn visit(value: &Value, depth: usize, see: &mut impl FnMut(&str, usize)) {
+fn visit(value: &Value, limits: &EventLimits, depth: usize) {
+    assert!(depth <= limits.max_nesting + 1);
     match value {
-        Value::String(text) => see(text, MAX_TEXT_BYTES),
-        Value::Array(items) => items.iter().for_each(|item| visit(item, depth + 1, see)),
+        Value::String(text) => assert!(text.len() <= limits.max_text_bytes && !text.contains('\0'), "{text:?}"),
+        Value::Array(items) => items.iter().for_each(|item| visit(item, limits, depth + 1)),
         Value::Object(entries) => {
             for (key, item) in entries {
-                see(key, MAX_KEY_BYTES);
-                visit(item, depth + 1, see);
+                assert!(key.len() <= limits.max_key_bytes && !key.contains('\0') && !key.contains("%2E"), "{key:?}");
+                visit(item, limits, depth + 1);
             }
         }
         _ => {}
     }
-    assert!(depth <= MAX_DEPTH + 1);
 }
 
 proptest! {
     #[test]
-    fn any_object_becomes_storable_and_stays_as_it_is_from_then_on(properties in entries(wild_json())) {
-        let once = normalised(Value::Object(properties));
-        visit(&once, 1, &mut |text, max| {
-            assert!(text.len() <= max && !text.contains('\0'), "{text:?}");
-            assert!(max == MAX_TEXT_BYTES || !text.contains("%2E"));
-        });
-        prop_assert_eq!(normalised(once.clone()), once);
+    fn any_object_becomes_storable_and_stays_as_it_is_from_then_on(
+        properties in entries(wild_json()),
+        limits in any_limits(),
+    ) {
+        let once = normalised_within(&limits, Value::Object(properties));
+        visit(&once, &limits, 1);
+        prop_assert_eq!(normalised_within(&limits, once.clone()), once);
     }
 }

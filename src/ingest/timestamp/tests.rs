@@ -9,6 +9,11 @@ fn at(text: &str) -> Timestamp {
     text.parse().expect("a timestamp")
 }
 
+/// With the limits of a server that is told no others.
+fn event_time(claim: &Claim<'_>) -> EventTime {
+    super::event_time(claim, &EventLimits::DEFAULT)
+}
+
 fn claim(timestamp: &Value) -> Claim<'_> {
     Claim { now: at(NOW), sent_at: None, timestamp: Some(timestamp), offset: None, ignore_sent_at: false }
 }
@@ -84,6 +89,28 @@ fn times_out_of_all_bounds_are_replaced() {
 }
 
 #[test]
+fn how_far_ahead_and_how_long_ago_are_settings() {
+    let limits = EventLimits { max_event_ahead_hours: 2, max_event_age_days: 30, ..EventLimits::DEFAULT };
+    for (written, stored) in [
+        ("2026-11-21T14:00:00Z", "2026-11-21T14:00:00Z"),
+        ("2026-11-21T14:00:01Z", NOW),
+        ("2026-10-22T12:00:00Z", "2026-10-22T12:00:00Z"),
+        ("2026-10-22T11:59:59Z", NOW),
+        ("1960-01-01T00:00:00Z", NOW),
+    ] {
+        let time = super::event_time(&claim(&json!(written)), &limits);
+        assert_eq!(
+            time,
+            EventTime { at: at(stored), is_corrected: false, is_replaced: stored != written },
+            "{written}"
+        );
+    }
+    let beyond_all_time = json!(1e17);
+    let claim = Claim { offset: Some(&beyond_all_time), ..claim(&Value::Null) };
+    assert_eq!(super::event_time(&claim, &limits).at, at(NOW));
+}
+
+#[test]
 fn the_query_clock_counts_only_if_it_can_be_true() {
     assert_eq!(parse_query_clock("1795226342176"), Some(at("2026-11-21T01:59:02.176Z")));
     assert_eq!(parse_query_clock("1577836800000"), None);
@@ -112,9 +139,15 @@ proptest! {
         timestamp in prop_oneof!["\\PC{0,30}".prop_map(Value::from), any::<f64>().prop_map(Value::from)],
         offset in prop_oneof![Just(Value::Null), any::<f64>().prop_map(Value::from)],
         sent_at in proptest::option::of(-300_000_000_000_i64..250_000_000_000),
+        max_event_ahead_hours in 1_u32..8760,
+        max_event_age_days in prop_oneof![Just(0), 1_u32..36_500],
     ) {
         let sent_at = sent_at.and_then(|s| Timestamp::from_second(s).ok());
-        let time = event_time(&Claim { sent_at, offset: Some(&offset), ..claim(&timestamp) });
-        prop_assert!(time.at >= Timestamp::UNIX_EPOCH && time.at <= at("2026-11-22T11:00:00Z"));
+        let limits = EventLimits { max_event_ahead_hours, max_event_age_days, ..EventLimits::DEFAULT };
+        let time = super::event_time(&Claim { sent_at, offset: Some(&offset), ..claim(&timestamp) }, &limits);
+        prop_assert!(time.at >= Timestamp::UNIX_EPOCH);
+        prop_assert!(time.at.duration_since(at(NOW)) <= SignedDuration::from_hours(max_event_ahead_hours.into()));
+        let age = at(NOW).duration_since(time.at);
+        prop_assert!(max_event_age_days == 0 || age <= SignedDuration::from_hours(i64::from(max_event_age_days) * 24));
     }
 }
