@@ -4,13 +4,12 @@
 //! `detail` what to do, because that is what a developer finds in the browser's or the SDK's log.
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::body;
 use crate::http::{AppState, ClientIp};
 use crate::ingest::decode::DecodeError;
 use crate::ingest::enrich::Origin;
@@ -66,17 +65,7 @@ impl FromRequest<AppState> for SdkRequest {
         if query.split('&').any(|pair| pair == "ip=0") {
             origin.ip = None;
         }
-        let body = match Bytes::from_request(request, state).await {
-            Ok(body) => body,
-            Err(BytesRejection::FailedToBufferBody(e)) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                return Err(CaptureError::from(InflateError::TooLarge {
-                    max_bytes: state.config.limits.max_body_bytes,
-                })
-                .into());
-            }
-            // The sender went away, or was too slow.
-            Err(_) => return Err(CaptureError::from(InflateError::Damaged).into()),
-        };
+        let body = body::collect(request, state.config.limits.max_body_bytes).await.map_err(CaptureError::from)?;
         Ok(Self(CaptureRequest { query, content_type, content_encoding, body, is_person_update: false, origin }))
     }
 }

@@ -2,12 +2,11 @@
 
 use std::net::IpAddr;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http_body_util::BodyExt;
 
+use super::body::discard;
 use super::capture::Refused;
 use super::capture_v1::V1Refused;
 use crate::http::{AppState, ClientIp};
@@ -39,17 +38,6 @@ fn take(state: &AppState, network: IpAddr) -> Result<(), CaptureError> {
 }
 
 async fn refuse(state: &AppState, request: Request, refused: impl IntoResponse) -> Response {
-    drain(request.into_body(), state.config.limits.max_body_bytes).await;
+    discard(request.into_body(), state.config.limits.max_body_bytes).await;
     refused.into_response()
-}
-
-/// Reads a body for nothing: whoever is still writing does not see an answer, and the connection is good for more.
-async fn drain(mut body: Body, max_bytes: usize) {
-    let mut read = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        read += frame.data_ref().map_or(0, bytes::Bytes::len);
-        if read > max_bytes {
-            return;
-        }
-    }
 }

@@ -4,13 +4,14 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::body;
 use super::capture::{origin_of, retry_after_seconds};
 use crate::http::AppState;
 use crate::ingest::decode::DecodeError;
@@ -33,12 +34,7 @@ async fn accept(state: &AppState, request: Request, is_ai: bool) -> Result<Respo
     let read = read_headers(request.headers());
     let (request, origin) = origin_of(request, state).await;
     // Read to the end first: a connection with an unread body cannot be used again.
-    let body = Bytes::from_request(request, state).await.map_err(|e| match e.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            V1Error::from(InflateError::TooLarge { max_bytes: state.config.limits.max_body_bytes })
-        }
-        _ => InflateError::Damaged.into(),
-    })?;
+    let body = body::collect(request, state.config.limits.max_body_bytes).await?;
     let request = V1Request { body, is_ai, origin, ..read? };
     let results = state.door().accept_v1(request).await?;
     Ok(Json(json!({"results": results.into_iter().map(shown).collect::<Map<_, _>>()})).into_response())

@@ -285,6 +285,50 @@ fn every_setting_stands_in_the_table_for_people() {
     assert!(missing.is_empty(), "README's table of settings lacks {missing:?}");
 }
 
+/// Sends a request as it is written here and reads the head of the answer.
+fn send_raw(app: &TestApp, parts: &[&[u8]]) -> String {
+    let mut stream = TcpStream::connect(app.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    for part in parts {
+        stream.write_all(part).unwrap();
+    }
+    let mut answer = [0; 4096];
+    let read = stream.read(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer[..read]).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_is_taken_in_one_piece_or_many_and_one_over_the_limit_hears_so_when_it_is_sent() {
+    let app = TestApp::builder().config(|config| config.limits.max_body_bytes = 1 << 20).start().await;
+    create_project(&app, KEY).await;
+    let head =
+        |more: &str| format!("POST /batch/ HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n{more}\r\n\r\n");
+    let event = |note: usize| {
+        json!({"api_key": KEY, "event": "e", "distinct_id": "u", "properties": {"note": "x".repeat(note)}}).to_string()
+    };
+    let chunked = |body: &str| {
+        let chunks = body
+            .as_bytes()
+            .chunks(10_000)
+            .map(|chunk| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
+        [chunks.collect::<Vec<_>>().concat(), b"0\r\n\r\n".to_vec()].concat()
+    };
+    for (size, status) in [(10, 200), (500_000, 200), (1 << 20, 413), (3 << 20, 413)] {
+        let body = event(size);
+        let told = head(&format!("Content-Length: {}", body.len()));
+        let expected = format!("HTTP/1.1 {status} ");
+        let answer = send_raw(&app, &[told.as_bytes(), body.as_bytes()]);
+        assert!(answer.starts_with(&expected), "{size}: {answer}");
+        let answer = send_raw(&app, &[head("Transfer-Encoding: chunked").as_bytes(), &chunked(&body)]);
+        assert!(answer.starts_with(&expected), "{size} in chunks: {answer}");
+    }
+    // Who asks first need not send it.
+    let answer = send_raw(&app, &[head("Content-Length: 5000000\r\nExpect: 100-continue").as_bytes()]);
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    app.flush().await;
+    assert_eq!(app.ch_count("SELECT count() FROM events").await, 4);
+}
+
 /// Whether a connection on which a whole request was sent gets an answer.
 fn is_answered(stream: &mut TcpStream) -> bool {
     let sent = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
