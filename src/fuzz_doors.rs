@@ -40,6 +40,7 @@ pub const DOORS: &[Door] = &[
     Door { name: "decode_body", enter: decode_body },
     Door { name: "event_batch", enter: event_batch },
     Door { name: "v1_batch", enter: v1_batch },
+    Door { name: "ai_form", enter: ai_form },
     Door { name: "json", enter: json },
     Door { name: "normalise", enter: normalise_twice },
     Door { name: "timestamp", enter: timestamp },
@@ -143,6 +144,24 @@ fn v1_batch(mut data: &[u8]) {
     for limits in [limits(), tight_limits()] {
         if let Ok(checked) = request.check(ProjectId::new(1), &clock, &limits) {
             assert!(checked.accepted.len() <= checked.results.len());
+            checked.accepted.iter().for_each(|event| assert_storable(event, &limits.event));
+        }
+    }
+}
+
+/// Content type on a line of its own, then the form.
+fn ai_form(mut data: &[u8]) {
+    let request = CaptureRequest {
+        content_type: optional(&mut data),
+        body: Bytes::copy_from_slice(data),
+        ..CaptureRequest::default()
+    };
+    let key = "phc_fuzz".parse().expect("a key");
+    for limits in [limits(), tight_limits()] {
+        if let Ok((read, parts)) = request.read_form(Some(&key), &limits) {
+            assert!(!parts.is_empty());
+            let checked = read.check(ProjectId::new(1), &clock(), &limits);
+            assert_eq!(checked.accepted.len() + checked.rejected.len(), 1);
             checked.accepted.iter().for_each(|event| assert_storable(event, &limits.event));
         }
     }

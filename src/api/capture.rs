@@ -5,15 +5,17 @@
 
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::body;
 use crate::http::{AppState, ClientIp};
 use crate::ingest::decode::DecodeError;
 use crate::ingest::enrich::Origin;
-use crate::ingest::{Accepted, CaptureError, CaptureRequest, InflateError, RETRY_AFTER_SECONDS};
+use crate::ingest::multipart::{MultipartError, is_multipart};
+use crate::ingest::{Accepted, CaptureError, CaptureRequest, InflateError, RETRY_AFTER_SECONDS, Rejection};
+use crate::model::{InvalidApiKey, ProjectApiKey};
 use crate::telemetry::metrics;
 
 /// `/e/`, `/i/v0/e/`, `/batch/`, `/capture/`, `/track/`: takes one event, an array of them, or a batch, by POST or in the
@@ -25,6 +27,28 @@ pub async fn events(State(state): State<AppState>, SdkRequest(request): SdkReque
 /// `/i/v0/ai/batch/`: takes a batch like `/batch/`, of events of language models, which may be larger.
 pub async fn ai_events(State(state): State<AppState>, SdkRequest(request): SdkRequest) -> Result<Response, Refused> {
     Ok(accepted(&state.door().accept_ai(request).await?))
+}
+
+/// `/i/v0/ai`: takes one event of a language model, as a form whose long texts are parts of their own, or as JSON.
+pub async fn ai_event(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    SdkRequest(request): SdkRequest,
+) -> Result<Response, Refused> {
+    if !is_multipart(request.content_type.as_deref()) {
+        return Ok(accepted(&state.door().accept_ai(request).await?));
+    }
+    let key = bearer_key(&headers).transpose().map_err(CaptureError::from)?;
+    let (accepted, parts) = state.door().accept_form(request, key).await?;
+    let (dropped, kept): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part.dropped.is_some());
+    let rejected = accepted.rejected.iter().map(|(place, reason)| rejection(*place, *reason)).collect::<Vec<_>>();
+    let mut answer = json!({"status": "Ok", "accepted_parts": kept});
+    for (name, list) in [("dropped_parts", json!(dropped)), ("rejected", json!(rejected))] {
+        if list.as_array().is_some_and(|list| !list.is_empty()) {
+            answer[name] = list;
+        }
+    }
+    Ok(Json(answer).into_response())
 }
 
 /// `/engage/`: takes updates of persons as the browser SDK sent them until 2023.
@@ -41,12 +65,18 @@ fn accepted(accepted: &Accepted) -> Response {
     if accepted.rejected.is_empty() {
         return ([(header::CONTENT_TYPE, "application/json")], r#"{"status":"Ok"}"#).into_response();
     }
-    let rejected: Vec<_> = accepted
-        .rejected
-        .iter()
-        .map(|(place, reason)| json!({"index": place, "code": reason.code(), "detail": reason.to_string()}))
-        .collect();
+    let rejected: Vec<_> = accepted.rejected.iter().map(|(place, reason)| rejection(*place, *reason)).collect();
     Json(json!({"status": "Ok", "rejected": rejected})).into_response()
+}
+
+fn rejection(place: usize, reason: Rejection) -> Value {
+    json!({"index": place, "code": reason.code(), "detail": reason.to_string()})
+}
+
+/// The key in `Authorization: Bearer`, if there is one.
+pub(super) fn bearer_key(headers: &HeaderMap) -> Option<Result<ProjectApiKey, InvalidApiKey>> {
+    let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.parse())
 }
 
 /// A request in the encoding of SDKs: anything may be in its body.
@@ -112,6 +142,10 @@ impl Refused {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding")
             }
             E::Decode(DecodeError::NotJson) | E::Json(_) => (StatusCode::BAD_REQUEST, "invalid_json"),
+            E::Multipart(MultipartError::Packed { error, .. }) if *error != InflateError::Damaged => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large")
+            }
+            E::Multipart(_) => (StatusCode::BAD_REQUEST, "invalid_form"),
             E::TooManyValues => (StatusCode::PAYLOAD_TOO_LARGE, "too_many_values"),
             E::NotEvents => (StatusCode::BAD_REQUEST, "invalid_batch"),
             E::EmptyBatch => (StatusCode::BAD_REQUEST, "empty_batch"),

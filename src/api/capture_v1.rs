@@ -111,7 +111,7 @@ fn status_and_tag(error: &V1Error) -> (StatusCode, &'static str) {
     match error {
         E::EmptyBody | E::Capture(C::Decode(DecodeError::Empty)) => (BAD, "empty_body"),
         E::EmptyBatch | E::Capture(C::EmptyBatch) => (BAD, "empty_batch"),
-        E::InvalidBatch | E::Capture(C::NotEvents | C::AllRejected(_)) => (BAD, "invalid_batch"),
+        E::InvalidBatch | E::Capture(C::NotEvents | C::AllRejected(_) | C::Multipart(_)) => (BAD, "invalid_batch"),
         E::MissingUuid => (BAD, "missing_event_uuid"),
         E::InvalidUuid => (BAD, "invalid_event_uuid"),
         E::DuplicateUuid => (BAD, "duplicate_event_uuid"),

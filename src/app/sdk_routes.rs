@@ -5,7 +5,6 @@
 //! it too.
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post};
 
@@ -36,6 +35,7 @@ pub(super) fn sdk_routes(state: &AppState) -> Router<AppState> {
         ("/batch", of_v0(capture_events())),
         ("/capture", of_v0(capture_events())),
         ("/track", of_v0(capture_events())),
+        ("/i/v0/ai", of_v0(post(capture::ai_event))),
         ("/i/v0/ai/batch", of_v0(post(capture::ai_events))),
         ("/i/v1/analytics/events", of_v1(post(capture_v1::events))),
         ("/i/v1/ai/events", of_v1(post(capture_v1::ai_events))),
@@ -48,9 +48,9 @@ pub(super) fn sdk_routes(state: &AppState) -> Router<AppState> {
         ("/api/early_access_features", get(side_channels::early_access_features)),
         ("/api/web_experiments", get(side_channels::web_experiments)),
         ("/api/product_tours", get(side_channels::product_tours)),
-        ("/i/v1/logs", post(side_channels::otlp)),
-        ("/i/v1/metrics", post(side_channels::otlp)),
-        ("/i/v1/traces", post(side_channels::otlp)),
+        ("/i/v1/logs", post(side_channels::logs)),
+        ("/i/v1/metrics", post(side_channels::metrics)),
+        ("/i/v1/traces", post(side_channels::traces)),
         ("/s", post(side_channels::recordings)),
     ];
     let routes = slashed.into_iter().fold(router, |router, (path, methods)| {
@@ -60,7 +60,7 @@ pub(super) fn sdk_routes(state: &AppState) -> Router<AppState> {
         Some(prefix) => routes.clone().nest(prefix, routes),
         None => routes,
     };
-    routes.layer(DefaultBodyLimit::max(state.config.limits.max_body_bytes)).layer(from_fn(cors::allow_every_origin))
+    routes.layer(from_fn(cors::allow_every_origin))
 }
 
 fn capture_events() -> MethodRouter<AppState> {

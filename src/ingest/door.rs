@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::enrich::Enricher;
+use super::ai_event::PartOutcome;
+use super::enrich::{Enricher, Origin};
 use super::inflate::InflateError;
 use super::intake::Intake;
 use super::project_keys::ProjectKeys;
 use super::refusal::{CaptureError, Rejection};
 use super::rejected::Arrivals;
-use super::request::{CaptureRequest, Glanced};
+use super::request::{CaptureRequest, Glanced, ReadRequest};
 use super::scanned::{Facts, ScannedRequest};
 use super::spool::SpoolError;
 use super::v1::{V1Error, V1Request, V1Result};
@@ -81,6 +82,27 @@ impl Door {
         self.accept_within(request, self.ai_limits()).await
     }
 
+    /// Accepts one event of a language model that came as a form; `key` is the one in the request's headers. Says what became
+    /// of each part: of what is no text, or does not fit, the event keeps the name only.
+    ///
+    /// # Errors
+    /// As [`Door::accept`].
+    pub async fn accept_form(
+        &self,
+        request: CaptureRequest,
+        key: Option<ProjectApiKey>,
+    ) -> Result<(Accepted, Vec<PartOutcome>), CaptureError> {
+        let (body_bytes, limits, origin) = (request.body.len(), self.ai_limits(), request.origin.clone());
+        let (form, limits) =
+            off_the_reactor(body_bytes, move || (request.read_form(key.as_ref(), &limits), limits)).await?;
+        let (read, parts) = form?;
+        let accepted = self.accept_read(read, limits, origin, body_bytes).await?;
+        for reason in parts.iter().filter_map(|part| part.dropped) {
+            metrics::AI_PARTS_DROPPED.with(reason.code()).add(1);
+        }
+        Ok((accepted, parts))
+    }
+
     /// Accepts the events of a request of capture v1: those that are not dropped are on disk when this returns.
     ///
     /// # Errors
@@ -141,6 +163,16 @@ impl Door {
                 return Ok(Accepted { events: glance.events as usize, rejected: Vec::new() });
             }
         };
+        self.accept_read(read, limits, origin, body_bytes).await
+    }
+
+    async fn accept_read(
+        &self,
+        read: ReadRequest,
+        limits: LimitsConfig,
+        origin: Origin,
+        body_bytes: usize,
+    ) -> Result<Accepted, CaptureError> {
         let project_id = self.find_project(read.key()).await?;
         self.pace(project_id, read.event_count())?;
         let (clock, enricher) = (self.clock.clone(), self.enricher.clone());

@@ -209,7 +209,7 @@ fn simplify_elements(properties: &mut Map<String, Value>) {
 }
 
 /// How long a value is as JSON.
-fn json_bytes(value: &Value) -> usize {
+pub(super) fn json_bytes(value: &Value) -> usize {
     struct Count(usize);
     impl std::io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

@@ -3,6 +3,7 @@
 //! [`Door`] is the way in; what it does is in files of those names. Behind the spool, nothing is refused any more.
 
 mod accepted;
+pub mod ai_event;
 pub mod decode;
 mod door;
 pub mod elements;
@@ -14,6 +15,7 @@ pub mod intake;
 pub mod json;
 pub mod ledger;
 mod lz_string;
+pub mod multipart;
 pub mod normalise;
 pub mod parse;
 pub mod pipeline;

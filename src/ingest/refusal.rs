@@ -9,6 +9,7 @@ use crate::model::InvalidApiKey;
 use super::decode::DecodeError;
 use super::inflate::InflateError;
 use super::json::InvalidJson;
+use super::multipart::MultipartError;
 
 /// Why a request was not accepted as a whole. Its text is for the person who reads the SDK's log.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +18,8 @@ pub enum CaptureError {
     Decode(#[from] DecodeError),
     #[error(transparent)]
     Json(#[from] InvalidJson),
+    #[error(transparent)]
+    Multipart(#[from] MultipartError),
     /// Short values in such numbers that reading them would take the memory of all.
     #[error("the request holds too many values: send its events in smaller batches")]
     TooManyValues,

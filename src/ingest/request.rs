@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::accepted::AcceptedEvent;
+use super::ai_event::{PartOutcome, assemble};
 use super::decode::{Encoded, decode};
 use super::enrich::Origin;
 use super::event::{self, Arrival};
@@ -105,6 +106,21 @@ impl CaptureRequest {
     /// If it cannot be decoded, holds no event, or names no project or several.
     pub fn read(&self, limits: &LimitsConfig) -> Result<ReadRequest, CaptureError> {
         self.read_data(&self.data(limits)?)
+    }
+
+    /// Reads one event of a language model that came as a form; `key` is the one in the request's headers.
+    ///
+    /// # Errors
+    /// If it is no such form, is too large, or names no project or several.
+    pub fn read_form(
+        &self,
+        key: Option<&ProjectApiKey>,
+        limits: &LimitsConfig,
+    ) -> Result<(ReadRequest, Vec<PartOutcome>), CaptureError> {
+        let content_type = self.content_type.as_deref().unwrap_or_default();
+        let assembled = assemble(content_type, &self.body, key, limits)?;
+        let parsed = parse(assembled.event, || query_clock(&self.query))?;
+        Ok((ReadRequest { parsed, is_person_update: false, json_bytes: assembled.json_bytes }, assembled.parts))
     }
 
     fn read_data(&self, data: &[u8]) -> Result<ReadRequest, CaptureError> {

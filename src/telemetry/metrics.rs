@@ -26,6 +26,10 @@ pub static EVENTS_QUARANTINED: CounterVec = CounterVec::new("reason");
 pub static LEDGER_EVENTS: CounterVec = CounterVec::new("outcome");
 /// Requests of SDKs refused as a whole, by code. Those with an unknown key belong to no project and are counted here only.
 pub static CAPTURE_REFUSED: CounterVec = CounterVec::new("code");
+/// Parts of language models' events that were left out of them, by reason; the events are stored and name them.
+pub static AI_PARTS_DROPPED: CounterVec = CounterVec::new("reason");
+/// Requests of SDKs with what is not kept here, by kind, answered as if it were.
+pub static SIDE_CHANNEL_REQUESTS: CounterVec = CounterVec::new("kind");
 /// Bytes the spool takes on disk.
 pub static SPOOL_USED_BYTES: Gauge = Gauge::new();
 /// Bytes the spool may take before capture answers 503.
@@ -85,6 +89,8 @@ const ALL: &[(&str, &str, &dyn Metric)] = &[
     ("tenrec_events_quarantined_total", "Events that no store takes, kept aside", &EVENTS_QUARANTINED),
     ("tenrec_ledger_events_total", "Events in the ledger by outcome", &LEDGER_EVENTS),
     ("tenrec_capture_refused_total", "Requests of SDKs refused as a whole", &CAPTURE_REFUSED),
+    ("tenrec_ai_parts_dropped_total", "Parts of AI events that were left out of them", &AI_PARTS_DROPPED),
+    ("tenrec_side_channel_requests_total", "Requests with what is not kept, by kind", &SIDE_CHANNEL_REQUESTS),
     ("tenrec_spool_used_bytes", "Bytes the spool takes on disk", &SPOOL_USED_BYTES),
     ("tenrec_spool_max_bytes", "Bytes the spool may take before capture answers 503", &SPOOL_MAX_BYTES),
     ("tenrec_spool_kept_bytes", "Bytes of stored events kept for looking again", &SPOOL_KEPT_BYTES),

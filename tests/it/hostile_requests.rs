@@ -185,7 +185,7 @@ fn packed(dice: &mut Dice, mut body: Vec<u8>) -> Vec<u8> {
 fn request(dice: &mut Dice) -> (Vec<u8>, bool) {
     let method = dice.pick(&["POST", "POST", "POST", "POST", "POST", "GET", "GET", "OPTIONS", "PUT", "HEAD", "DELETE"]);
     // Capture first of all.
-    let path = if dice.one_in(2) { PATHS[dice.below(9)] } else { dice.pick(PATHS) };
+    let path = if dice.one_in(2) { PATHS[dice.below(10)] } else { dice.pick(PATHS) };
     let slash = dice.pick(&["", "", "", "/", "/", "/", "/", "//"]);
     let query = dice.pick(QUERIES);
     let mut head = format!("{method} {path}{slash}?{query} HTTP/1.1\r\nHost: tenrec.test\r\nConnection: close\r\n");

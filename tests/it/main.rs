@@ -4,6 +4,7 @@ mod support;
 
 mod accounts;
 mod ack_store;
+mod ai_form;
 mod bombs;
 mod capture;
 mod capture_v1;

@@ -1,6 +1,6 @@
 //! What hostile requests are made of.
 
-/// Capture first: half of all requests go to the first nine.
+/// Capture first: half of all requests go to the first ten.
 pub const PATHS: &[&str] = &[
     "/e",
     "/i/v0/e",
@@ -9,6 +9,7 @@ pub const PATHS: &[&str] = &[
     "/track",
     "/engage",
     "/i/v0/ai/batch",
+    "/i/v0/ai",
     "/i/v1/analytics/events",
     "/i/v1/ai/events",
     "/flags",
