@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::storage::pg::{LedgerOutcome, LedgerRow};
@@ -38,6 +39,17 @@ impl LedgerSums {
         self.received.cast_signed().wrapping_sub(ended.cast_signed())
     }
 
+    fn merge(&mut self, other: Self) {
+        self.received += other.received;
+        self.stored += other.stored;
+        self.duplicate += other.duplicate;
+        for (sums, others) in [(&mut self.rejected, other.rejected), (&mut self.quarantined, other.quarantined)] {
+            for (reason, events) in others {
+                *sums.entry(reason).or_default() += events;
+            }
+        }
+    }
+
     fn add(&mut self, row: &LedgerRow) {
         match row.outcome {
             LedgerOutcome::Received => self.received += row.events,
@@ -67,6 +79,19 @@ pub fn by_hour(rows: &[LedgerRow], from: Timestamp, until: Timestamp) -> Vec<(Ti
         sums.entry(row.hour).or_default().add(row);
     }
     sums.into_iter().collect()
+}
+
+/// The sums of days, from those of their hours; each day by its first moment in the zone. Where days begin between two hours,
+/// an hour counts for the day that has more of it, the later one if both have half.
+#[must_use]
+pub fn by_day(hours: Vec<(Timestamp, LedgerSums)>, zone: &TimeZone) -> Vec<(Timestamp, LedgerSums)> {
+    let mut days: BTreeMap<Timestamp, LedgerSums> = BTreeMap::new();
+    for (hour, sums) in hours {
+        let middle = hour.checked_add(SignedDuration::from_mins(30)).unwrap_or(hour);
+        let day = middle.to_zoned(zone.clone()).start_of_day().map_or(hour, |day| day.timestamp());
+        days.entry(day).or_default().merge(sums);
+    }
+    days.into_iter().collect()
 }
 
 /// The hour of a moment, in UTC.
@@ -118,5 +143,32 @@ mod tests {
         assert_eq!(found, [(0, 0), (9, 2), (0, 0), (1, 0)]);
         let all = total(&rows);
         assert_eq!((all.received, all.rejected_total(), all.quarantined_total(), all.imbalance()), (10, 3, 1, 2));
+    }
+
+    #[test]
+    fn days_are_those_of_the_zone_and_lose_nothing() {
+        let row = |hour, events| LedgerRow { hour, outcome: LedgerOutcome::Rejected, reason: "other".into(), events };
+        let (from, until) = (at("2026-10-23T22:00:00Z"), at("2026-10-26T23:00:00Z"));
+        let hours = by_hour(&[], from, until);
+        let rows: Vec<_> = hours.iter().map(|(hour, _)| row(*hour, 1)).collect();
+        let hours = by_hour(&rows, from, until);
+        let days = |zone: &str| {
+            let zone = TimeZone::get(zone).expect("a zone");
+            let days = by_day(hours.clone(), &zone);
+            days.into_iter().map(|(day, sums)| (day.to_string(), sums.rejected_total())).collect::<Vec<_>>()
+        };
+        // The clocks go back on the second day.
+        assert_eq!(
+            days("Europe/Berlin"),
+            [
+                ("2026-10-23T22:00:00Z".to_owned(), 24),
+                ("2026-10-24T22:00:00Z".to_owned(), 25),
+                ("2026-10-25T23:00:00Z".to_owned(), 24),
+            ]
+        );
+        let in_india = days("Asia/Kolkata");
+        assert_eq!(in_india[1], ("2026-10-24T18:30:00Z".to_owned(), 24));
+        assert_eq!(in_india.iter().map(|(_, events)| events).sum::<u64>(), rows.len() as u64);
+        assert_eq!(days("Asia/Kathmandu")[1], ("2026-10-24T18:15:00Z".to_owned(), 24));
     }
 }

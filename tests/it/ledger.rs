@@ -54,6 +54,16 @@ async fn what_came_in_is_accounted_for_on_the_page_and_over_the_api() {
     assert!(page.contains("The uuid is not a UUID") && page.contains("nobody&#x27;s") || page.contains("nobody&#39;s"));
     assert!(!page.contains(sample) && !page.contains("192.0.2.7"), "a sample is escaped and has no address");
 
+    for (reason, shown) in [("invalid_uuid", "signup"), ("missing_distinct_id", "nobody's")] {
+        let page = owner.browser.get(&format!("{base}/rejected?reason={reason}")).await;
+        assert_eq!(page.assert_ok().text().matches("<summary>").count(), 1, "{reason}");
+        assert_eq!(page.element_text(".unstored-name"), shown);
+    }
+    let none = owner.browser.get(&format!("{base}/rejected?reason=event_too_large")).await;
+    assert!(none.assert_ok().element_text(".empty").contains("None of this reason is kept"));
+    let week = owner.browser.get(&format!("{base}?range=7d")).await;
+    assert_eq!(week.assert_ok().text().matches("data-x=").count(), 7, "a column for each day");
+
     // An hour of which something is missing is said to be wrong.
     app.pg_execute("UPDATE ingest_ledger SET events = events + 2 WHERE outcome = 'received'").await;
     let page = owner.browser.get(&base).await;

@@ -206,7 +206,7 @@ impl Pg {
         Ok(rows.collect())
     }
 
-    /// Unstored events of a project, newest first; those before `before`, if it is given.
+    /// Unstored events of a project, newest first; those of one reason, and those before `before`, if they are given.
     ///
     /// # Errors
     /// If Postgres does not answer.
@@ -214,21 +214,45 @@ impl Pg {
         &self,
         project: ProjectId,
         kind: UnstoredKind,
+        reason: Option<&str>,
         before: Option<i64>,
         limit: i64,
     ) -> Result<Vec<UnstoredRow>, PgError> {
         let sql = format!(
             "SELECT {UNSTORED_COLUMNS} FROM unstored_events
-             WHERE project_id = $1 AND kind = $2 AND id < $3 ORDER BY id DESC LIMIT $4"
+             WHERE project_id = $1 AND kind = $2 AND id < $3 AND ($4::text IS NULL OR reason = $4)
+             ORDER BY id DESC LIMIT $5"
         );
         let rows: Vec<RawUnstored> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(project.get())
             .bind(kind.as_str())
             .bind(before.unwrap_or(i64::MAX))
+            .bind(reason)
             .bind(limit)
             .fetch_all(&self.pool)
             .await?;
         Ok(rows.into_iter().map(|row| row.of(project)).collect())
+    }
+
+    /// The reasons of the unstored events that are kept, with how many events each has; the most frequent first.
+    ///
+    /// # Errors
+    /// If Postgres does not answer.
+    pub async fn count_unstored_by_reason(
+        &self,
+        project: ProjectId,
+        kind: UnstoredKind,
+    ) -> Result<Vec<(String, u64)>, PgError> {
+        let sql = r"
+            SELECT reason, sum(count)::bigint AS events
+            FROM unstored_events
+            WHERE project_id = $1 AND kind = $2
+            GROUP BY reason
+            ORDER BY events DESC, reason
+        ";
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as(sql).bind(project.get()).bind(kind.as_str()).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|(reason, events)| (reason, u64::try_from(events).unwrap_or(0))).collect())
     }
 
     /// Unstored events of both kinds with this uuid or distinct id, received between the two moments; newest first.

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{Timestamp, ToSpan};
 use serde::Deserialize;
 
 use super::reasons::{Reason, explain};
@@ -15,7 +15,8 @@ use crate::model::Project;
 use crate::web::insights::Figure;
 use crate::web::{Section, Shell};
 
-const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Days of a week before today.
+const DAYS_BEFORE: i64 = 6;
 
 #[derive(Debug, Template)]
 #[template(path = "pages/ingestion/overview.html")]
@@ -36,7 +37,7 @@ struct OverviewPage {
     waits_for_store: bool,
 }
 
-/// An hour of the chart.
+/// An hour of the chart, or a day.
 #[derive(Debug)]
 struct Column {
     iso: String,
@@ -44,7 +45,7 @@ struct Column {
     is_incomplete: bool,
 }
 
-/// An outcome over the hours.
+/// An outcome over them.
 #[derive(Debug)]
 struct Series {
     label: &'static str,
@@ -80,24 +81,23 @@ pub async fn get(
     let zone = project.time_zone.rules();
     let now = state.clock.now();
     let is_week = range == "7d";
-    let from = ledger::hour_of(if is_week { now.checked_sub(WEEK).unwrap_or(now) } else { midnight(now, &zone) });
+    let from = ledger::hour_of(midnight(now, if is_week { DAYS_BEFORE } else { 0 }, &zone));
     let until = ledger::end_of_hour(now);
     let rows = state.pg.list_ledger(project.id, from, until).await?;
     let hours = ledger::by_hour(&rows, from, until);
+    let unbalanced = unbalanced(&hours, &zone);
+    // A week of hours is 168 bars that nobody can tell apart.
+    let times = if is_week { ledger::by_day(hours, &zone) } else { hours };
     let pipeline = state.pipeline.status();
     let page = OverviewPage {
         shell: Shell::load(&state, &access.user, Some(project), Section::Ingestion).await?,
         tabs: tabs(project.id, Tab::Overview),
         is_week,
         sums: ledger::total(&rows),
-        columns: columns(&hours, &zone, is_week),
-        series: series(&hours),
+        columns: columns(&times, &zone, is_week),
+        series: series(&times),
         reasons: reasons(&ledger::total(&rows)),
-        unbalanced: hours
-            .iter()
-            .filter(|(_, sums)| sums.imbalance() != 0)
-            .map(|(hour, sums)| (hour_text(*hour, &zone), sums.imbalance()))
-            .collect(),
+        unbalanced,
         waiting_requests: state.intake.position().saturating_sub(pipeline.stored_seq),
         lag_seconds: pipeline.lag.as_secs(),
         waits_for_store: pipeline.waiting_for.is_some(),
@@ -112,25 +112,32 @@ impl OverviewPage {
     }
 }
 
-fn midnight(now: Timestamp, zone: &TimeZone) -> Timestamp {
-    now.to_zoned(zone.clone()).start_of_day().map_or(now, |midnight| midnight.timestamp())
+/// The beginning of today, or of a day so many days before.
+fn midnight(now: Timestamp, days_before: i64, zone: &TimeZone) -> Timestamp {
+    let day = now.to_zoned(zone.clone()).checked_sub(days_before.days());
+    day.and_then(|day| day.start_of_day()).map_or(now, |midnight| midnight.timestamp())
+}
+
+fn unbalanced(hours: &[(Timestamp, LedgerSums)], zone: &TimeZone) -> Vec<(String, i64)> {
+    let unbalanced = hours.iter().filter(|(_, sums)| sums.imbalance() != 0);
+    unbalanced.map(|(hour, sums)| (hour_text(*hour, zone), sums.imbalance())).collect()
 }
 
 fn hour_text(hour: Timestamp, zone: &TimeZone) -> String {
     hour.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-fn columns(hours: &[(Timestamp, LedgerSums)], zone: &TimeZone, is_week: bool) -> Vec<Column> {
-    let format = if is_week { "%a %H:%M" } else { "%H:%M" };
-    let column = |(at, (hour, _)): (usize, &(Timestamp, LedgerSums))| Column {
-        iso: hour.to_string(),
-        label: hour.to_zoned(zone.clone()).strftime(format).to_string(),
-        is_incomplete: at + 1 == hours.len(),
+fn columns(times: &[(Timestamp, LedgerSums)], zone: &TimeZone, is_week: bool) -> Vec<Column> {
+    let format = if is_week { "%a %-d %b" } else { "%H:%M" };
+    let column = |(place, (at, _)): (usize, &(Timestamp, LedgerSums))| Column {
+        iso: at.to_string(),
+        label: at.to_zoned(zone.clone()).strftime(format).to_string(),
+        is_incomplete: place + 1 == times.len(),
     };
-    hours.iter().enumerate().map(column).collect()
+    times.iter().enumerate().map(column).collect()
 }
 
-fn series(hours: &[(Timestamp, LedgerSums)]) -> Vec<Series> {
+fn series(times: &[(Timestamp, LedgerSums)]) -> Vec<Series> {
     type Read = fn(&LedgerSums) -> u64;
     let outcomes: [(&str, usize, Read); 4] = [
         ("Stored", 2, |sums| sums.stored),
@@ -141,8 +148,8 @@ fn series(hours: &[(Timestamp, LedgerSums)]) -> Vec<Series> {
     let one = |(label, color, read): (&'static str, usize, Read)| Series {
         label,
         color,
-        total: Figure::of(hours.iter().map(|(_, sums)| read(sums)).sum()),
-        cells: hours.iter().map(|(_, sums)| Figure::of(read(sums))).collect(),
+        total: Figure::of(times.iter().map(|(_, sums)| read(sums)).sum()),
+        cells: times.iter().map(|(_, sums)| Figure::of(read(sums))).collect(),
     };
     outcomes.into_iter().map(one).collect()
 }
@@ -160,6 +167,8 @@ fn reasons(sums: &LedgerSums) -> Vec<ReasonLine> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
     use crate::storage::pg::{LedgerOutcome, LedgerRow};
     use crate::web::tests::{assert_page, sample_project};
@@ -185,11 +194,7 @@ mod tests {
             columns: columns(&hours, &TimeZone::UTC, false),
             series: series(&hours),
             reasons: reasons(&ledger::total(&rows)),
-            unbalanced: hours
-                .iter()
-                .filter(|(_, sums)| sums.imbalance() != 0)
-                .map(|(hour, sums)| (hour_text(*hour, &TimeZone::UTC), sums.imbalance()))
-                .collect(),
+            unbalanced: unbalanced(&hours, &TimeZone::UTC),
             waiting_requests: 3,
             lag_seconds: 2,
             waits_for_store: true,
@@ -209,5 +214,6 @@ mod tests {
         assert_page(&sample(&balanced), ".ledger-balance.is-good");
         assert_page(&sample(&balanced[..2]), ".notice.is-error");
         assert_page(&sample(&[]), ".empty");
+        assert_page(&sample(&balanced), "a[href$='/ingestion/rejected?reason=invalid_uuid']");
     }
 }

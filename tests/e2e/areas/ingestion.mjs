@@ -50,6 +50,17 @@ export default async function ingestion(world) {
     for (const expected of ["What to do", "invalid_uuid", "hand-2", "not-a-uuid", "green"]) assert.ok(text.includes(expected), `${expected} is missing`);
     await shoot(dashboard, "ingestion-rejected");
   });
+  await check("a reason of the ledger leads to the events that have it, and back to all", async () => {
+    await dashboard.goto(at("/ingestion?range=7d"));
+    await dashboard.click(".outcome-table tr:has-text('The uuid is not a UUID') a:has-text('Show')");
+    await dashboard.waitForURL(/\/ingestion\/rejected\?reason=invalid_uuid/);
+    assert.deepEqual(await dashboard.locator(".unstored .badge").allTextContents(), ["The uuid is not a UUID"]);
+    assert.match(await dashboard.textContent(".filter-links [aria-current]"), /The uuid is not a UUID\s+1/);
+    await shoot(dashboard, "ingestion-reason");
+    await dashboard.click(".filter-links >> text=All reasons");
+    await dashboard.waitForURL(/\/ingestion\/rejected$/);
+    assert.equal(await dashboard.locator(".unstored > li").count(), odd.rejected);
+  });
   await check("the quarantined event is listed with its reason", async () => {
     await dashboard.goto(at("/ingestion/quarantined"));
     assert.equal(await dashboard.locator(".unstored > li").count(), 1);
