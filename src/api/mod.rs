@@ -11,6 +11,8 @@ pub mod health;
 pub mod ingestion;
 mod page;
 pub mod projects;
+pub mod property_definitions;
+pub mod query;
 pub mod remote_config;
 pub mod sdk_bundles;
 pub mod side_channels;

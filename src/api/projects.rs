@@ -1,17 +1,23 @@
 //! Projects, over the API: `/api/projects/`, and what client tools ask of users and organizations.
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Query, Request, State};
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Page;
 use crate::accounts::DisplayName;
 use crate::http::{ApiError, ApiProjectAccess, ApiUser, AppState, Cause, Site};
-use crate::model::{Organization, OrganizationId, Project, ProjectApiKey, ProjectId, Role, TimeZoneName, UserId};
-use crate::storage::pg::{NewProject, ProjectChanges};
+use crate::model::query::WeekStart;
+use crate::model::{
+    Organization, OrganizationId, Project, ProjectApiKey, ProjectId, ProjectSettings, Role, TimeZoneName, UserId,
+};
+use crate::storage::pg::{NewProject, ProjectChanges, ProjectSettingsChanges};
 
 /// Most items in one page of a list.
 const MAX_LIMIT: i64 = 1000;
@@ -27,10 +33,16 @@ pub struct ProjectOut {
     timezone: String,
     organization: OrganizationId,
     created_at: Timestamp,
+    /// 0 is Sunday, 1 Monday.
+    week_start_day: u8,
+    test_account_filters: Value,
+    path_cleaning_filters: Value,
 }
 
-impl From<Project> for ProjectOut {
-    fn from(project: Project) -> Self {
+impl ProjectOut {
+    /// A project with its settings.
+    #[must_use]
+    pub fn new(project: Project, settings: ProjectSettings) -> Self {
         Self {
             id: project.id,
             uuid: project.api_key.to_string(),
@@ -39,6 +51,9 @@ impl From<Project> for ProjectOut {
             timezone: project.time_zone.into(),
             organization: project.organization_id,
             created_at: project.created_at,
+            week_start_day: settings.week_start.day(),
+            test_account_filters: settings.test_account_filters,
+            path_cleaning_filters: settings.path_cleaning_filters,
         }
     }
 }
@@ -51,6 +66,34 @@ pub struct ProjectIn {
     timezone: Option<String>,
     /// In which organization to make it; by default the first in which the user may.
     organization: Option<OrganizationId>,
+    week_start_day: Option<u8>,
+    test_account_filters: Option<Value>,
+    path_cleaning_filters: Option<Value>,
+}
+
+impl ProjectIn {
+    fn settings(&self) -> Result<ProjectSettingsChanges, Cause> {
+        let week_start = match self.week_start_day {
+            None => None,
+            Some(0) => Some(WeekStart::Sunday),
+            Some(1) => Some(WeekStart::Monday),
+            Some(_) => return Err(Cause::invalid("week_start_day", "0 (Sunday) or 1 (Monday) is needed.")),
+        };
+        for (field, list) in [
+            ("test_account_filters", &self.test_account_filters),
+            ("path_cleaning_filters", &self.path_cleaning_filters),
+        ] {
+            let is_list_of_objects = |v: &Value| v.as_array().is_some_and(|items| items.iter().all(Value::is_object));
+            if list.as_ref().is_some_and(|list| !is_list_of_objects(list)) {
+                return Err(Cause::invalid(field, "A list of objects is needed."));
+            }
+        }
+        Ok(ProjectSettingsChanges {
+            week_start,
+            test_account_filters: self.test_account_filters.clone(),
+            path_cleaning_filters: self.path_cleaning_filters.clone(),
+        })
+    }
 }
 
 /// Which part of a list.
@@ -90,7 +133,13 @@ pub async fn list(
     let offset = range.offset.unwrap_or(0).max(0);
     let count = state.pg.count_projects(user.id).await?;
     let projects = state.pg.list_projects(user.id, limit, offset).await?;
-    let results = projects.into_iter().map(|(project, _)| project.into()).collect();
+    let ids: Vec<_> = projects.iter().map(|(project, _)| project.id).collect();
+    let mut settings: HashMap<_, _> = state.pg.list_project_settings(&ids).await?.into_iter().collect();
+    let results = projects.into_iter().map(|(project, _)| {
+        let settings = settings.remove(&project.id).unwrap_or_default();
+        ProjectOut::new(project, settings)
+    });
+    let results = results.collect();
     Ok(Json(Page::new(&format!("{}/api/projects/", site.url), count, limit, offset, results)))
 }
 
@@ -100,9 +149,10 @@ pub async fn create(
     ApiUser { user }: ApiUser,
     Body(body): Body<ProjectIn>,
 ) -> Result<(StatusCode, Json<ProjectOut>), ApiError> {
-    let name = body.name.ok_or_else(|| Cause::invalid("name", "This field is required."))?;
-    let name = parse::<DisplayName>("name", &name)?;
+    let name = body.name.as_deref().ok_or_else(|| Cause::invalid("name", "This field is required."))?;
+    let name = parse::<DisplayName>("name", name)?;
     let time_zone = body.timezone.as_deref().map(|zone| parse("timezone", zone)).transpose()?;
+    let settings = body.settings()?;
     let organization_id = organization_for(&state, user.id, body.organization).await?;
     let project = state
         .pg
@@ -114,7 +164,8 @@ pub async fn create(
             created_at: state.clock.now(),
         })
         .await?;
-    Ok((StatusCode::CREATED, Json(project.into())))
+    state.pg.update_project_settings(project.id, &settings).await?;
+    Ok((StatusCode::CREATED, Json(with_settings(&state, project).await?)))
 }
 
 /// The wished organization, or the first in which the user may make projects.
@@ -136,11 +187,17 @@ async fn organization_for(
 }
 
 /// `GET /api/projects/{project}/`.
-pub async fn get(access: ApiProjectAccess) -> Json<ProjectOut> {
-    Json(access.project.into())
+pub async fn get(State(state): State<AppState>, access: ApiProjectAccess) -> Result<Json<ProjectOut>, ApiError> {
+    Ok(Json(with_settings(&state, access.project).await?))
 }
 
-/// `PATCH /api/projects/{project}/`: changes name or time zone, for an admin or owner.
+/// A project as it is answered.
+pub(super) async fn with_settings(state: &AppState, project: Project) -> Result<ProjectOut, ApiError> {
+    let settings = state.pg.get_project_settings(project.id).await?;
+    Ok(ProjectOut::new(project, settings))
+}
+
+/// `PATCH /api/projects/{project}/`: changes name, time zone or settings, for an admin or owner.
 pub async fn update(
     State(state): State<AppState>,
     access: ApiProjectAccess,
@@ -149,9 +206,11 @@ pub async fn update(
     access.require(Role::Admin)?;
     let name = body.name.as_deref().map(|name| parse::<DisplayName>("name", name)).transpose()?;
     let time_zone = body.timezone.as_deref().map(|zone| parse("timezone", zone)).transpose()?;
+    let settings = body.settings()?;
     let changes = ProjectChanges { name: name.map(String::from), time_zone };
     let project = state.pg.update_project(access.project.id, &changes).await?.ok_or(Cause::NotFound)?;
-    Ok(Json(project.into()))
+    state.pg.update_project_settings(project.id, &settings).await?;
+    Ok(Json(with_settings(&state, project).await?))
 }
 
 fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(field: &'static str, text: &str) -> Result<T, Cause> {

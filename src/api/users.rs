@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::projects::ProjectOut;
+use super::projects::{ProjectOut, with_settings};
 use crate::http::{ApiError, ApiUser, AppState, Cause};
 use crate::model::{Organization, OrganizationId, Role};
 
@@ -49,6 +49,10 @@ pub async fn me(State(state): State<AppState>, ApiUser { user }: ApiUser) -> Res
     let organizations = state.pg.list_organizations(user.id).await?;
     let organizations: Vec<OrganizationOut> = organizations.into_iter().map(OrganizationOut::from).collect();
     let first = state.pg.list_projects(user.id, 1, 0).await?;
+    let team = match first.into_iter().next() {
+        Some((project, _)) => Some(with_settings(&state, project).await?),
+        None => None,
+    };
     Ok(Json(UserOut {
         id: user.id.get(),
         uuid: user.id.get(),
@@ -58,7 +62,7 @@ pub async fn me(State(state): State<AppState>, ApiUser { user }: ApiUser) -> Res
         email: user.email,
         organization: organizations.first().cloned(),
         organizations,
-        team: first.into_iter().next().map(|(project, _)| project.into()),
+        team,
     }))
 }
 

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::middleware::from_fn;
-use axum::routing::{any, get, post};
+use axum::routing::{MethodRouter, any, get, post};
 
 use super::sdk_routes::sdk_routes;
 use crate::http::{AppState, assets, middleware};
@@ -32,7 +32,7 @@ fn health() -> Router<AppState> {
 
 /// What personal keys open.
 fn management() -> Router<AppState> {
-    use api::{errors, ingestion, projects, users};
+    use api::{errors, ingestion, projects, property_definitions, query, users};
     let list = || get(projects::list).post(projects::create);
     let one = || get(projects::get).patch(projects::update);
     Router::new()
@@ -42,11 +42,22 @@ fn management() -> Router<AppState> {
         .route("/api/projects/{project}/", one())
         .route("/api/projects/{project}/ingestion", get(ingestion::get))
         .route("/api/projects/{project}/ingestion/", get(ingestion::get))
+        .merge(of_project("/property_definitions", || get(property_definitions::list)))
+        .merge(of_project("/property_definitions/{id}", || axum::routing::patch(property_definitions::update)))
+        .merge(of_project("/query", || post(query::run)))
         .route("/api/users/@me", get(users::me))
         .route("/api/users/@me/", get(users::me))
         .route("/api/organizations/@current", get(users::current_organization))
         .route("/api/organizations/@current/", get(users::current_organization))
         .route("/api/{*rest}", any(errors::not_found))
+}
+
+/// A resource of a project: below `projects` and `environments`, each with and without a slash at its end.
+fn of_project(path: &str, methods: impl Fn() -> MethodRouter<AppState>) -> Router<AppState> {
+    ["projects", "environments"].into_iter().fold(Router::new(), |router, parent| {
+        let path = format!("/api/{parent}/{{project}}{path}");
+        router.route(&path, methods()).route(&format!("{path}/"), methods())
+    })
 }
 
 /// What people see. Every page of a project is below `/project/{project}` and takes `ProjectAccess`.

@@ -3,6 +3,7 @@
 //! A handler of `web` returns [`WebError`], one of `api` [`ApiError`]; `?` makes either from a [`Cause`] and from
 //! whatever becomes one. Internals are logged here, where they turn into a response, and shown to nobody.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::time::Duration;
 
@@ -29,11 +30,15 @@ pub enum Cause {
     /// The user is known and may not; the role that may.
     Forbidden(Role),
     /// What was sent makes no sense; which field, if one, and what is wrong with it, as a sentence.
-    Invalid { field: Option<&'static str>, detail: String },
+    Invalid { field: Option<Cow<'static, str>>, detail: String },
     /// What was sent is at odds with what is stored.
     Conflict(String),
     /// What was sent is larger than is taken here.
     TooLarge,
+    /// A question that took longer than one may, in words.
+    TooSlow(String),
+    /// A question that needed more memory or rows than one may, in words.
+    TooHeavy(String),
     /// Too often; worth another try after this long.
     TooMany { retry_after: Duration },
     /// Something Tenrec needs does not answer now.
@@ -49,8 +54,8 @@ impl Cause {
     }
 
     /// A value that makes no sense.
-    pub fn invalid(field: &'static str, detail: impl Into<String>) -> Self {
-        Self::Invalid { field: Some(field), detail: detail.into() }
+    pub fn invalid(field: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self::Invalid { field: Some(field.into()), detail: detail.into() }
     }
 
     /// Status, and the stable code that machines and metrics know it by.
@@ -63,6 +68,8 @@ impl Cause {
             Self::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid_input"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+            Self::TooSlow(_) => (StatusCode::GATEWAY_TIMEOUT, "timeout"),
+            Self::TooHeavy(_) => (StatusCode::BAD_REQUEST, "too_heavy"),
             Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "throttled"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "error"),
@@ -79,7 +86,9 @@ impl Cause {
             }
             Self::NotFound => "Not found.".to_owned(),
             Self::Forbidden(role) => format!("This takes the role {} or higher.", role_word(*role)),
-            Self::Invalid { detail, .. } | Self::Conflict(detail) => detail.clone(),
+            Self::Invalid { detail, .. } | Self::Conflict(detail) | Self::TooSlow(detail) | Self::TooHeavy(detail) => {
+                detail.clone()
+            }
             Self::TooLarge => "What was sent is larger than is taken here.".to_owned(),
             Self::TooMany { retry_after } => format!("Too many requests. Try again in {}.", wait_words(*retry_after)),
             Self::Unavailable(_) => "A part of Tenrec does not answer at the moment. Try again shortly.".to_owned(),
@@ -254,7 +263,7 @@ struct ApiErrorBody {
     r#type: &'static str,
     code: &'static str,
     detail: String,
-    attr: Option<&'static str>,
+    attr: Option<Cow<'static, str>>,
 }
 
 impl IntoResponse for ApiError {
@@ -270,7 +279,7 @@ impl IntoResponse for ApiError {
             _ => "invalid_request",
         };
         let attr = match &cause {
-            Cause::Invalid { field, .. } => *field,
+            Cause::Invalid { field, .. } => field.clone(),
             _ => None,
         };
         let mut response =

@@ -6,6 +6,7 @@ mod client_ip;
 mod cookie;
 mod errors;
 mod forms;
+mod insights;
 pub mod middleware;
 mod next;
 mod pace;

@@ -2,6 +2,7 @@
 
 use crate::model::query::InvalidQuery;
 use crate::storage::ch::{ChError, error_code};
+use crate::storage::pg::PgError;
 
 /// Why an insight has no answer, in words for who asked.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,9 @@ pub enum InsightError {
     /// It needed more memory than one question may use.
     #[error("the question needed more memory than one may use; a shorter date range or a smaller breakdown needs less")]
     TooLarge,
+    /// Postgres does not answer.
+    #[error("Postgres does not answer at the moment")]
+    Store(#[from] PgError),
     /// The store does not answer.
     #[error("ClickHouse does not answer at the moment")]
     Unavailable(#[source] ChError),
@@ -27,7 +31,7 @@ impl InsightError {
     /// Whether asking the same again may help.
     #[must_use]
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::TooSlow)
+        matches!(self, Self::Unavailable(_) | Self::Store(_) | Self::TooSlow)
     }
 }
 

@@ -8,6 +8,7 @@ mod answer;
 mod error;
 pub mod explore;
 pub mod home;
+mod query;
 pub mod saved;
 pub mod starter;
 pub mod suggestions;
@@ -15,4 +16,5 @@ mod trends;
 
 pub use answer::{Period, TrendResult, TrendsAnswer, ValueOf};
 pub use error::InsightError;
+pub use query::{QUERY_KINDS, QueryAnswer, QueryContext, run_query};
 pub use trends::run_trends;

@@ -16,7 +16,7 @@ pub use clock::Clock;
 pub use ids::{
     DashboardId, InsightId, InvitationId, OrganizationId, PersonId, PersonalApiKeyId, ProjectId, SignInId, UserId,
 };
-pub use project::{Project, Role};
+pub use project::{Project, ProjectSettings, Role};
 pub use time_zone::{InvalidTimeZone, TimeZoneName};
 pub use token_bucket::TokenBuckets;
 pub use user::{Organization, User};

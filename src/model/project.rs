@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
+use super::query::WeekStart;
 use super::{OrganizationId, ProjectApiKey, ProjectId, TimeZoneName};
 
 /// What data belongs to.
@@ -14,6 +16,22 @@ pub struct Project {
     pub api_key: ProjectApiKey,
     pub time_zone: TimeZoneName,
     pub created_at: Timestamp,
+}
+
+/// What a project's questions go by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProjectSettings {
+    pub week_start: WeekStart,
+    /// What leaves its own staff out: a list of property filters, in the JSON of the query API.
+    pub test_account_filters: Value,
+    /// What makes paths of one page alike: a list of `{"regex": …, "alias": …}`.
+    pub path_cleaning_filters: Value,
+}
+
+impl Default for ProjectSettings {
+    fn default() -> Self {
+        Self { week_start: WeekStart::Sunday, test_account_filters: json!([]), path_cleaning_filters: json!([]) }
+    }
 }
 
 /// What a user may do in an organization; each role may do all that the ones before it may.

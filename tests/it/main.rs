@@ -30,6 +30,7 @@ mod onboarding;
 mod persons_pages;
 mod pipeline;
 mod projects;
+mod query;
 mod sdk;
 mod security;
 mod sent_again;

@@ -55,6 +55,15 @@ impl Interval {
 }
 
 impl WeekStart {
+    /// The day as the public API counts: 0 is Sunday, 1 Monday.
+    #[must_use]
+    pub fn day(self) -> u8 {
+        match self {
+            Self::Sunday => 0,
+            Self::Monday => 1,
+        }
+    }
+
     /// The first day of the week that holds a day.
     #[must_use]
     pub fn first_day(self, day: Date) -> Date {

@@ -1,6 +1,8 @@
 //! Names of events and properties that were seen, for pickers.
 
 use jiff::Timestamp;
+use sqlx::FromRow;
+use uuid::Uuid;
 
 use super::{Pg, PgError, PgTime};
 use crate::model::ProjectId;
@@ -12,8 +14,19 @@ pub enum PropertyKind {
     Person,
 }
 
+/// A property as the API lists it.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct KnownProperty {
+    pub id: Uuid,
+    pub kind: String,
+    pub name: String,
+    pub property_type: String,
+}
+
 impl PropertyKind {
-    const fn as_str(self) -> &'static str {
+    /// The word in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Event => "event",
             Self::Person => "person",
@@ -72,6 +85,58 @@ impl Pg {
             ORDER BY name
         ";
         sqlx::query_as(sql).bind(project.get()).bind(kind.as_str()).fetch_all(&self.pool).await
+    }
+
+    /// A part of the properties of a project whose names contain `search`, by name, and how many there are in all.
+    ///
+    /// # Errors
+    /// If Postgres does not answer.
+    pub async fn search_property_definitions(
+        &self,
+        project: ProjectId,
+        kind: PropertyKind,
+        search: &str,
+        limit: i64,
+        offset: i64,
+    ) -> Result<(i64, Vec<KnownProperty>), PgError> {
+        let matching = "FROM property_definitions
+            WHERE project_id = $1 AND kind = $2 AND position(lower($3) IN lower(name)) > 0";
+        let count = sqlx::AssertSqlSafe(format!("SELECT count(*) {matching}"));
+        let count = sqlx::query_scalar(count)
+            .bind(project.get())
+            .bind(kind.as_str())
+            .bind(search)
+            .fetch_one(&self.pool)
+            .await?;
+        let list = format!("SELECT id, kind, name, property_type {matching} ORDER BY name LIMIT $4 OFFSET $5");
+        let found = sqlx::query_as(sqlx::AssertSqlSafe(list))
+            .bind(project.get())
+            .bind(kind.as_str())
+            .bind(search)
+            .bind(limit)
+            .bind(offset)
+            .fetch_all(&self.pool)
+            .await?;
+        Ok((count, found))
+    }
+
+    /// Gives a property another type, if one is given, and returns it as it is now; nothing if there is none.
+    ///
+    /// # Errors
+    /// If Postgres does not answer, or the type is none of the five.
+    pub async fn update_property_definition(
+        &self,
+        project: ProjectId,
+        id: Uuid,
+        property_type: Option<&str>,
+    ) -> Result<Option<KnownProperty>, PgError> {
+        let sql = r"
+            UPDATE property_definitions
+            SET property_type = coalesce($3, property_type)
+            WHERE project_id = $1 AND id = $2
+            RETURNING id, kind, name, property_type
+        ";
+        sqlx::query_as(sql).bind(project.get()).bind(id).bind(property_type).fetch_optional(&self.pool).await
     }
 
     /// Adds event names, or moves the time they were last seen.

@@ -15,16 +15,3 @@ pub use form::{EditorForm, FilterRow, SeriesRow};
 pub use list::get as get_list;
 pub use result::{Outcome, ResultView};
 pub use values::get as get_values;
-
-use crate::http::Cause;
-use crate::insights::InsightError;
-
-impl From<InsightError> for Cause {
-    fn from(error: InsightError) -> Self {
-        match error {
-            InsightError::Invalid(wrong) => Self::Invalid { field: None, detail: format!("{wrong}.") },
-            InsightError::Unavailable(error) => Self::Unavailable(error.into()),
-            error => Self::Internal(error.into()),
-        }
-    }
-}

@@ -1,0 +1,69 @@
+//! A query of the public API to its answer, whatever its kind. A kind that can be answered is one line in [`run_query`].
+
+use serde_json::{Map, Value, json};
+
+use super::{InsightError, run_trends};
+use crate::model::query::{InvalidQuery, Reader, TrendsQuery};
+use crate::model::{Clock, Project, ProjectSettings};
+use crate::storage::ch::ClickHouse;
+use crate::storage::pg::Pg;
+
+/// The kinds that can be answered.
+pub const QUERY_KINDS: &[&str] = &["TrendsQuery"];
+
+/// Deepest wrapping of one query in another (`InsightVizNode`, `DataVisualizationNode`).
+const MAX_WRAPPERS: usize = 4;
+
+/// Whom a query asks about, and what answers it.
+#[derive(Debug, Clone, Copy)]
+pub struct QueryContext<'a> {
+    pub ch: &'a ClickHouse,
+    pub pg: &'a Pg,
+    pub clock: &'a Clock,
+    pub project: &'a Project,
+    pub settings: &'a ProjectSettings,
+}
+
+/// What a kind says in its answer: `results` and whatever else is its own (PROTOCOL §7.3). What every answer holds is added
+/// by who sends it.
+pub type QueryAnswer = Map<String, Value>;
+
+/// Answers a query.
+///
+/// # Errors
+/// If the kind or a field is not known, or makes no sense; if a store does not answer, or the question takes too much.
+pub async fn run_query(context: QueryContext<'_>, query: &Value) -> Result<QueryAnswer, InsightError> {
+    let query = unwrapped(query)?;
+    let kind = Reader::new(query).get("kind")?;
+    match kind.text()?.ok_or_else(|| kind.wrong("the kind of the query is needed"))? {
+        "TrendsQuery" => trends(context, query).await,
+        other => {
+            let known = QUERY_KINDS.join(", ");
+            Err(kind.wrong(format!("{other:?} cannot be answered here; {known} can")).into())
+        }
+    }
+}
+
+/// What a page's wrapper holds.
+fn unwrapped(mut query: &Value) -> Result<&Value, InvalidQuery> {
+    for _ in 0..MAX_WRAPPERS {
+        match query.get("kind").and_then(Value::as_str) {
+            Some("InsightVizNode" | "DataVisualizationNode" | "DataTableNode") => {
+                query = query.get("source").unwrap_or(&Value::Null);
+            }
+            _ => return Ok(query),
+        }
+    }
+    Err(InvalidQuery::new("source", "one query wraps another too often"))
+}
+
+async fn trends(context: QueryContext<'_>, json: &Value) -> Result<QueryAnswer, InsightError> {
+    let query = TrendsQuery::parse(json)?;
+    let answer = run_trends(context.ch, context.clock, context.project, &query).await?;
+    let mut fields = match answer.to_json(&query) {
+        Value::Object(fields) => fields,
+        other => Map::from_iter([("results".to_owned(), other)]),
+    };
+    fields.insert("clickhouse".to_owned(), json!(answer.statements.join("\n\n")));
+    Ok(fields)
+}
