@@ -32,6 +32,7 @@
 
 pub mod config;
 pub mod model;
+pub mod sql;
 
 pub mod telemetry;
 

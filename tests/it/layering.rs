@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 const HEIGHTS: &[&[&str]] = &[
-    &["model", "config"],
+    &["model", "config", "sql"],
     &["telemetry"],
     &["storage", "engine", "embedded"],
     &["identity", "accounts"],
