@@ -10,6 +10,8 @@ use crate::storage::pg::{Pg, PgError};
 
 /// Overrides copied to ClickHouse at once.
 const MIRROR_ROWS: i64 = 10_000;
+/// Changes of people copied at once, each with all that is known of a person.
+const MIRROR_CHANGES: i64 = 2_000;
 
 /// Resolves events to persons. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -80,11 +82,30 @@ impl Identity {
         loop {
             let pending = self.pg.list_pending_overrides(MIRROR_ROWS).await?;
             if pending.is_empty() {
-                return Ok(total);
+                break;
             }
             clickhouse.insert_person_overrides(&pending).await?;
             self.pg.mark_overrides_mirrored(&pending).await?;
             total += pending.len();
+        }
+        self.mirror_persons(clickhouse).await?;
+        Ok(total)
+    }
+
+    /// Copies to ClickHouse what people are now, if anything about them changed.
+    ///
+    /// # Errors
+    /// If a store does not answer; what is left is copied next time.
+    pub async fn mirror_persons(&self, clickhouse: &ClickHouse) -> Result<(), IdentityError> {
+        loop {
+            let changes = self.pg.list_person_changes(MIRROR_CHANGES).await?;
+            if changes.is_empty() {
+                return Ok(());
+            }
+            // A distinct id is never mirrored before its person.
+            clickhouse.insert_mirrored_persons(&changes.persons).await?;
+            clickhouse.insert_mirrored_distinct_ids(&changes.distinct_ids).await?;
+            self.pg.mark_person_changes_mirrored(&changes).await?;
         }
     }
 }

@@ -11,6 +11,8 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (5, include_str!("../../../migrations/clickhouse/0005_json_paths.sql")),
     (6, include_str!("../../../migrations/clickhouse/0006_events_in_time.sql")),
     (7, include_str!("../../../migrations/clickhouse/0007_small_tails.sql")),
+    (16, include_str!("../../../migrations/clickhouse/0016_persons.sql")),
+    (17, include_str!("../../../migrations/clickhouse/0017_person_distinct_ids.sql")),
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, applied_at DateTime DEFAULT now()) \

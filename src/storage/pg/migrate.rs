@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "person_search", include_str!("../../../migrations/postgres/0005_person_search.sql")),
     (6, "ledger", include_str!("../../../migrations/postgres/0006_ledger.sql")),
     (16, "project_settings", include_str!("../../../migrations/postgres/0016_project_settings.sql")),
+    (17, "person_changes", include_str!("../../../migrations/postgres/0017_person_changes.sql")),
 ];
 
 /// The advisory lock under which both stores are migrated: any number, the same for ever.

@@ -1,0 +1,110 @@
+//! The mirror of people as they are now, and of whose each distinct id is.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::json_text::write_object;
+use super::row_binary::RowBinary;
+use super::{ChError, ClickHouse};
+use crate::model::{PersonId, ProjectId};
+
+/// A person as the mirror keeps them. The highest version of one counts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MirroredPerson {
+    pub project_id: ProjectId,
+    pub id: PersonId,
+    /// None if the person is gone.
+    pub state: Option<MirroredState>,
+    pub version: u64,
+}
+
+/// What is known of a person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MirroredState {
+    pub uuid: Uuid,
+    pub properties: Map<String, Value>,
+    pub is_identified: bool,
+    pub created_at: Timestamp,
+}
+
+/// Whose a distinct id is. The highest version of one counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MirroredDistinctId {
+    pub project_id: ProjectId,
+    pub distinct_id: String,
+    /// None if nobody's any more.
+    pub person: Option<PersonId>,
+    pub version: u64,
+}
+
+impl ClickHouse {
+    /// Writes people. Writing the same again changes nothing.
+    ///
+    /// # Errors
+    /// If ClickHouse refuses or does not answer.
+    pub async fn insert_mirrored_persons(&self, persons: &[MirroredPerson]) -> Result<(), ChError> {
+        if persons.is_empty() {
+            return Ok(());
+        }
+        let mut rows = Vec::new();
+        let mut json = Vec::new();
+        for person in persons {
+            let state = person.state.as_ref();
+            rows.put_u32(person.project_id.as_u32());
+            rows.put_u64(person.id.get());
+            rows.put_uuid(state.map(|s| s.uuid).unwrap_or_default());
+            rows.put_i64(state.map_or(0, |s| s.created_at.as_microsecond()));
+            rows.push(u8::from(state.is_some_and(|s| s.is_identified)));
+            json.clear();
+            match state {
+                Some(state) => write_object(&state.properties, &mut json, |_, _| true),
+                None => json.extend_from_slice(b"{}"),
+            }
+            rows.put_bytes(&json);
+            rows.put_u64(person.version);
+            rows.push(u8::from(state.is_none()));
+        }
+        let sql = "INSERT INTO persons (project_id, number, uuid, created_at, is_identified, properties, version, \
+                   is_deleted) FORMAT RowBinary";
+        self.insert_mirror(sql, rows).await
+    }
+
+    /// Writes whose distinct ids are. Writing the same again changes nothing.
+    ///
+    /// # Errors
+    /// If ClickHouse refuses or does not answer.
+    pub async fn insert_mirrored_distinct_ids(&self, ids: &[MirroredDistinctId]) -> Result<(), ChError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut rows = Vec::new();
+        for id in ids {
+            rows.put_u32(id.project_id.as_u32());
+            rows.put_string(&id.distinct_id);
+            rows.put_u64(id.person.map_or(0, PersonId::get));
+            rows.put_u64(id.version);
+            rows.push(u8::from(id.person.is_none()));
+        }
+        let sql =
+            "INSERT INTO person_distinct_ids (project_id, distinct_id, person, version, is_deleted) FORMAT RowBinary";
+        self.insert_mirror(sql, rows).await
+    }
+
+    async fn insert_mirror(&self, sql: &'static str, rows: Vec<u8>) -> Result<(), ChError> {
+        let mut insert = self
+            .client()
+            .insert_formatted_with(sql)
+            .with_setting("async_insert", "0")
+            .with_setting("input_format_binary_read_json_as_string", "1")
+            .with_setting("json_type_escape_dots_in_keys", "1")
+            // As in events: a text stays the text it was.
+            .with_setting("input_format_try_infer_dates", "0")
+            .with_setting("input_format_try_infer_datetimes", "0")
+            .with_setting("input_format_json_read_bools_as_strings", "0")
+            .with_setting("input_format_json_read_bools_as_numbers", "0");
+        insert.send(Bytes::from(rows)).await?;
+        insert.end().await
+    }
+}

@@ -1,0 +1,116 @@
+//! What ClickHouse's mirror of people lacks: changes noted by triggers, with what came of them.
+
+use serde_json::{Map, Value};
+use sqlx::FromRow;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::{Pg, PgError, PgTime};
+use crate::model::{PersonId, ProjectId};
+use crate::storage::ch::{MirroredDistinctId, MirroredPerson, MirroredState};
+
+/// Changes, and how to say that they were mirrored.
+#[derive(Debug, Clone, Default)]
+pub struct PersonChanges {
+    pub persons: Vec<MirroredPerson>,
+    pub distinct_ids: Vec<MirroredDistinctId>,
+    seqs: Vec<i64>,
+}
+
+impl PersonChanges {
+    /// Whether the mirror lacks nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.seqs.is_empty()
+    }
+}
+
+#[derive(FromRow)]
+struct PersonChangeRow {
+    seqs: Vec<i64>,
+    project_id: i32,
+    person_id: i64,
+    uuid: Option<Uuid>,
+    properties: Option<Json<Map<String, Value>>>,
+    is_identified: Option<bool>,
+    created_at: Option<PgTime>,
+}
+
+impl Pg {
+    /// The oldest changes that the mirror lacks, each with what the person or distinct id is now.
+    ///
+    /// # Errors
+    /// If Postgres does not answer.
+    pub async fn list_person_changes(&self, limit: i64) -> Result<PersonChanges, PgError> {
+        // One statement sees one state: what is read is never older than the changes it stands for.
+        let persons: Vec<PersonChangeRow> = sqlx::query_as(
+            r"
+            SELECT change.seqs, change.project_id, change.person_id, p.uuid, p.properties, p.is_identified, p.created_at
+            FROM (
+                SELECT array_agg(seq) AS seqs, project_id, person_id
+                FROM (SELECT * FROM person_changes WHERE person_id IS NOT NULL ORDER BY seq LIMIT $1) AS oldest
+                GROUP BY project_id, person_id
+            ) AS change
+            LEFT JOIN persons AS p ON p.project_id = change.project_id AND p.id = change.person_id
+            ",
+        )
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        type IdRow = (Vec<i64>, i32, String, Option<i64>);
+        let ids: Vec<IdRow> = sqlx::query_as(
+            r"
+            SELECT change.seqs, change.project_id, change.distinct_id, d.person_id
+            FROM (
+                SELECT array_agg(seq) AS seqs, project_id, distinct_id
+                FROM (SELECT * FROM person_changes WHERE distinct_id IS NOT NULL ORDER BY seq LIMIT $1) AS oldest
+                GROUP BY project_id, distinct_id
+            ) AS change
+            LEFT JOIN person_distinct_ids AS d
+              ON d.project_id = change.project_id AND d.distinct_id = change.distinct_id
+            ",
+        )
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut changes = PersonChanges::default();
+        for row in persons {
+            let state = match (row.uuid, row.properties, row.is_identified, row.created_at) {
+                (Some(uuid), Some(properties), Some(is_identified), Some(created_at)) => {
+                    Some(MirroredState { uuid, properties: properties.0, is_identified, created_at: created_at.0 })
+                }
+                _ => None,
+            };
+            changes.persons.push(MirroredPerson {
+                project_id: ProjectId::new(row.project_id),
+                id: PersonId::from_row(row.person_id),
+                state,
+                version: newest(&row.seqs),
+            });
+            changes.seqs.extend(row.seqs);
+        }
+        for (seqs, project_id, distinct_id, person) in ids {
+            changes.distinct_ids.push(MirroredDistinctId {
+                project_id: ProjectId::new(project_id),
+                distinct_id,
+                person: person.map(PersonId::from_row),
+                version: newest(&seqs),
+            });
+            changes.seqs.extend(seqs);
+        }
+        Ok(changes)
+    }
+
+    /// Notes that the mirror has these.
+    ///
+    /// # Errors
+    /// If Postgres does not answer.
+    pub async fn mark_person_changes_mirrored(&self, changes: &PersonChanges) -> Result<(), PgError> {
+        let sql = "DELETE FROM person_changes WHERE seq = ANY($1)";
+        sqlx::query(sql).bind(&changes.seqs).execute(&self.pool).await.map(drop)
+    }
+}
+
+fn newest(seqs: &[i64]) -> u64 {
+    seqs.iter().max().map_or(0, |seq| seq.cast_unsigned())
+}
