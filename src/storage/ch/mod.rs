@@ -10,6 +10,7 @@ mod events_read;
 mod events_record;
 mod failure;
 mod filters;
+pub mod hogql;
 mod inserts_running;
 mod json_text;
 mod migrate;

@@ -121,6 +121,25 @@ impl Sql {
         self
     }
 
+    /// Appends a text as a literal, `'…'` or `unhex('…')`: for the many or the long, which do not fit where parameters
+    /// travel.
+    pub fn text_literal(&mut self, text: &str) -> &mut Self {
+        self.texts([text])
+    }
+
+    /// Appends a name of ours: letters of ours and a number.
+    pub fn name(&mut self, letters: &'static str, number: usize) -> &mut Self {
+        self.text.push_str(letters);
+        self.text.push_str(&number.to_string());
+        self
+    }
+
+    /// Appends digits.
+    pub fn number(&mut self, number: u64) -> &mut Self {
+        self.text.push_str(&number.to_string());
+        self
+    }
+
     /// Appends another statement with its parameters, renumbered; for parts that are built apart.
     pub fn append(&mut self, part: &Self) -> &mut Self {
         let mut rest = part.text.as_str();

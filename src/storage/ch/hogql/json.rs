@@ -1,0 +1,193 @@
+//! Properties, and steps into JSON.
+
+use super::super::Sql;
+use super::super::json_text::stored_key;
+use super::value::{Ty, Value, call};
+use crate::model::property_columns::{ColumnKind, PROPERTY_COLUMNS, find};
+
+/// Which JSON column a property stands in, and whether well-known keys have columns beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum JsonColumn {
+    Event,
+    PersonOfEvent,
+    PersonNow,
+}
+
+impl JsonColumn {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Event => "events.properties",
+            Self::PersonOfEvent => "events.person_properties",
+            Self::PersonNow => "person_now.now_properties",
+        }
+    }
+}
+
+/// The types of properties by key, as the project has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PropertyType {
+    Text,
+    Numeric,
+    Boolean,
+    DateTime,
+    Object,
+}
+
+/// A property as a value of its type; steps after the key go into what it holds. `zone` is the project's.
+pub(super) fn property(column: JsonColumn, steps: &[String], ty: Option<PropertyType>, zone: &str) -> Value {
+    let [key, inner @ ..] = steps else { return Value::new(Sql::new("NULL"), Ty::Any, true) };
+    if !inner.is_empty() {
+        return step_into(&holder(column, key), inner);
+    }
+    let typed = if column == JsonColumn::Event { find(key) } else { None };
+    if matches!(typed.map(|t| t.kind), Some(ColumnKind::Integer | ColumnKind::Number))
+        && matches!(ty, None | Some(PropertyType::Numeric))
+    {
+        let mut sql = Sql::new("coalesce(toFloat64(");
+        push_column(&mut sql, key);
+        sql.push("), toFloat64OrNull(").append(&tail_text(column, key)).push("))");
+        return Value::new(sql, Ty::Number, true);
+    }
+    let text = match typed {
+        Some(t) => {
+            let mut sql = Sql::new("coalesce(toString(");
+            push_column(&mut sql, t.key);
+            sql.push("), ").append(&tail_text(column, key)).push(")");
+            sql
+        }
+        None => scalar_or_json(column, key, ty),
+    };
+    match ty {
+        Some(PropertyType::Numeric) => Value::new(call("toFloat64OrNull", &[&text]), Ty::Number, true),
+        Some(PropertyType::Boolean) => {
+            let mut sql = Sql::new("transform(");
+            sql.append(&text).push(", ['true', 'false'], [true, false], NULL)");
+            Value::new(sql, Ty::Flag, true)
+        }
+        Some(PropertyType::DateTime) => {
+            let mut sql = Sql::new("parseDateTime64BestEffortOrNull(");
+            sql.append(&text).push(", 6, ").param("String", zone).push(")");
+            Value::new(sql, Ty::Moment, true)
+        }
+        _ => Value::new(text, Ty::Text, true),
+    }
+}
+
+fn push_column(sql: &mut Sql, key: &str) {
+    if let Some(column) = find(key) {
+        sql.push("events.`").push(column.key).push("`");
+    }
+}
+
+/// Keys that the engine's own look-up by path would misread.
+fn is_odd(key: &str) -> bool {
+    key.is_empty() || key.chars().any(|c| matches!(c, '`' | '\\' | '\'' | '"') || c.is_control())
+}
+
+fn path(column: JsonColumn, key: &str) -> Sql {
+    let mut sql = Sql::new(column.name());
+    sql.push(".").param("Identifier", stored_key(key).replace('.', "%2E"));
+    sql
+}
+
+/// A key that holds a text, a number or a flag; for other values whatever the engine prints.
+fn tail_text(column: JsonColumn, key: &str) -> Sql {
+    if is_odd(key) {
+        let mut sql = Sql::new("JSONExtract(toString(");
+        sql.push(column.name()).push("), ").param("String", &*stored_key(key)).push(", 'Nullable(String)')");
+        return sql;
+    }
+    let mut sql = path(column, key);
+    sql.push("::Nullable(String)");
+    sql
+}
+
+/// A key as text: a list or an object as JSON.
+fn scalar_or_json(column: JsonColumn, key: &str, ty: Option<PropertyType>) -> Sql {
+    if is_odd(key) {
+        return step_into(&whole_text(column), &[key.to_owned()]).sql;
+    }
+    let at = path(column, key);
+    let mut list_or_scalar = Sql::new("if(startsWith(dynamicType(");
+    list_or_scalar.append(&at).push("), 'Array'), toJSONString(").append(&at).push("), ");
+    list_or_scalar.append(&at).push("::Nullable(String))");
+    if matches!(ty, None | Some(PropertyType::Object)) {
+        let mut sql = Sql::new("coalesce(");
+        sql.append(&list_or_scalar).push(", nullIf(").append(&object(column, key)).push(", '{}'))");
+        return sql;
+    }
+    list_or_scalar
+}
+
+/// What lies below a key, as JSON; `{}` if there is nothing.
+fn object(column: JsonColumn, key: &str) -> Sql {
+    let mut sql = Sql::new("toString(getSubcolumn(");
+    let path = format!("^`{}`", stored_key(key).replace('.', "%2E"));
+    sql.push(column.name()).push(", ").param("String", path).push("))");
+    sql
+}
+
+/// A key with all that it holds, as JSON.
+fn holder(column: JsonColumn, key: &str) -> Sql {
+    if is_odd(key) {
+        return call("JSONExtractRaw", &[&whole_text(column), &text(&stored_key(key))]);
+    }
+    let at = path(column, key);
+    let mut sql = Sql::new("if(startsWith(dynamicType(");
+    sql.append(&at).push("), 'Array'), toJSONString(").append(&at).push("), ").append(&object(column, key)).push(")");
+    sql
+}
+
+fn text(text: &str) -> Sql {
+    let mut sql = Sql::default();
+    sql.param("String", text);
+    sql
+}
+
+fn whole_text(column: JsonColumn) -> Sql {
+    let mut sql = Sql::new("toString(");
+    sql.push(column.name()).push(")");
+    sql
+}
+
+/// Everything of a JSON column as text; of an event with what stands in columns of its own.
+pub(super) fn whole(column: JsonColumn) -> Value {
+    if column != JsonColumn::Event {
+        return Value::new(whole_text(column), Ty::Json, false);
+    }
+    // A merge leaves out what is null: what is not set is not there. A value that did not fit its column stands in the
+    // tail, so the tail goes last.
+    let mut sql = Sql::new("jsonMergePatch('{}', toJSONString(CAST(tuple(");
+    for (at, column) in PROPERTY_COLUMNS.iter().enumerate() {
+        sql.push(if at > 0 { ", events.`" } else { "events.`" }).push(column.key).push("`");
+    }
+    sql.push("), 'Tuple(");
+    for (at, column) in PROPERTY_COLUMNS.iter().enumerate() {
+        sql.push(if at > 0 { ", `" } else { "`" }).push(column.key).push("` ").push(match column.kind {
+            ColumnKind::Word | ColumnKind::Text => "Nullable(String)",
+            other => other.sql_type(),
+        });
+    }
+    sql.push(")')), toString(events.properties))");
+    Value::new(sql, Ty::Json, false)
+}
+
+/// Steps into a text of JSON: names, and places in lists, which start at one.
+pub(super) fn step_into(json: &Sql, steps: &[String]) -> Value {
+    let mut path = Sql::default();
+    for step in steps {
+        match step.parse::<u64>() {
+            Ok(place) => path.push(", ").param("UInt64", place),
+            Err(_) => path.push(", ").param("String", &*stored_key(step)),
+        };
+    }
+    let with_path = |name: &'static str| {
+        let mut sql = Sql::new(name);
+        sql.push("(").append(json).append(&path).push(")");
+        sql
+    };
+    let mut sql = Sql::new("if(");
+    sql.append(&with_path("JSONType")).push(" = 'String', ").append(&with_path("JSONExtractString"));
+    sql.push(", nullIf(nullIf(").append(&with_path("JSONExtractRaw")).push(", ''), 'null'))");
+    Value::new(sql, Ty::Json, true)
+}

@@ -1,0 +1,25 @@
+//! The query language ([`crate::sql`]) printed for ClickHouse.
+//!
+//! [`compile`] takes a tree and gives a statement. Whatever stands in a question, its statement holds only text of ours:
+//!
+//! - tables, columns and functions come from lists here; what is not on them is refused by name, with its place;
+//! - every name that a question gives (of a column, a table, a lambda's argument) is printed as a number, `a3`, `t0`;
+//! - every value is a parameter, or where there are too many, digits or hex digits.
+//!
+//! **A table is only ever printed by [`tables`], with its project in it**, so no question can leave the project out.
+//! Comparisons answer true or false, never null, as the language has it.
+
+mod compare;
+mod expr;
+mod functions;
+mod json;
+mod select;
+mod special;
+mod tables;
+mod value;
+mod window;
+
+pub use select::{CompiledQuery, LimitRule, QueryScope, compile};
+
+#[cfg(test)]
+mod tests;

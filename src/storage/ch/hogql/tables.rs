@@ -1,0 +1,319 @@
+//! Tables and their columns. **The one place that prints a table's name**, each with its project.
+
+use super::super::Sql;
+use super::super::sessions_sql::{SessionScope, sessions_sql};
+use super::json::{JsonColumn, property, whole};
+use super::select::QueryScope;
+use super::value::{Ty, Value};
+
+/// A table of the language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Table {
+    Events,
+    Persons,
+    DistinctIds,
+    RawDistinctIds,
+    Sessions,
+}
+
+/// Tables by their names.
+pub(super) const TABLES: &[(&str, Table)] = &[
+    ("events", Table::Events),
+    ("persons", Table::Persons),
+    ("person_distinct_ids", Table::DistinctIds),
+    ("raw_person_distinct_ids", Table::RawDistinctIds),
+    ("sessions", Table::Sessions),
+];
+
+/// What a table must be joined with inside to give the columns that are read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Needs {
+    person: bool,
+    person_now: bool,
+    session: bool,
+}
+
+/// Columns of a session in the language, as [`sessions_sql`] names them, and what they are.
+const SESSION_COLUMNS: &[(&str, &str, Ty)] = &[
+    ("session_id", "session_id", Ty::Text),
+    ("id", "session_id", Ty::Text),
+    ("distinct_id", "distinct_id", Ty::Text),
+    ("$start_timestamp", "start_at", Ty::Moment),
+    ("$end_timestamp", "end_at", Ty::Moment),
+    ("$session_duration", "duration", Ty::Whole),
+    ("duration", "duration", Ty::Whole),
+    ("$is_bounce", "is_bounce", Ty::Flag),
+    ("$event_count", "event_count", Ty::Whole),
+    ("$pageview_count", "pageview_count", Ty::Whole),
+    ("$screen_count", "screen_count", Ty::Whole),
+    ("$autocapture_count", "autocapture_count", Ty::Whole),
+    ("$num_uniq_urls", "unique_url_count", Ty::Whole),
+    ("$entry_current_url", "entry_url", Ty::Text),
+    ("$entry_pathname", "entry_pathname", Ty::Text),
+    ("$entry_hostname", "entry_host", Ty::Text),
+    ("$entry_title", "entry_title", Ty::Text),
+    ("$entry_screen_name", "entry_screen", Ty::Text),
+    ("$entry_referrer", "referrer", Ty::Text),
+    ("$entry_referring_domain", "referring_domain", Ty::Text),
+    ("$entry_utm_source", "utm_source", Ty::Text),
+    ("$entry_utm_medium", "utm_medium", Ty::Text),
+    ("$entry_utm_campaign", "utm_campaign", Ty::Text),
+    ("$entry_utm_content", "utm_content", Ty::Text),
+    ("$entry_utm_term", "utm_term", Ty::Text),
+    ("$channel_type", "channel_type", Ty::Text),
+    ("$exit_current_url", "exit_url", Ty::Text),
+    ("$end_current_url", "exit_url", Ty::Text),
+    ("$exit_pathname", "exit_pathname", Ty::Text),
+    ("$end_pathname", "exit_pathname", Ty::Text),
+    ("$end_hostname", "exit_host", Ty::Text),
+    ("$exit_screen_name", "exit_screen", Ty::Text),
+];
+
+/// Columns that are never null.
+const NEVER_NULL: &[&str] = &[
+    "session_id",
+    "distinct_id",
+    "start_at",
+    "end_at",
+    "duration",
+    "event_count",
+    "pageview_count",
+    "screen_count",
+    "autocapture_count",
+    "unique_url_count",
+];
+
+impl Table {
+    /// What `*` means here.
+    pub fn star(self) -> Vec<&'static str> {
+        match self {
+            Self::Events => {
+                vec![
+                    "uuid",
+                    "event",
+                    "properties",
+                    "timestamp",
+                    "distinct_id",
+                    "elements_chain",
+                    "created_at",
+                    "person_id",
+                ]
+            }
+            Self::Persons => vec!["id", "created_at", "properties", "is_identified"],
+            Self::DistinctIds => vec!["distinct_id", "person_id"],
+            Self::RawDistinctIds => vec!["distinct_id", "person_id", "version", "is_deleted"],
+            Self::Sessions => {
+                SESSION_COLUMNS.iter().map(|(name, ..)| *name).filter(|n| *n != "id" && *n != "duration").collect()
+            }
+        }
+    }
+
+    /// A column by its path, as it is written inside the table's own statement; `None` if there is none.
+    pub fn column(self, steps: &[String], scope: &QueryScope<'_>, needs: &mut Needs) -> Option<Value> {
+        let names: Vec<&str> = steps.iter().map(String::as_str).collect();
+        match self {
+            Self::Events => event_column(&names, steps, scope, needs),
+            Self::Persons => {
+                needs.person_now = true;
+                person_column(&names, steps, scope)
+            }
+            Self::DistinctIds | Self::RawDistinctIds => distinct_id_column(&names, steps, scope, needs),
+            Self::Sessions => session_column(&names),
+        }
+    }
+
+    /// The table's statement: these columns, each under the name `c` and its place.
+    pub fn print(self, columns: &[Value], scope: &QueryScope<'_>, needs: Needs) -> Sql {
+        let mut sql = Sql::new("SELECT ");
+        for (at, column) in columns.iter().enumerate() {
+            if at > 0 {
+                sql.push(", ");
+            }
+            sql.append(&column.sql).push(" AS ").name("c", at);
+        }
+        if columns.is_empty() {
+            sql.push("1 AS c0");
+        }
+        match self {
+            Self::Events => print_events(&mut sql, scope, needs),
+            Self::Persons => {
+                sql.push(" FROM ").append(&persons_now(scope));
+            }
+            Self::DistinctIds | Self::RawDistinctIds => print_distinct_ids(&mut sql, self, scope, needs),
+            Self::Sessions => {
+                sql.push(" FROM (").append(&sessions_sql(scope.project, &SessionScope::default())).push(") AS session");
+            }
+        }
+        sql
+    }
+}
+
+fn value(text: &'static str, ty: Ty, is_nullable: bool) -> Option<Value> {
+    Some(Value::new(Sql::new(text), ty, is_nullable))
+}
+
+/// A time as it is stored; it is shown in the project's zone.
+fn moment(text: &'static str, is_nullable: bool) -> Option<Value> {
+    let mut value = Value::new(Sql::new(text), Ty::Moment, is_nullable);
+    value.stored = Some(Sql::new(text));
+    Some(value)
+}
+
+fn event_column(names: &[&str], steps: &[String], scope: &QueryScope<'_>, needs: &mut Needs) -> Option<Value> {
+    match names {
+        ["event"] => value("events.event", Ty::Text, false),
+        ["uuid"] => value("events.uuid", Ty::Uuid, false),
+        ["distinct_id"] | ["pdi", "distinct_id"] => value("events.distinct_id", Ty::Text, false),
+        ["timestamp"] => moment("events.timestamp", false),
+        ["created_at"] => moment("events.received_at", false),
+        ["elements_chain"] => value("ifNull(events.`$elements_chain`, '')", Ty::Text, false),
+        ["elements_chain_href"] => value(
+            r#"extract(ifNull(events.`$elements_chain`, ''), '(?::|\")href="((?:[^"\\\\]|\\\\.)*)"')"#,
+            Ty::Text,
+            false,
+        ),
+        ["elements_chain_texts"] => value(
+            r#"arrayDistinct(extractAll(ifNull(events.`$elements_chain`, ''), '(?::|\")text="((?:[^"\\\\]|\\\\.)*)"'))"#,
+            Ty::List,
+            false,
+        ),
+        ["elements_chain_ids"] => value(
+            r#"arrayDistinct(extractAll(ifNull(events.`$elements_chain`, ''), '(?::|\")attr_id="((?:[^"\\\\]|\\\\.)*)"'))"#,
+            Ty::List,
+            false,
+        ),
+        ["elements_chain_elements"] => value(
+            "arrayDistinct(extractAll(ifNull(events.`$elements_chain`, ''), '(?:^|;)(a|button|form|input|select|textarea|label)(?:\\\\.|$|:)'))",
+            Ty::List,
+            false,
+        ),
+        ["$session_id"] => value("events.`$session_id`", Ty::Text, true),
+        ["$window_id"] => value("events.`$window_id`", Ty::Text, true),
+        ["$group_0"] => value("ifNull(events.`$group_0`, '')", Ty::Text, false),
+        ["$group_1"] => value("ifNull(events.`$group_1`, '')", Ty::Text, false),
+        ["$group_2"] => value("ifNull(events.`$group_2`, '')", Ty::Text, false),
+        ["$group_3"] => value("ifNull(events.`$group_3`, '')", Ty::Text, false),
+        ["$group_4"] => value("ifNull(events.`$group_4`, '')", Ty::Text, false),
+        ["properties"] => Some(whole(JsonColumn::Event)),
+        ["properties", ..] => {
+            let ty = (scope.event_type)(&steps[1]);
+            Some(property(JsonColumn::Event, &steps[1..], ty, scope.zone))
+        }
+        ["person_id"] | ["person", "id"] | ["pdi", "person_id"] | ["pdi", "person", "id"] | ["poe", "id"] => {
+            needs.person = true;
+            needs.person_now = true;
+            value(PERSON_UUID, Ty::Uuid, false)
+        }
+        ["person_number"] => {
+            needs.person = true;
+            value(PERSON_NUMBER, Ty::Whole, false)
+        }
+        ["person", "properties"] | ["poe", "properties"] | ["person_properties"] => {
+            Some(whole(JsonColumn::PersonOfEvent))
+        }
+        ["person", "properties", ..] | ["poe", "properties", ..] => {
+            let ty = (scope.person_type)(&steps[2]);
+            Some(property(JsonColumn::PersonOfEvent, &steps[2..], ty, scope.zone))
+        }
+        ["person", rest @ ..] | ["pdi", "person", rest @ ..] | ["poe", rest @ ..] if !rest.is_empty() => {
+            needs.person = true;
+            needs.person_now = true;
+            let from = steps.len() - rest.len();
+            person_column(rest, &steps[from..], scope)
+        }
+        ["session", rest @ ..] if !rest.is_empty() => {
+            needs.session = true;
+            session_column(rest)
+        }
+        _ => None,
+    }
+}
+
+const PERSON_NUMBER: &str = "if(merge.from_id = 0, events.person_id, merge.into_id)";
+
+/// Somebody without a profile has a number and no UUID: it is made of the number.
+const PERSON_UUID: &str = "if(person_now.now_number = 0, toUUID(concat('00000000-0000-8000-', \
+     substring(leftPad(lower(hex(if(merge.from_id = 0, events.person_id, merge.into_id))), 16, '0'), 1, 4), '-', \
+     substring(leftPad(lower(hex(if(merge.from_id = 0, events.person_id, merge.into_id))), 16, '0'), 5))), person_now.now_uuid)";
+
+fn person_column(names: &[&str], steps: &[String], scope: &QueryScope<'_>) -> Option<Value> {
+    match names {
+        ["id"] => value("person_now.now_uuid", Ty::Uuid, false),
+        ["number"] => value("person_now.now_number", Ty::Whole, false),
+        ["created_at"] => moment("person_now.now_created_at", false),
+        ["is_identified"] => value("person_now.now_is_identified", Ty::Flag, false),
+        ["properties"] => Some(whole(JsonColumn::PersonNow)),
+        ["properties", ..] => {
+            let ty = (scope.person_type)(&steps[1]);
+            Some(property(JsonColumn::PersonNow, &steps[1..], ty, scope.zone))
+        }
+        _ => None,
+    }
+}
+
+fn distinct_id_column(names: &[&str], steps: &[String], scope: &QueryScope<'_>, needs: &mut Needs) -> Option<Value> {
+    match names {
+        ["distinct_id"] => value("whose.distinct_id", Ty::Text, false),
+        ["version"] => value("whose.version", Ty::Whole, false),
+        ["is_deleted"] => value("toUInt8(whose.is_deleted)", Ty::Whole, false),
+        ["person_id"] => {
+            needs.person_now = true;
+            value("person_now.now_uuid", Ty::Uuid, false)
+        }
+        ["person", rest @ ..] if !rest.is_empty() => {
+            needs.person_now = true;
+            person_column(rest, &steps[1..], scope)
+        }
+        _ => None,
+    }
+}
+
+fn session_column(names: &[&str]) -> Option<Value> {
+    let [name] = names else { return None };
+    let (_, column, ty) = SESSION_COLUMNS.iter().find(|(known, ..)| known == name)?;
+    let mut sql = Sql::new("session.");
+    sql.push(column);
+    let is_nullable = !NEVER_NULL.contains(column);
+    let stored = (*ty == Ty::Moment).then(|| sql.clone());
+    Some(Value { stored, ..Value::new(sql, *ty, is_nullable) })
+}
+
+/// People as they are now, as `person_now`.
+fn persons_now(scope: &QueryScope<'_>) -> Sql {
+    let mut sql = Sql::new(
+        "(SELECT number AS now_number, uuid AS now_uuid, created_at AS now_created_at, is_identified AS \
+             now_is_identified, properties AS now_properties FROM persons FINAL WHERE project_id = ",
+    );
+    sql.param("UInt32", scope.project).push(" AND NOT is_deleted) AS person_now");
+    sql
+}
+
+fn print_events(sql: &mut Sql, scope: &QueryScope<'_>, needs: Needs) {
+    sql.push(" FROM events");
+    if needs.person {
+        sql.push(
+            " LEFT JOIN (SELECT from_id, argMax(into_id, version) AS into_id FROM person_overrides WHERE project_id = ",
+        );
+        sql.param("UInt32", scope.project).push(" GROUP BY from_id) AS merge ON merge.from_id = events.person_id");
+    }
+    if needs.person_now {
+        sql.push(" LEFT JOIN ").append(&persons_now(scope));
+        sql.push(" ON person_now.now_number = if(merge.from_id = 0, events.person_id, merge.into_id)");
+    }
+    if needs.session {
+        sql.push(" LEFT JOIN (").append(&sessions_sql(scope.project, &SessionScope::default()));
+        sql.push(") AS session ON session.session_id = events.`$session_id`");
+    }
+    sql.push(" WHERE events.project_id = ").param("UInt32", scope.project);
+}
+
+fn print_distinct_ids(sql: &mut Sql, table: Table, scope: &QueryScope<'_>, needs: Needs) {
+    sql.push(
+        " FROM (SELECT distinct_id, person, version, is_deleted FROM person_distinct_ids FINAL WHERE project_id = ",
+    );
+    sql.param("UInt32", scope.project);
+    sql.push(if table == Table::DistinctIds { " AND NOT is_deleted) AS whose" } else { ") AS whose" });
+    if needs.person_now {
+        sql.push(" LEFT JOIN ").append(&persons_now(scope)).push(" ON person_now.now_number = whose.person");
+    }
+}

@@ -1,0 +1,64 @@
+//! A value of a question while it is printed: its text and what is known of it.
+
+use super::super::Sql;
+use crate::sql::Literal;
+
+/// What a value is, as far as printing needs to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ty {
+    Any,
+    Text,
+    Whole,
+    Number,
+    Flag,
+    Moment,
+    Day,
+    Uuid,
+    /// A text of JSON: names and numbers after it are steps into it.
+    Json,
+    List,
+    Tuple,
+}
+
+/// A value, printed.
+#[derive(Debug, Clone)]
+pub(super) struct Value {
+    pub sql: Sql,
+    pub ty: Ty,
+    pub is_nullable: bool,
+    /// What stood in the text, if it is a plain literal.
+    pub literal: Option<Literal>,
+    /// A column of time as it is stored, for comparing: an index knows it by that.
+    pub stored: Option<Sql>,
+}
+
+impl Value {
+    pub fn new(sql: Sql, ty: Ty, is_nullable: bool) -> Self {
+        Self { sql, ty, is_nullable, literal: None, stored: None }
+    }
+
+    pub fn is_null_literal(&self) -> bool {
+        matches!(self.literal, Some(Literal::Null))
+    }
+
+    pub fn text_literal(&self) -> Option<&str> {
+        match &self.literal {
+            Some(Literal::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// `name(a, b)`.
+pub(super) fn call(name: &'static str, args: &[&Sql]) -> Sql {
+    let mut sql = Sql::new(name);
+    sql.push("(");
+    for (at, arg) in args.iter().enumerate() {
+        if at > 0 {
+            sql.push(", ");
+        }
+        sql.append(arg);
+    }
+    sql.push(")");
+    sql
+}
