@@ -10,6 +10,7 @@ pub mod explore;
 pub mod home;
 mod query;
 pub mod saved;
+pub mod sql;
 pub mod starter;
 pub mod suggestions;
 mod trends;

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::sql::{run_actors, run_events, run_hogql};
 use super::{InsightError, run_trends};
 use crate::model::query::{InvalidQuery, Reader, TrendsQuery};
 use crate::model::{Clock, Project, ProjectSettings};
@@ -9,7 +10,7 @@ use crate::storage::ch::ClickHouse;
 use crate::storage::pg::Pg;
 
 /// The kinds that can be answered.
-pub const QUERY_KINDS: &[&str] = &["TrendsQuery"];
+pub const QUERY_KINDS: &[&str] = &["HogQLQuery", "EventsQuery", "ActorsQuery", "TrendsQuery"];
 
 /// Deepest wrapping of one query in another (`InsightVizNode`, `DataVisualizationNode`).
 const MAX_WRAPPERS: usize = 4;
@@ -36,6 +37,9 @@ pub async fn run_query(context: QueryContext<'_>, query: &Value) -> Result<Query
     let query = unwrapped(query)?;
     let kind = Reader::new(query).get("kind")?;
     match kind.text()?.ok_or_else(|| kind.wrong("the kind of the query is needed"))? {
+        "HogQLQuery" => run_hogql(context, query).await,
+        "EventsQuery" => run_events(context, query).await,
+        "ActorsQuery" => run_actors(context, query).await,
         "TrendsQuery" => trends(context, query).await,
         other => {
             let known = QUERY_KINDS.join(", ");

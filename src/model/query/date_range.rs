@@ -175,7 +175,8 @@ impl fmt::Display for DateBound {
 
 impl DateBound {
     /// When a range that starts here starts; `None` for the first event there is.
-    pub(super) fn start(&self, now: &Zoned, week_start: WeekStart) -> Option<Timestamp> {
+    #[must_use]
+    pub fn start(&self, now: &Zoned, week_start: WeekStart) -> Option<Timestamp> {
         let zone = now.time_zone();
         Some(match self {
             Self::All => return None,
@@ -195,7 +196,8 @@ impl DateBound {
     }
 
     /// When a range that ends here ends: the first moment that no longer belongs to it.
-    pub(super) fn end(&self, now: &Zoned, week_start: WeekStart, whole_days: bool) -> Timestamp {
+    #[must_use]
+    pub fn end(&self, now: &Zoned, week_start: WeekStart, whole_days: bool) -> Timestamp {
         let zone = now.time_zone();
         let end_of_day = |day: Date| day_start(day.tomorrow().unwrap_or(day), zone);
         match self {
@@ -259,7 +261,11 @@ impl DateRange {
         Self::since(DateBound::Relative { back: days.into(), unit: RangeUnit::Day, edge: None })
     }
 
-    pub(super) fn read(reader: &Reader<'_>) -> Result<Self, InvalidQuery> {
+    /// Reads the `dateRange` of a query.
+    ///
+    /// # Errors
+    /// If a bound is no date.
+    pub fn read(reader: &Reader<'_>) -> Result<Self, InvalidQuery> {
         let bound = |key: &str| {
             let place = reader.get(key)?;
             let text = place.text()?.filter(|text| !text.is_empty());

@@ -1,6 +1,7 @@
 //! The functions that may be called, by their names in the language and in ClickHouse. What is not here is refused.
 
 use super::value::Ty;
+use crate::sql::{Expr, ExprKind};
 
 /// What a function gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -521,6 +522,34 @@ const FUNCTIONS: &[Function] = &[
 pub(super) fn find(name: &str) -> Option<&'static Function> {
     let exact = FUNCTIONS.iter().find(|function| function.name == name);
     exact.or_else(|| FUNCTIONS.iter().find(|function| function.name.eq_ignore_ascii_case(name)))
+}
+
+/// Whether a value needs rows put together: whether it holds an aggregate, not counting questions inside.
+#[must_use]
+pub fn has_aggregate(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Call { name, args, over, .. } => {
+            over.is_none() && find(name).is_some_and(|function| function.role == Role::Aggregate)
+                || args.iter().any(has_aggregate)
+        }
+        ExprKind::And(items) | ExprKind::Or(items) | ExprKind::Array(items) | ExprKind::Tuple(items) => {
+            items.iter().any(has_aggregate)
+        }
+        ExprKind::Negate(a) | ExprKind::Not(a) | ExprKind::Step(a, _) | ExprKind::Cast(a, _) => has_aggregate(a),
+        ExprKind::IsNull { of: a, .. } | ExprKind::Lambda { body: a, .. } => has_aggregate(a),
+        ExprKind::Arithmetic(_, a, b)
+        | ExprKind::Compare(_, a, b)
+        | ExprKind::Coalesce(a, b)
+        | ExprKind::Index(a, b) => has_aggregate(a) || has_aggregate(b),
+        ExprKind::Between { of: a, low: b, high: c, .. } | ExprKind::If(a, b, c) => {
+            has_aggregate(a) || has_aggregate(b) || has_aggregate(c)
+        }
+        ExprKind::Literal(_)
+        | ExprKind::Field(_)
+        | ExprKind::Star(_)
+        | ExprKind::Query(_)
+        | ExprKind::Placeholder(_) => false,
+    }
 }
 
 /// A function whose name looks like one that was written; for who mistyped it.

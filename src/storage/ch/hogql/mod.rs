@@ -13,12 +13,16 @@ mod compare;
 mod expr;
 mod functions;
 mod json;
+mod run;
 mod select;
 mod special;
 mod tables;
 mod value;
 mod window;
 
+pub use functions::has_aggregate;
+pub use json::PropertyType;
+pub use run::{SqlRows, SqlStream};
 pub use select::{CompiledQuery, LimitRule, QueryScope, compile};
 
 #[cfg(test)]

@@ -1,0 +1,143 @@
+//! `ActorsQuery`: a list of people, a column for each value asked for.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::ask::{Asked, PropertyTypes};
+use super::events::{from_table, grouped, orders, page, properties, texts, tuple, written};
+use super::filters::{FilterTarget, compare, field, filters_to_expr, joined, made, text};
+use crate::insights::{InsightError, QueryAnswer, QueryContext};
+use crate::model::query::Reader;
+use crate::sql::{CompareOp, Expr, ExprKind, Literal, Nulls, Order, Select, SelectItem, Span};
+
+const MAX_COLUMNS: usize = 100;
+
+/// What is shown if nothing is asked for.
+const DEFAULT_COLUMNS: [&str; 4] = ["person", "id", "created_at", "person.$delete"];
+
+/// What stands in a person that is asked for whole.
+const PERSON_FIELDS: [&str; 4] = ["id", "properties", "created_at", "is_identified"];
+
+/// Answers an `ActorsQuery` over all people.
+///
+/// # Errors
+/// If a field makes no sense; the error names it.
+pub async fn run_actors(context: QueryContext<'_>, json: &Value) -> Result<QueryAnswer, InsightError> {
+    let reader = Reader::new(json);
+    let source = reader.get("source")?;
+    if !source.is_missing() {
+        return Err(source.wrong("the people of another query cannot be listed yet").into());
+    }
+    let types = PropertyTypes::of(context.pg, context.project.id).await?;
+    let place = reader.get("select")?;
+    let names = match texts(&place)? {
+        names if names.is_empty() => DEFAULT_COLUMNS.to_vec(),
+        names => names,
+    };
+    if names.len() > MAX_COLUMNS {
+        return Err(place.wrong(format!("1 to {MAX_COLUMNS} columns are needed")).into());
+    }
+    let mut items = Vec::new();
+    for (at, name) in names.iter().enumerate() {
+        let plain = name.split("--").next().unwrap_or_default().trim();
+        let (plain, alias) = match plain.rsplit_once(" as ").or_else(|| plain.rsplit_once(" AS ")) {
+            Some((value, alias)) => (value.trim(), Some(alias.trim().to_owned())),
+            None => (plain, None),
+        };
+        let expr = match plain {
+            "person" | "actor" => tuple(PERSON_FIELDS.iter().map(|name| field(&[name])).collect()),
+            "person.$delete" => made(ExprKind::Literal(Literal::Null)),
+            other => written(other, &format!("select[{at}]"))?,
+        };
+        items.push(SelectItem { expr, alias });
+    }
+    let mut parts: Vec<Expr> = Vec::new();
+    for name in ["properties", "fixedProperties"] {
+        parts.extend(filters_to_expr(&reader.get(name)?, FilterTarget::Persons, &types)?);
+    }
+    let search = reader.get("search")?;
+    parts.extend(search.text()?.map(str::trim).filter(|text| !text.is_empty()).map(found_by));
+    let order_by = match reader.get("orderBy")? {
+        place if !place.is_missing() => orders(&texts(&place)?)?,
+        _ => default_order(&names, &items),
+    };
+    let select = Select {
+        filter: joined(parts, false),
+        group_by: grouped(&items),
+        order_by,
+        limit: Some(page(&reader)?),
+        items,
+        ..Select::default()
+    };
+    let query = from_table(select, "persons");
+    let mut asked = Asked::ask(context, &types, &query, &HashMap::new(), "", "select").await?;
+    let whole: Vec<bool> = names.iter().map(|name| matches!(*name, "person" | "actor")).collect();
+    for row in &mut asked.rows.rows {
+        for (cell, _) in row.iter_mut().zip(&whole).filter(|(_, is_whole)| **is_whole) {
+            if let Value::Array(parts) = cell {
+                *cell = person(std::mem::take(parts));
+            }
+        }
+    }
+    asked.compiled.columns = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut answer = asked.into_answer();
+    answer.insert("missing_actors_count".to_owned(), 0.into());
+    Ok(answer)
+}
+
+fn person(parts: Vec<Value>) -> Value {
+    let [id, all, created_at, is_identified] = parts.try_into().unwrap_or_default();
+    json!({
+        "id": id,
+        "uuid": id,
+        "properties": properties(all),
+        "created_at": created_at,
+        "is_identified": is_identified,
+    })
+}
+
+/// The most first where people are counted, else by the first column that has an order.
+fn default_order(names: &[&str], items: &[SelectItem]) -> Vec<Order> {
+    if let Some(at) = names.iter().position(|name| *name == "count()") {
+        return vec![Order { expr: items[at].expr.clone(), is_descending: true, nulls: Nulls::Unsaid }];
+    }
+    let by_time = names.contains(&"created_at") || matches!(names.first(), Some(&"person" | &"actor"));
+    let has_groups = !grouped(items).is_empty();
+    if by_time && !has_groups {
+        return vec![
+            Order { expr: field(&["created_at"]), is_descending: true, nulls: Nulls::Unsaid },
+            Order { expr: field(&["id"]), is_descending: false, nulls: Nulls::Unsaid },
+        ];
+    }
+    items
+        .iter()
+        .take(1)
+        .map(|item| Order { expr: item.expr.clone(), is_descending: false, nulls: Nulls::Unsaid })
+        .collect()
+}
+
+/// People whose address, name, id or distinct id holds a text, whatever the case of its letters.
+fn found_by(search: &str) -> Expr {
+    let holds = |of: Expr| {
+        let place = Expr::call("positionCaseInsensitiveUTF8", vec![of, text(search)], Span::default());
+        compare(CompareOp::Greater, place, made(ExprKind::Literal(Literal::Whole(0))))
+    };
+    let ids = Select {
+        items: vec![SelectItem { expr: field(&["person_id"]), alias: None }],
+        filter: Some(holds(field(&["distinct_id"]))),
+        ..Select::default()
+    };
+    let ids = made(ExprKind::Query(Box::new(from_table(ids, "person_distinct_ids"))));
+    made(ExprKind::Or(vec![
+        holds(field(&["properties", "email"])),
+        holds(field(&["properties", "name"])),
+        holds(as_text(&["id"])),
+        compare(CompareOp::In, field(&["id"]), ids),
+    ]))
+}
+
+/// A column as text.
+pub(super) fn as_text(steps: &[&str]) -> Expr {
+    Expr::call("toString", vec![field(steps)], Span::default())
+}

@@ -1,0 +1,207 @@
+//! A tree to rows.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::insights::{InsightError, QueryAnswer, QueryContext};
+use crate::model::ProjectId;
+use crate::model::TimeZoneName;
+use crate::model::query::InvalidQuery;
+use crate::sql::{Expr, Query, SqlError};
+use crate::storage::ch::hogql::{CompiledQuery, LimitRule, PropertyType, QueryScope, SqlRows, compile};
+use crate::storage::ch::{ChError, Sql, error_code};
+use crate::storage::pg::{Pg, PgError, PropertyKind};
+
+/// How many rows an answer holds, unless the question says; and at most.
+pub const ROWS: LimitRule = LimitRule { default: 100, most: 50_000 };
+
+/// The types of a project's properties, by key.
+#[derive(Debug, Clone, Default)]
+pub struct PropertyTypes {
+    event: HashMap<String, PropertyType>,
+    person: HashMap<String, PropertyType>,
+}
+
+impl PropertyTypes {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// If Postgres does not answer.
+    pub async fn of(pg: &Pg, project: ProjectId) -> Result<Self, PgError> {
+        let read = async |kind| {
+            let found = pg.list_property_definitions(project, kind).await?;
+            let typed = found.into_iter().map(|(name, word)| {
+                let ty = match word.as_str() {
+                    "Numeric" => PropertyType::Numeric,
+                    "Boolean" => PropertyType::Boolean,
+                    "DateTime" => PropertyType::DateTime,
+                    "Object" => PropertyType::Object,
+                    _ => PropertyType::Text,
+                };
+                (name, ty)
+            });
+            Ok::<_, PgError>(typed.collect())
+        };
+        Ok(Self { event: read(PropertyKind::Event).await?, person: read(PropertyKind::Person).await? })
+    }
+
+    /// The type of a property of events.
+    #[must_use]
+    pub fn event(&self, key: &str) -> Option<PropertyType> {
+        self.event.get(key).copied()
+    }
+
+    /// The type of a property of persons. It is set by events, so what an event says of a key may stand for it.
+    #[must_use]
+    pub fn person(&self, key: &str) -> Option<PropertyType> {
+        self.person.get(key).copied()
+    }
+}
+
+/// A question that was answered.
+#[derive(Debug)]
+pub struct Asked {
+    pub compiled: CompiledQuery,
+    pub rows: SqlRows,
+    /// The question as it was understood.
+    pub hogql: String,
+    pub has_more: bool,
+}
+
+/// A statement for a project, not asked yet.
+pub(super) fn prepare(
+    context: QueryContext<'_>,
+    types: &PropertyTypes,
+    query: &Query,
+    placeholders: &HashMap<String, Expr>,
+    rule: Option<LimitRule>,
+) -> Result<CompiledQuery, SqlError> {
+    let event_type = |key: &str| types.event(key);
+    let person_type = |key: &str| types.person(key);
+    let scope = QueryScope {
+        project: context.project.id,
+        zone: context.project.time_zone.as_str(),
+        week_start: context.settings.week_start,
+        event_type: &event_type,
+        person_type: &person_type,
+        placeholders,
+    };
+    compile(query, &scope, rule)
+}
+
+impl Asked {
+    /// Compiles a question and asks it. `text` is what was written, for showing where it is wrong; `field` is where.
+    ///
+    /// # Errors
+    /// If the question makes no sense, is refused or takes too much, or ClickHouse does not answer.
+    pub async fn ask(
+        context: QueryContext<'_>,
+        types: &PropertyTypes,
+        query: &Query,
+        placeholders: &HashMap<String, Expr>,
+        text: &str,
+        field: &'static str,
+    ) -> Result<Self, InsightError> {
+        let compiled = prepare(context, types, query, placeholders, Some(ROWS))
+            .map_err(|error| InvalidQuery::new(field, error.describe(text)))?;
+        let mut rows = context.ch.sql_rows(&compiled.sql).await.map_err(|error| sql_error(error, field))?;
+        let limit = compiled.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        let has_more = rows.rows.len() > limit;
+        rows.rows.truncate(limit);
+        show_times(&mut rows);
+        Ok(Self { compiled, rows, hogql: query.to_string(), has_more })
+    }
+
+    /// What an answer made of rows holds.
+    #[must_use]
+    pub fn into_answer(self) -> QueryAnswer {
+        let types: Vec<_> =
+            self.compiled.columns.iter().zip(&self.rows.types).map(|(name, ty)| json!([name, ty])).collect();
+        let cost = self.rows.cost;
+        let fields = [
+            ("results", Value::from(self.rows.rows.into_iter().map(Value::from).collect::<Vec<_>>())),
+            ("columns", self.compiled.columns.into()),
+            ("types", types.into()),
+            ("hogql", self.hogql.into()),
+            ("clickhouse", statement(&self.compiled.sql).into()),
+            ("hasMore", self.has_more.into()),
+            ("limit", self.compiled.limit.into()),
+            ("offset", self.compiled.offset.into()),
+            ("rows_read", cost.rows_read.into()),
+            ("bytes_read", cost.bytes_read.into()),
+            ("timings", json!([{ "k": "./clickhouse_execute", "t": cost.elapsed.as_secs_f64() }])),
+        ];
+        fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+/// A statement as people read it: its text, and below it what the parameters were.
+pub(super) fn statement(sql: &Sql) -> String {
+    let params = sql.params().iter().enumerate().map(|(at, value)| {
+        let value = serde_json::to_string(value).unwrap_or_default();
+        format!("\n-- p{at} = {value}")
+    });
+    format!("{}\n{}", sql.text(), params.collect::<String>())
+}
+
+/// Times come in UTC; they are shown in the zone of their column.
+fn show_times(rows: &mut SqlRows) {
+    let zones: Vec<Option<TimeZoneName>> = rows.types.iter().map(|ty| zone_of(ty)).collect();
+    for (at, zone) in zones.iter().enumerate() {
+        let Some(zone) = zone.as_ref().filter(|zone| zone.as_str() != "UTC") else { continue };
+        let rules = zone.rules();
+        for row in &mut rows.rows {
+            if let Some(Value::String(text)) = row.get_mut(at)
+                && let Ok(moment) = text.parse::<Timestamp>()
+            {
+                let there = moment.to_zoned(rules.clone());
+                *text = there.strftime("%Y-%m-%dT%H:%M:%S%.f%:z").to_string();
+            }
+        }
+    }
+}
+
+/// `DateTime64(6, 'Asia/Tokyo')`, nullable or not.
+fn zone_of(ty: &str) -> Option<TimeZoneName> {
+    let plain = ty.strip_prefix("Nullable(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(ty);
+    if !plain.starts_with("DateTime") {
+        return None;
+    }
+    plain.split('\'').nth(1)?.parse().ok()
+}
+
+/// Errors that are found before any row is read: they speak of types and names alone.
+const ABOUT_THE_QUESTION: &[u32] = &[
+    10, 15, 20, 35, 36, 42, 43, 44, 46, 47, 48, 49, 53, 62, 63, 71, 80, 104, 125, 179, 184, 190, 206, 207, 215, 258,
+    352, 386, 403, 407, 456, 457,
+];
+
+/// Errors that a value caused. What the value was is not told: it may be anybody's.
+const ABOUT_A_VALUE: &[u32] = &[6, 26, 27, 38, 41, 69, 70, 72, 128, 131, 135, 153, 321, 349, 376, 395, 440, 441, 467];
+
+/// What ClickHouse says of a question that it does not take, for who asked.
+#[must_use]
+pub fn sql_error(error: ChError, field: &'static str) -> InsightError {
+    let code = error_code(&error);
+    match code {
+        Some(427) => InvalidQuery::new(field, "a pattern is no regular expression that RE2 knows").into(),
+        Some(code) if ABOUT_THE_QUESTION.contains(&code) => {
+            let ChError::BadResponse(text) = &error else { return error.into() };
+            let said = text.split_once("DB::Exception: ").map_or(text.as_str(), |(_, said)| said);
+            let end = [": While ", " In scope ", ": In scope", " (version ", ": while "]
+                .iter()
+                .filter_map(|end| said.find(end));
+            let said: String = said[..end.min().unwrap_or(said.len())].chars().take(500).collect();
+            let said = said.trim_end_matches('.');
+            InvalidQuery::new(field, format!("ClickHouse does not take this: {said}")).into()
+        }
+        Some(code) if ABOUT_A_VALUE.contains(&code) => {
+            let reason = "a value cannot be read or worked with as the question asks; the forms of a function that end in \
+                          OrNull pass over such values";
+            InvalidQuery::new(field, reason).into()
+        }
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,236 @@
+//! `EventsQuery`: a list of events, a column for each value asked for.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::ask::{Asked, PropertyTypes};
+use super::filters::{FilterTarget, compare, date_filter, field, filters_to_expr, joined, made, text};
+use crate::insights::{InsightError, QueryAnswer, QueryContext};
+use crate::model::query::{DateBound, InvalidQuery, Reader};
+use crate::sql::{
+    CompareOp, Expr, ExprKind, From, Limit, Literal, Nulls, Order, Query, Select, SelectItem, Source, SourceKind, Span,
+    parse_expr, parse_order,
+};
+use crate::storage::ch::hogql::has_aggregate;
+use crate::storage::ch::original_key;
+
+const MAX_COLUMNS: usize = 100;
+pub(super) const MAX_ROWS: u32 = 50_000;
+
+/// What stands in an event that is asked for whole.
+const EVENT_FIELDS: [&str; 7] =
+    ["uuid", "event", "properties", "timestamp", "distinct_id", "elements_chain", "created_at"];
+
+/// A column of a list, as it was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Plain,
+    /// `*`: the event as an object.
+    Event,
+    /// `person`: who did it, as an object.
+    Person,
+}
+
+/// Answers an `EventsQuery`.
+///
+/// # Errors
+/// If a field makes no sense; the error names it.
+pub async fn run_events(context: QueryContext<'_>, json: &Value) -> Result<QueryAnswer, InsightError> {
+    let reader = Reader::new(json);
+    for unknown in ["actionId", "source"] {
+        let place = reader.get(unknown)?;
+        if !place.is_missing() {
+            return Err(place.wrong("this cannot be asked for yet").into());
+        }
+    }
+    let types = PropertyTypes::of(context.pg, context.project.id).await?;
+    let names = texts(&reader.get("select")?)?;
+    let select = reader.get("select")?;
+    if names.is_empty() || names.len() > MAX_COLUMNS {
+        return Err(select.wrong(format!("1 to {MAX_COLUMNS} columns are needed")).into());
+    }
+    let mut columns = Vec::new();
+    let mut items = Vec::new();
+    for (at, name) in names.iter().enumerate() {
+        let (column, expr) = match name.split("--").next().unwrap_or_default().trim() {
+            "*" => (Column::Event, tuple(EVENT_FIELDS.iter().map(|name| field(&[name])).collect())),
+            "person" => {
+                let fields: [&[&str]; 4] =
+                    [&["person", "id"], &["person", "created_at"], &["distinct_id"], &["person", "properties"]];
+                (Column::Person, tuple(fields.iter().map(|steps| field(steps)).collect()))
+            }
+            _ => (Column::Plain, written(name, &format!("select[{at}]"))?),
+        };
+        columns.push(column);
+        items.push(SelectItem { expr, alias: None });
+    }
+    let select = Select {
+        filter: conditions(context, &reader, &types)?,
+        group_by: grouped(&items),
+        order_by: order(&reader, &names, &items)?,
+        limit: Some(page(&reader)?),
+        items,
+        ..Select::default()
+    };
+    let query = from_table(select, "events");
+    let asked = Asked::ask(context, &types, &query, &HashMap::new(), "", "select").await?;
+    Ok(answer(asked, &names, &columns))
+}
+
+fn conditions(
+    context: QueryContext<'_>,
+    reader: &Reader<'_>,
+    types: &PropertyTypes,
+) -> Result<Option<Expr>, InsightError> {
+    let target = FilterTarget::Events;
+    let mut parts = Vec::new();
+    let now = context.clock.now().to_zoned(context.project.time_zone.rules());
+    let bound = |name: &str, default: Option<&str>| -> Result<Option<Timestamp>, InvalidQuery> {
+        let place = reader.get(name)?;
+        let Some(said) = place.text()?.filter(|text| !text.is_empty()).or(default) else { return Ok(None) };
+        let bound: DateBound = said.parse().map_err(|e| place.wrong(format!("{e}")))?;
+        Ok(bound.start(&now, context.settings.week_start))
+    };
+    let soon = context.clock.now().as_second() + 5;
+    let before = bound("before", None)?.or(Timestamp::from_second(soon).ok());
+    let after = bound("after", Some("-24h"))?;
+    if let (Some(after), Some(before)) = (after, before)
+        && before <= after
+    {
+        return Err(reader.get("before")?.wrong("the range ends before it starts").into());
+    }
+    // After means later than that moment.
+    parts.extend(after.map(|after| compare(CompareOp::Greater, field(&["timestamp"]), text(after.to_string()))));
+    parts.extend(date_filter(&["timestamp"], None, before));
+    let event = reader.get("event")?;
+    parts.extend(event.text()?.map(|event| compare(CompareOp::Equal, field(&["event"]), text(event))));
+    let events = texts(&reader.get("events")?)?;
+    if !events.is_empty() {
+        let any = made(ExprKind::Tuple(events.iter().map(|event| text(*event)).collect()));
+        parts.push(compare(CompareOp::In, field(&["event"]), any));
+    }
+    if let Some(person) = reader.get("personId")?.text()? {
+        parts.push(compare(CompareOp::Equal, super::actors::as_text(&["person", "id"]), text(person.to_lowercase())));
+    }
+    for (at, condition) in texts(&reader.get("where")?)?.into_iter().enumerate() {
+        parts.push(written(condition, &format!("where[{at}]"))?);
+    }
+    for name in ["properties", "fixedProperties"] {
+        parts.extend(filters_to_expr(&reader.get(name)?, target, types)?);
+    }
+    if reader.get("filterTestAccounts")?.flag()? {
+        parts.extend(filters_to_expr(&Reader::new(&context.settings.test_account_filters), target, types)?);
+    }
+    Ok(joined(parts, false))
+}
+
+/// As it was asked for, else the newest first.
+fn order(reader: &Reader<'_>, names: &[&str], items: &[SelectItem]) -> Result<Vec<Order>, InvalidQuery> {
+    let place = reader.get("orderBy")?;
+    if !place.is_missing() {
+        return orders(&texts(&place)?);
+    }
+    let newest = |expr: Expr| vec![Order { expr, is_descending: true, nulls: Nulls::Unsaid }];
+    if let Some(at) = names.iter().position(|name| *name == "count()") {
+        return Ok(newest(items[at].expr.clone()));
+    }
+    if names.iter().any(|name| matches!(*name, "*" | "timestamp"))
+        && !items.iter().any(|item| has_aggregate(&item.expr))
+    {
+        return Ok(newest(field(&["timestamp"])));
+    }
+    Ok(items
+        .iter()
+        .take(1)
+        .map(|item| Order { expr: item.expr.clone(), is_descending: false, nulls: Nulls::Unsaid })
+        .collect())
+}
+
+pub(super) fn orders(texts: &[&str]) -> Result<Vec<Order>, InvalidQuery> {
+    let read = |(at, text): (usize, &&str)| {
+        parse_order(text).map_err(|error| InvalidQuery::new(format!("orderBy[{at}]"), error.describe(text)))
+    };
+    texts.iter().enumerate().map(read).collect()
+}
+
+/// With an aggregate beside them, the other columns are what rows are put together by.
+pub(super) fn grouped(items: &[SelectItem]) -> Vec<Expr> {
+    if !items.iter().any(|item| has_aggregate(&item.expr)) {
+        return Vec::new();
+    }
+    items.iter().filter(|item| !has_aggregate(&item.expr)).map(|item| item.expr.clone()).collect()
+}
+
+pub(super) fn page(reader: &Reader<'_>) -> Result<Limit, InvalidQuery> {
+    let whole = |count: u32| made(ExprKind::Literal(Literal::Whole(count.into())));
+    let limit = reader.get("limit")?.count(0, MAX_ROWS)?.unwrap_or(100);
+    let offset = reader.get("offset")?.count(0, u32::MAX)?.unwrap_or(0);
+    Ok(Limit { count: Some(whole(limit)), offset: Some(whole(offset)), has_ties: false })
+}
+
+pub(super) fn from_table(select: Select, table: &str) -> Query {
+    let source = Source { kind: SourceKind::Table(vec![table.to_owned()]), alias: None, span: Span::default() };
+    Query::Select(Box::new(Select { from: Some(From { first: source, joins: Vec::new() }), ..select }))
+}
+
+pub(super) fn tuple(items: Vec<Expr>) -> Expr {
+    made(ExprKind::Tuple(items))
+}
+
+/// A value that a request wrote; what is wrong with it is shown in its own text.
+pub(super) fn written(text: &str, field: &str) -> Result<Expr, InvalidQuery> {
+    parse_expr(text).map_err(|error| InvalidQuery::new(field, error.describe(text)))
+}
+
+/// A list of texts; none if missing.
+pub(super) fn texts<'a>(place: &Reader<'a>) -> Result<Vec<&'a str>, InvalidQuery> {
+    let items = place.items()?;
+    items.iter().map(|item| item.text()?.ok_or_else(|| item.wrong("a text is needed here"))).collect()
+}
+
+fn answer(mut asked: Asked, names: &[&str], columns: &[Column]) -> QueryAnswer {
+    for row in &mut asked.rows.rows {
+        for (cell, column) in row.iter_mut().zip(columns) {
+            let Value::Array(parts) = cell else { continue };
+            let parts = std::mem::take(parts);
+            *cell = match column {
+                Column::Plain => parts.into(),
+                Column::Event => object(&EVENT_FIELDS, parts),
+                Column::Person => object(&["uuid", "created_at", "distinct_id", "properties"], parts),
+            };
+        }
+    }
+    asked.compiled.columns = names.iter().map(|name| (*name).to_owned()).collect();
+    asked.into_answer()
+}
+
+fn object(names: &[&str], parts: Vec<Value>) -> Value {
+    let fields = names.iter().zip(parts).map(|(name, value)| {
+        let value = if *name == "properties" { properties(value) } else { value };
+        ((*name).to_owned(), value)
+    });
+    Value::Object(fields.collect())
+}
+
+/// Properties come as a text of JSON, their keys as they are stored.
+pub(super) fn properties(value: Value) -> Value {
+    let parsed = match &value {
+        Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| json!({})),
+        other => other.clone(),
+    };
+    as_sent(parsed)
+}
+
+fn as_sent(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields: Map<String, Value> =
+                fields.into_iter().map(|(key, value)| (original_key(&key).into_owned(), as_sent(value))).collect();
+            fields.into()
+        }
+        Value::Array(items) => items.into_iter().map(as_sent).collect(),
+        other => other,
+    }
+}

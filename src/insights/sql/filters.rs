@@ -1,0 +1,329 @@
+//! Property filters of the API as values of the query language.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::PropertyTypes;
+use crate::model::query::{DateRange, InvalidQuery, Reader};
+use crate::sql::{CompareOp, Expr, ExprKind, Literal, Span, parse_expr};
+use crate::storage::ch::hogql::PropertyType;
+
+/// Deepest nesting of groups, most filters, most values of one.
+const MAX_DEPTH: usize = 8;
+const MAX_FILTERS: usize = 200;
+const MAX_VALUES: usize = 5_000;
+
+/// From which table's view a filter is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilterTarget {
+    Events,
+    Persons,
+    Sessions,
+}
+
+/// What all of these filters ask: a list, or a group `{"type": "AND"|"OR", "values": […]}`. `None` if nothing.
+///
+/// # Errors
+/// If a filter makes no sense or asks for what cannot be answered; the error names it.
+pub fn filters_to_expr(
+    filters: &Reader<'_>,
+    target: FilterTarget,
+    types: &PropertyTypes,
+) -> Result<Option<Expr>, InvalidQuery> {
+    let mut left = MAX_FILTERS;
+    group(filters, target, types, 0, &mut left)
+}
+
+fn group(
+    place: &Reader<'_>,
+    target: FilterTarget,
+    types: &PropertyTypes,
+    depth: usize,
+    left: &mut usize,
+) -> Result<Option<Expr>, InvalidQuery> {
+    if depth > MAX_DEPTH {
+        return Err(place.wrong("groups of filters are nested too deeply"));
+    }
+    let (items, is_or) = match place.value() {
+        None => return Ok(None),
+        Some(Value::Array(_)) => (place.items()?, false),
+        Some(_) => {
+            let is_or = place.get("type")?.word(&[("AND", false), ("OR", true)])?.unwrap_or(false);
+            (place.get("values")?.items()?, is_or)
+        }
+    };
+    let mut found = Vec::new();
+    for item in items {
+        if item.get("values")?.is_missing() {
+            *left =
+                left.checked_sub(1).ok_or_else(|| item.wrong(format!("at most {MAX_FILTERS} filters can be used")))?;
+            found.push(filter(&item, target, types)?);
+        } else {
+            found.extend(group(&item, target, types, depth + 1, left)?);
+        }
+    }
+    Ok(joined(found, is_or))
+}
+
+/// All of them, or any.
+pub(super) fn joined(mut items: Vec<Expr>, is_or: bool) -> Option<Expr> {
+    if items.len() < 2 {
+        return items.pop();
+    }
+    Some(made(if is_or { ExprKind::Or(items) } else { ExprKind::And(items) }))
+}
+
+pub(super) fn made(kind: ExprKind) -> Expr {
+    Expr::new(kind, Span::default())
+}
+
+pub(super) fn field(steps: &[&str]) -> Expr {
+    made(ExprKind::Field(steps.iter().map(|step| (*step).to_owned()).collect()))
+}
+
+pub(super) fn text(text: impl Into<String>) -> Expr {
+    made(ExprKind::Literal(Literal::Text(text.into())))
+}
+
+pub(super) fn compare(op: CompareOp, left: Expr, right: Expr) -> Expr {
+    made(ExprKind::Compare(op, Box::new(left), Box::new(right)))
+}
+
+pub(super) fn not(of: Expr) -> Expr {
+    made(ExprKind::Not(Box::new(of)))
+}
+
+fn call(name: &str, args: Vec<Expr>) -> Expr {
+    Expr::call(name, args, Span::default())
+}
+
+/// `from <= time < to`, by the bounds that there are.
+pub fn date_filter(column: &[&str], from: Option<Timestamp>, to: Option<Timestamp>) -> Option<Expr> {
+    let bounds = [(CompareOp::GreaterOrEqual, from), (CompareOp::Less, to)];
+    let bounds = bounds.into_iter().filter_map(|(op, at)| Some(compare(op, field(column), text(at?.to_string()))));
+    joined(bounds.collect(), false)
+}
+
+/// A date range as its instants: the ends it names.
+pub(super) fn bounds(
+    range: &DateRange,
+    context: crate::insights::QueryContext<'_>,
+) -> (Option<Timestamp>, Option<Timestamp>) {
+    let now = context.clock.now().to_zoned(context.project.time_zone.rules());
+    let week_start = context.settings.week_start;
+    let from = range.from.as_ref().and_then(|from| from.start(&now, week_start));
+    let to = range.to.as_ref().map(|to| to.end(&now, week_start, !range.is_explicit));
+    (from, to)
+}
+
+struct Subject {
+    expr: Expr,
+    ty: Option<PropertyType>,
+    /// A list of texts, any of which may fit.
+    is_list: bool,
+}
+
+fn filter(place: &Reader<'_>, target: FilterTarget, types: &PropertyTypes) -> Result<Expr, InvalidQuery> {
+    let key_place = place.get("key")?;
+    let kind_place = place.get("type")?;
+    let kind = kind_place.text()?.unwrap_or("event");
+    if kind == "cohort" {
+        return Err(kind_place.wrong("cohorts cannot be filtered by yet"));
+    }
+    let key = match key_place.value() {
+        Some(Value::String(key)) => key.as_str(),
+        _ => return Err(key_place.wrong("the property's key is needed")),
+    };
+    if kind == "hogql" {
+        return parse_expr(key).map_err(|error| key_place.wrong(error.describe(key)));
+    }
+    let subject = subject(kind, key, target, types)
+        .ok_or_else(|| kind_place.wrong(format!("{kind:?} properties cannot be filtered by here")))?;
+    let value_place = place.get("value")?;
+    let values: Vec<&Value> = match value_place.value() {
+        None => Vec::new(),
+        Some(Value::Array(items)) => items.iter().filter(|item| !item.is_null()).collect(),
+        Some(value) => vec![value],
+    };
+    if values.len() > MAX_VALUES {
+        return Err(value_place.wrong(format!("at most {MAX_VALUES} values can be compared with")));
+    }
+    if values.iter().any(|value| value.is_object() || value.is_array()) {
+        return Err(value_place.wrong("a text, a number, or true or false is needed here"));
+    }
+    let operator_place = place.get("operator")?;
+    let operator = operator_place.text()?.unwrap_or("exact");
+    let needs_value = !matches!(operator, "is_set" | "is_not_set");
+    if needs_value && values.is_empty() {
+        return Err(value_place.wrong("a value to compare with is needed"));
+    }
+    condition(&subject, operator, &values)
+        .ok_or_else(|| operator_place.wrong(format!("{operator:?} is no operator that is known here")))?
+        .map_err(|reason| value_place.wrong(reason))
+}
+
+fn subject(kind: &str, key: &str, target: FilterTarget, types: &PropertyTypes) -> Option<Subject> {
+    let plain = |steps: &[&str]| Subject { expr: field(steps), ty: None, is_list: false };
+    Some(match (kind, target) {
+        ("event" | "feature" | "event_metadata", FilterTarget::Events) if kind == "event_metadata" => plain(&[key]),
+        ("event" | "feature", FilterTarget::Events) => {
+            Subject { expr: field(&["properties", key]), ty: types.event(key), is_list: false }
+        }
+        ("person", FilterTarget::Events) => {
+            Subject { expr: field(&["person", "properties", key]), ty: types.person(key), is_list: false }
+        }
+        ("person" | "event", FilterTarget::Persons) => {
+            Subject { expr: field(&["properties", key]), ty: types.person(key), is_list: false }
+        }
+        ("session", FilterTarget::Events) => plain(&["session", key]),
+        ("session", FilterTarget::Sessions) => plain(&[key]),
+        ("element", FilterTarget::Events) => match key {
+            "href" => plain(&["elements_chain_href"]),
+            "text" => Subject { is_list: true, ..plain(&["elements_chain_texts"]) },
+            "tag_name" => Subject { is_list: true, ..plain(&["elements_chain_elements"]) },
+            "selector" => plain(&["elements_chain"]),
+            _ => return None,
+        },
+        _ => return None,
+    })
+}
+
+/// None for an operator that is not known; an inner error says what is wrong with the value.
+fn condition(subject: &Subject, operator: &str, values: &[&Value]) -> Option<Result<Expr, String>> {
+    let of = || subject.expr.clone();
+    // Of a list, any item that fits is enough; whatever is negated holds of none.
+    if subject.is_list {
+        let (positive, is_negated) = match operator {
+            "is_not" => ("exact", true),
+            "not_icontains" => ("icontains", true),
+            "not_regex" => ("regex", true),
+            "is_set" => return Some(Ok(call("notEmpty", vec![of()]))),
+            "is_not_set" => return Some(Ok(call("empty", vec![of()]))),
+            other => (other, false),
+        };
+        let item = Subject { expr: field(&["item"]), ty: None, is_list: false };
+        let inner = match condition(&item, positive, values)? {
+            Ok(inner) => inner,
+            Err(reason) => return Some(Err(reason)),
+        };
+        let lambda = made(ExprKind::Lambda { params: vec!["item".to_owned()], body: Box::new(inner) });
+        let any = call("arrayExists", vec![lambda, of()]);
+        return Some(Ok(if is_negated { not(any) } else { any }));
+    }
+    let any = |each: &dyn Fn(&Value) -> Expr| joined(values.iter().map(|value| each(value)).collect(), true);
+    let any_text = |op: CompareOp| any(&|value| compare(op, of(), text(text_of(value))));
+    let contains = || {
+        any(&|value| {
+            let found = call("positionCaseInsensitiveUTF8", vec![call("toString", vec![of()]), text(text_of(value))]);
+            compare(CompareOp::Greater, found, made(ExprKind::Literal(Literal::Whole(0))))
+        })
+    };
+    let starts = |name: &'static str| {
+        any(&|value| {
+            let found = call(name, vec![call("toString", vec![of()]), text(text_of(value))]);
+            compare(CompareOp::Equal, found, made(ExprKind::Literal(Literal::Whole(1))))
+        })
+    };
+    let found = match operator {
+        "exact" | "in" | "is_date_exact" => equals(subject, values, false),
+        "is_not" | "not_in" => equals(subject, values, true),
+        "icontains" => contains(),
+        "not_icontains" => contains().map(not),
+        "icontains_multi" => contains(),
+        "not_icontains_multi" => contains().map(not),
+        "regex" => any_text(CompareOp::Regex),
+        "not_regex" => any_text(CompareOp::Regex).map(not),
+        "starts_with" => starts("startsWith"),
+        "not_starts_with" => starts("startsWith").map(not),
+        "ends_with" => starts("endsWith"),
+        "not_ends_with" => starts("endsWith").map(not),
+        "gt" => return Some(by_size(subject, CompareOp::Greater, values)),
+        "gte" | "min" => return Some(by_size(subject, CompareOp::GreaterOrEqual, values)),
+        "lt" => return Some(by_size(subject, CompareOp::Less, values)),
+        "lte" | "max" => return Some(by_size(subject, CompareOp::LessOrEqual, values)),
+        "between" | "not_between" => {
+            let [low, high] = values else { return Some(Err("two numbers are needed here".to_owned())) };
+            let both = by_size(subject, CompareOp::GreaterOrEqual, &[low]).and_then(|low| {
+                let high = by_size(subject, CompareOp::LessOrEqual, &[high])?;
+                let both = made(ExprKind::And(vec![low, high]));
+                Ok(if operator == "between" { both } else { not(both) })
+            });
+            return Some(both);
+        }
+        "is_date_before" | "is_date_after" => {
+            let op = if operator == "is_date_before" { CompareOp::Less } else { CompareOp::Greater };
+            any(&|value| compare(op, call("toDateTime", vec![of()]), text(text_of(value))))
+        }
+        "is_set" => Some(made(ExprKind::IsNull { of: Box::new(of()), is_negated: true })),
+        "is_not_set" => Some(made(ExprKind::IsNull { of: Box::new(of()), is_negated: false })),
+        _ => return None,
+    };
+    Some(found.ok_or_else(|| "a value to compare with is needed".to_owned()))
+}
+
+fn equals(subject: &Subject, values: &[&Value], is_negated: bool) -> Option<Expr> {
+    let typed: Vec<Option<Literal>> = values.iter().map(|value| literal_of(value, subject.ty)).collect();
+    // A value that is none of the property's type is compared as text: no number equals "abc".
+    let is_typed = typed.iter().all(Option::is_some);
+    let of = if is_typed { subject.expr.clone() } else { call("toString", vec![subject.expr.clone()]) };
+    let mut items: Vec<Expr> = values
+        .iter()
+        .zip(typed)
+        .map(|(value, typed)| match typed {
+            Some(literal) if is_typed => made(ExprKind::Literal(literal)),
+            _ => text(text_of(value)),
+        })
+        .collect();
+    if items.len() == 1 {
+        let op = if is_negated { CompareOp::NotEqual } else { CompareOp::Equal };
+        return items.pop().map(|item| compare(op, of, item));
+    }
+    let op = if is_negated { CompareOp::NotIn } else { CompareOp::In };
+    Some(compare(op, of, made(ExprKind::Tuple(items))))
+}
+
+/// A value as a property of a type has it; `None` if no such property can have it.
+fn literal_of(value: &Value, ty: Option<PropertyType>) -> Option<Literal> {
+    match ty {
+        Some(PropertyType::Numeric) => {
+            text_of(value).trim().parse().ok().filter(|n: &f64| n.is_finite()).map(Literal::Number)
+        }
+        Some(PropertyType::Boolean) => match text_of(value).as_str() {
+            "true" => Some(Literal::Flag(true)),
+            "false" => Some(Literal::Flag(false)),
+            _ => None,
+        },
+        _ => Some(Literal::Text(text_of(value))),
+    }
+}
+
+fn by_size(subject: &Subject, op: CompareOp, values: &[&Value]) -> Result<Expr, String> {
+    let [value] = values else { return Err("one value is needed to compare by size".to_owned()) };
+    let of = subject.expr.clone();
+    let said = text_of(value);
+    let number = said.trim().parse::<f64>().ok().filter(|n| n.is_finite());
+    Ok(match (number, subject.ty) {
+        (Some(number), Some(PropertyType::Numeric)) => compare(op, of, number_expr(number)),
+        (Some(number), _) => compare(op, call("toFloat", vec![of]), number_expr(number)),
+        (None, Some(PropertyType::Numeric)) => return Err("a number is needed to compare by size".to_owned()),
+        (None, Some(PropertyType::DateTime)) => compare(op, of, text(said)),
+        (None, _) => compare(op, call("toString", vec![of]), text(said)),
+    })
+}
+
+fn number_expr(number: f64) -> Expr {
+    let positive = made(ExprKind::Literal(Literal::Number(number.abs())));
+    if number.is_sign_negative() { made(ExprKind::Negate(Box::new(positive))) } else { positive }
+}
+
+/// A value as the text that a property holds.
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => {
+            let text = number.to_string();
+            text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+        }
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,129 @@
+//! `HogQLQuery`: a question as it was written.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::ask::{Asked, PropertyTypes, prepare, sql_error};
+use super::filters::{FilterTarget, bounds, date_filter, filters_to_expr, joined, made};
+use crate::insights::{InsightError, QueryAnswer, QueryContext};
+use crate::model::query::{DateRange, InvalidQuery, Reader};
+use crate::sql::{Expr, ExprKind, Literal, Query, Select, SourceKind, parse_query};
+use crate::storage::ch::hogql::SqlStream;
+
+/// Most values that a question may be given, and their nesting.
+const MAX_VALUES: usize = 1_000;
+const MAX_DEPTH: usize = 4;
+
+/// Answers a `HogQLQuery`.
+///
+/// # Errors
+/// If the question makes no sense, names what there is not or takes too much; the error says where.
+pub async fn run_hogql(context: QueryContext<'_>, json: &Value) -> Result<QueryAnswer, InsightError> {
+    let (text, query) = read(json)?;
+    let types = PropertyTypes::of(context.pg, context.project.id).await?;
+    let placeholders = placeholders(context, json, &query, &types)?;
+    let asked = Asked::ask(context, &types, &query, &placeholders, text, "query").await?;
+    let mut answer = asked.into_answer();
+    answer.insert("query".to_owned(), text.into());
+    Ok(answer)
+}
+
+/// The rows of a `HogQLQuery` as CSV, as they come and however many; before them the names of the columns.
+///
+/// # Errors
+/// As [`run_hogql`].
+pub async fn export_csv(context: QueryContext<'_>, json: &Value) -> Result<(Vec<String>, SqlStream), InsightError> {
+    let (text, query) = read(json)?;
+    let types = PropertyTypes::of(context.pg, context.project.id).await?;
+    let placeholders = placeholders(context, json, &query, &types)?;
+    let compiled = prepare(context, &types, &query, &placeholders, None)
+        .map_err(|error| InvalidQuery::new("query", error.describe(text)))?;
+    let stream = context.ch.sql_csv(&compiled.sql).map_err(|error| sql_error(error, "query"))?;
+    Ok((compiled.columns, stream))
+}
+
+fn read(json: &Value) -> Result<(&str, Query), InvalidQuery> {
+    let place = Reader::new(json).get("query")?;
+    let text = place.text()?.ok_or_else(|| place.wrong("the question is needed, as SQL"))?;
+    let query = parse_query(text).map_err(|error| InvalidQuery::new("query", error.describe(text)))?;
+    Ok((text, query))
+}
+
+/// What `{name}` stands for: `filters`, the given values, and `variables.name`.
+fn placeholders(
+    context: QueryContext<'_>,
+    json: &Value,
+    query: &Query,
+    types: &PropertyTypes,
+) -> Result<HashMap<String, Expr>, InvalidQuery> {
+    let reader = Reader::new(json);
+    let mut known = HashMap::new();
+    if let Some(Value::Object(values)) = reader.get("values")?.value() {
+        if values.len() > MAX_VALUES {
+            return Err(reader.get("values")?.wrong(format!("at most {MAX_VALUES} values can be given")));
+        }
+        for (name, value) in values {
+            let value = value_of(value, 0).ok_or_else(|| {
+                InvalidQuery::new(format!("values.{name}"), "a plain value or a list of such is needed")
+            })?;
+            known.insert(name.clone(), value);
+        }
+    }
+    if let Some(Value::Object(variables)) = reader.get("variables")?.value() {
+        for (id, variable) in variables {
+            let name = variable.get("code_name").and_then(Value::as_str).unwrap_or(id);
+            let value = variable.get("value").and_then(|value| value_of(value, 0));
+            let value = value.unwrap_or_else(|| made(ExprKind::Literal(Literal::Null)));
+            known.insert(format!("variables.{name}"), value);
+        }
+    }
+    let filters = reader.get("filters")?;
+    let target = if reads_sessions(query) { FilterTarget::Sessions } else { FilterTarget::Events };
+    let range = DateRange::read(&filters.get("dateRange")?)?;
+    let (from, to) = bounds(&range, context);
+    let column = if target == FilterTarget::Sessions { "$start_timestamp" } else { "timestamp" };
+    let mut parts: Vec<Expr> = date_filter(&[column], from, to).into_iter().collect();
+    parts.extend(filters_to_expr(&filters.get("properties")?, target, types)?);
+    if filters.get("filterTestAccounts")?.flag()? {
+        let rules = Reader::new(&context.settings.test_account_filters);
+        parts.extend(filters_to_expr(&rules, target, types)?);
+    }
+    let all = joined(parts, false).unwrap_or_else(|| made(ExprKind::Literal(Literal::Flag(true))));
+    known.insert("filters".to_owned(), all);
+    Ok(known)
+}
+
+/// A value of JSON as one of the language.
+fn value_of(value: &Value, depth: usize) -> Option<Expr> {
+    Some(made(match value {
+        Value::Null => ExprKind::Literal(Literal::Null),
+        Value::Bool(flag) => ExprKind::Literal(Literal::Flag(*flag)),
+        Value::String(text) => ExprKind::Literal(Literal::Text(text.clone())),
+        Value::Number(number) => match (number.as_u64(), number.as_f64()) {
+            (Some(whole), _) => ExprKind::Literal(Literal::Whole(whole)),
+            (None, Some(number)) if number < 0.0 => ExprKind::Negate(Box::new(match number.abs() {
+                whole if whole.fract() == 0.0 && whole < 9e15 => made(ExprKind::Literal(Literal::Whole(whole as u64))),
+                broken => made(ExprKind::Literal(Literal::Number(broken))),
+            })),
+            (None, number) => ExprKind::Literal(Literal::Number(number?)),
+        },
+        Value::Array(items) if depth < MAX_DEPTH && items.len() <= MAX_VALUES => {
+            ExprKind::Array(items.iter().map(|item| value_of(item, depth + 1)).collect::<Option<_>>()?)
+        }
+        Value::Array(_) | Value::Object(_) => return None,
+    }))
+}
+
+/// Whether the outermost question that reads a table reads sessions.
+fn reads_sessions(query: &Query) -> bool {
+    let of_select = |select: &Select| match select.from.as_ref().map(|from| &from.first.kind) {
+        Some(SourceKind::Table(names)) => names.len() == 1 && names[0] == "sessions",
+        Some(SourceKind::Query(inner)) => reads_sessions(inner),
+        _ => false,
+    };
+    match query {
+        Query::Select(select) => of_select(select),
+        Query::Set { first, .. } => reads_sessions(first),
+    }
+}

@@ -1,0 +1,16 @@
+//! Questions in the query language, and what is asked by way of it: lists of events and of people.
+//!
+//! [`filters`] turns property filters of the API into values of the language; [`Asked`] compiles a question, asks it and
+//! shapes the rows.
+
+mod actors;
+mod ask;
+mod events;
+mod filters;
+mod hogql;
+
+pub use actors::run_actors;
+pub use ask::{Asked, PropertyTypes, sql_error};
+pub use events::run_events;
+pub use filters::{FilterTarget, date_filter, filters_to_expr};
+pub use hogql::{export_csv, run_hogql};
