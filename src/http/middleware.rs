@@ -19,13 +19,21 @@ use super::{AppState, ErrorPage, security_headers};
 /// A request's body is here by then, or its sender is too slow.
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
 
+/// A page that is only read begins by then. A store that answers ends a question earlier, by its own limit of 30 seconds; this
+/// is for one that has stopped answering.
+const PAGE_DEADLINE: Duration = Duration::from_secs(45);
+
 /// Largest body of a page's form or an API call. Capture has its own limit.
 const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// For pages, inside the layer that gives errors their look: what may turn a request into an error without a handler.
 /// Call it after the last route and fallback.
 pub fn inside_pages(pages: Router<AppState>, state: &AppState) -> Router<AppState> {
-    pages.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).layer(CatchPanicLayer::custom(panicked)).layer(csrf(state))
+    pages
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn(|request, next| within(PAGE_DEADLINE, request, next)))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(csrf(state))
 }
 
 /// For pages, outside that layer.
@@ -71,6 +79,21 @@ fn origin(url: &str) -> Option<String> {
         _ => host.strip_suffix(":80").unwrap_or(&host),
     };
     Some(format!("{scheme}://{host}"))
+}
+
+/// Gives up on a page that nothing comes of. What changes something is left to end by itself.
+async fn within(deadline: Duration, request: Request, next: Next) -> Response {
+    if !request.method().is_safe() {
+        return next.run(request).await;
+    }
+    let seen = Seen::of(&request);
+    match tokio::time::timeout(deadline, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::warn!(path = seen.path, ms = seen.ms(), "A page was given up: a store does not answer");
+            with_page(StatusCode::SERVICE_UNAVAILABLE)
+        }
+    }
 }
 
 fn with_page(status: StatusCode) -> Response {
@@ -136,7 +159,24 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+    use axum::routing::get;
+    use tower::ServiceExt;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_page_that_nothing_comes_of_is_given_up() {
+        let router: Router = Router::new()
+            .route("/", get(std::future::pending::<&str>).post(|| async { "done" }))
+            .layer(from_fn(|request, next| within(Duration::from_millis(1), request, next)));
+        let get = Request::get("/").body(Body::empty()).expect("a request");
+        let response = router.clone().oneshot(get).await.expect("it never fails");
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(response.extensions().get::<ErrorPage>().is_some());
+        let post = Request::post("/").body(Body::empty()).expect("a request");
+        assert_eq!(router.oneshot(post).await.expect("it never fails").status(), StatusCode::OK);
+    }
 
     #[test]
     fn an_origin_is_what_a_browser_would_send() {
