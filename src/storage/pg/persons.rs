@@ -12,7 +12,7 @@ use crate::model::{PersonId, ProjectId};
 use crate::storage::ch::PersonOverride;
 
 /// First half of the advisory lock's key; the second is the project.
-const LOCK: i32 = 0x7e5e_0001;
+pub(super) const LOCK: i32 = 0x7e5e_0001;
 
 /// A project that exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
