@@ -98,6 +98,24 @@ impl Intake {
         }
     }
 
+    /// Lets all that was taken over so far be removed once it is stored and need not be kept; gives its last number, and
+    /// none if nothing is on disk.
+    pub async fn end_segment(&self) -> Option<u64> {
+        match self {
+            Self::Spool(spool) => Some(spool.end_segment().await),
+            Self::Queue(_) => None,
+        }
+    }
+
+    /// The oldest number that may still be on disk.
+    #[must_use]
+    pub fn oldest_seq(&self) -> Option<u64> {
+        match self {
+            Self::Spool(spool) => spool.oldest_seq(),
+            Self::Queue(_) => None,
+        }
+    }
+
     /// Refuses further appends and lets go of everything. Whoever reads must have ended before.
     pub async fn close(&self) {
         match self {

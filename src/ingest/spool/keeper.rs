@@ -9,8 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::ballast::Ballast;
 use super::disk::DirFile;
-use super::frame::{FRAME_HEADER, FrameHeader, Payload, SEGMENT_HEADER};
-use super::shared::{Reserved, Shared};
+use super::frame::{FRAME_HEADER, FrameHeader, SEGMENT_HEADER};
+use super::shared::Shared;
 use super::writer::Append;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -81,7 +81,7 @@ impl Keeper {
         let (done, _) = oneshot::channel();
         if let Some(queue) = self.queue.upgrade() {
             // A full queue wakes it as well.
-            queue.try_send(Append { payload: Payload::empty(), reserved: Reserved::none(), done }).ok();
+            queue.try_send(Append::empty(false, done)).ok();
         }
     }
 }

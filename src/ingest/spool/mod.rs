@@ -224,7 +224,7 @@ impl Spool {
         let room = payload.frame_len() + frame::SEGMENT_HEADER as u64;
         let reserved = self.shared.reserve(room).ok_or(SpoolError::Full)?;
         let (done, outcome) = oneshot::channel();
-        let append = writer::Append { payload, reserved, done };
+        let append = writer::Append { payload, ends_segment: false, reserved, done };
         self.queue.try_send(append).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => SpoolError::Full,
             mpsc::error::TrySendError::Closed(_) => closed(),
@@ -250,14 +250,29 @@ impl Spool {
         self.shared.status()
     }
 
+    /// Ends the segment that is written now: all that was appended so far is then removed once it is stored and its time is
+    /// over. Gives the last frame of it.
+    pub async fn end_segment(&self) -> u64 {
+        let (done, ended) = oneshot::channel();
+        if self.queue.send(writer::Append::empty(true, done)).await.is_ok() {
+            ended.await.ok();
+        }
+        self.position()
+    }
+
+    /// The oldest frame that may still be on disk.
+    #[must_use]
+    pub fn oldest_seq(&self) -> Option<u64> {
+        self.shared.segments().front().map(|segment| segment.first_seq)
+    }
+
     /// Refuses further appends, waits until those under way are on disk, ends the writer and lets the directory go. Whoever
     /// reads the spool must have ended before.
     pub async fn close(&self) {
         self.shared.close.send_replace(true);
         // A nudge for a writer that sleeps on an empty queue.
         let (done, _) = oneshot::channel();
-        let nudge = writer::Append { payload: frame::Payload::empty(), reserved: shared::Reserved::none(), done };
-        self.queue.send(nudge).await.ok();
+        self.queue.send(writer::Append::empty(false, done)).await.ok();
         self.keeper.iter().for_each(std::thread::Thread::unpark);
         let mut ended = self.ended.clone();
         while ended.changed().await.is_ok() {}

@@ -21,8 +21,17 @@ const SEGMENT_AGE: Duration = Duration::from_secs(15 * 60);
 #[derive(Debug)]
 pub(super) struct Append {
     pub payload: Payload,
+    /// With an empty payload: ends the segment, also while there is room.
+    pub ends_segment: bool,
     pub reserved: Reserved,
     pub done: oneshot::Sender<Result<(), SpoolError>>,
+}
+
+impl Append {
+    /// No events: only wakes the writer, or ends its segment.
+    pub const fn empty(ends_segment: bool, done: oneshot::Sender<Result<(), SpoolError>>) -> Self {
+        Self { payload: Payload::empty(), ends_segment, reserved: Reserved::none(), done }
+    }
 }
 
 struct Open {
@@ -71,10 +80,10 @@ impl Writer {
     }
 
     fn take(&mut self, append: Append) {
-        let Append { payload, reserved, done } = append;
+        let Append { payload, ends_segment, reserved, done } = append;
         if payload.events == 0 {
             self.flush();
-            if !self.shared.room.is_open() {
+            if ends_segment || !self.shared.room.is_open() {
                 self.seal_if_used();
             }
             done.send(Ok(())).ok();
