@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::ai_event::PartOutcome;
 use super::enrich::{Enricher, Origin};
+use super::cookieless::{self, Cookieless};
 use super::inflate::InflateError;
 use super::intake::Intake;
 use super::project_keys::ProjectKeys;
@@ -35,6 +36,7 @@ pub struct Door {
     limits: LimitsConfig,
     intake: Intake,
     enricher: Enricher,
+    cookieless: Cookieless,
     /// Events of each project.
     rate: Arc<Option<TokenBuckets<ProjectId>>>,
 }
@@ -53,8 +55,9 @@ impl Door {
     #[must_use]
     pub fn new(pg: Pg, clock: Clock, limits: LimitsConfig, intake: impl Into<Intake>) -> Self {
         let rate = Arc::new(TokenBuckets::new(limits.events_per_second, limits.events_burst, &clock));
+        let cookieless = Cookieless::new(pg.clone(), clock.clone());
         let keys = ProjectKeys::new(pg, clock.clone());
-        Self { keys, clock, limits, intake: intake.into(), enricher: Enricher::default(), rate }
+        Self { keys, clock, limits, intake: intake.into(), enricher: Enricher::default(), cookieless, rate }
     }
 
     /// The same door, adding to events by this.
@@ -112,13 +115,16 @@ impl Door {
         let body_bytes = request.body.len();
         let limits = if request.is_ai { self.ai_limits() } else { self.limits.clone() };
         let (clock, enricher) = (self.clock.clone(), self.enricher.clone());
-        let checked = off_the_reactor(body_bytes, move || {
+        let (mut checked, visitors) = off_the_reactor(body_bytes, move || {
             let mut checked = request.check(project_id, &clock, &limits)?;
+            let visitors = cookieless::visitors(&checked.accepted, &request.origin);
             enricher.enrich(&mut checked.accepted, &request.origin);
-            Ok::<_, V1Error>(checked)
+            Ok::<_, V1Error>((checked, visitors))
         })
         .await??;
         self.pace(project_id, checked.results.len())?;
+        let dropped = self.cookieless.settle(project_id, &mut checked.accepted, visitors).await?;
+        checked.drop_accepted(dropped);
         let arrivals = Arrivals { events: checked.accepted, rejected: checked.noted };
         self.keep(&arrivals).await?;
         Ok(checked.results)
@@ -176,12 +182,15 @@ impl Door {
         let project_id = self.find_project(read.key()).await?;
         self.pace(project_id, read.event_count())?;
         let (clock, enricher) = (self.clock.clone(), self.enricher.clone());
-        let checked = off_the_reactor(body_bytes, move || {
+        let (mut checked, visitors) = off_the_reactor(body_bytes, move || {
             let mut checked = read.check(project_id, &clock, &limits);
+            let visitors = cookieless::visitors(&checked.accepted, &origin);
             enricher.enrich(&mut checked.accepted, &origin);
-            checked
+            (checked, visitors)
         })
         .await?;
+        let dropped = self.cookieless.settle(project_id, &mut checked.accepted, visitors).await?;
+        checked.drop_accepted(dropped);
 
         let rejected = checked.rejected;
         let arrivals = Arrivals { events: checked.accepted, rejected: checked.noted };

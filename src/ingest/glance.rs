@@ -13,6 +13,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use uuid::Uuid;
 
+use super::cookieless;
 use super::event::unkept;
 use crate::model::ProjectApiKey;
 
@@ -95,6 +96,7 @@ enum Field {
     DollarDistinctId,
     Properties,
     Ip,
+    CookielessMode,
     Other,
 }
 
@@ -120,6 +122,7 @@ impl<'de> Deserialize<'de> for Field {
                     "$distinct_id" => Field::DollarDistinctId,
                     "properties" => Field::Properties,
                     "$ip" => Field::Ip,
+                    cookieless::MODE => Field::CookielessMode,
                     _ => Field::Other,
                 })
             }
@@ -189,11 +192,12 @@ impl<'de> Deserialize<'de> for Scalar<'de> {
 }
 
 /// Whether this names somebody.
-fn is_id(value: &Scalar<'_>) -> bool {
+fn is_id<E: de::Error>(value: &Scalar<'_>) -> Result<bool, E> {
     match value {
-        Scalar::Null => false,
-        Scalar::Text(text) => !text.is_empty(),
-        Scalar::Number => true,
+        Scalar::Null => Ok(false),
+        Scalar::Text(text) if text == cookieless::NO_ID => Err(unusual()),
+        Scalar::Text(text) => Ok(!text.is_empty()),
+        Scalar::Number => Ok(true),
     }
 }
 
@@ -232,9 +236,9 @@ fn visit_fields<'de, A: MapAccess<'de>>(
                 Scalar::Text(text) if Uuid::parse_str(text.trim()).is_ok() => has_uuid = true,
                 _ => return Err(unusual()),
             },
-            Field::DistinctId | Field::DollarDistinctId => names_somebody |= is_id(&fields.next_value()?),
+            Field::DistinctId | Field::DollarDistinctId => names_somebody |= is_id(&fields.next_value()?)?,
             Field::Properties => names_somebody |= fields.next_value_seed(Properties(seen))?,
-            Field::Batch | Field::Ip | Field::Other => drop(fields.next_value::<IgnoredAny>()?),
+            Field::Batch | Field::Ip | Field::CookielessMode | Field::Other => drop(fields.next_value::<IgnoredAny>()?),
         }
     }
     if may_hold_batch && once.has(Field::Batch) {
@@ -344,10 +348,12 @@ impl<'de> Visitor<'de> for Properties<'_, 'de> {
                 }
                 Field::DistinctId => {
                     once.see(field)?;
-                    names_somebody = is_id(&properties.next_value()?);
+                    names_somebody = is_id(&properties.next_value()?)?;
                 }
                 // An address must not reach the disk: it is looked up and taken out first.
                 Field::Ip => return Err(unusual()),
+                // An id is made of the address, which only the door knows.
+                Field::CookielessMode => return Err(unusual()),
                 _ => drop(properties.next_value::<IgnoredAny>()?),
             }
         }

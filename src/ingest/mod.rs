@@ -4,10 +4,12 @@
 
 mod accepted;
 pub mod ai_event;
+pub mod cookieless;
 pub mod decode;
 mod door;
 pub mod elements;
 pub mod enrich;
+pub mod erased_id;
 pub mod event;
 pub mod glance;
 mod inflate;

@@ -101,6 +101,20 @@ pub enum Rejection {
     InvalidTimestamp,
     #[error("an option of the event has a value that it cannot have")]
     InvalidOptions,
+    /// Of a distinct id on the project's list.
+    #[error("the person opted out of being counted in this project")]
+    OptedOut,
+    /// Of a person who was erased, and from before that.
+    #[error("the person was erased, and the event is from before that")]
+    Erased,
+    #[error("the project does not count visitors without cookies: an admin can switch that on")]
+    CookielessOff,
+    #[error("a visitor without cookies is told apart by address, host and user agent, and one of them is missing")]
+    CookielessIncomplete,
+    #[error("the day of the event is over everywhere, or not begun: visitors without cookies are known for their day")]
+    CookielessDayOver,
+    #[error("a visitor without cookies cannot be identified or joined to somebody")]
+    CookielessIdentity,
     /// Read from a spool that another version wrote.
     #[error("the event was refused for a reason that this version does not know")]
     Other,
@@ -108,7 +122,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every reason there is, in the order of [`Rejection::index`].
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 19] = [
         Self::NotAnObject,
         Self::MissingEventName,
         Self::MissingDistinctId,
@@ -121,6 +135,12 @@ impl Rejection {
         Self::DistinctIdTooLong,
         Self::InvalidTimestamp,
         Self::InvalidOptions,
+        Self::OptedOut,
+        Self::Erased,
+        Self::CookielessOff,
+        Self::CookielessIncomplete,
+        Self::CookielessDayOver,
+        Self::CookielessIdentity,
         Self::Other,
     ];
 
@@ -140,6 +160,12 @@ impl Rejection {
             Self::DistinctIdTooLong => "distinct_id_too_large",
             Self::InvalidTimestamp => "invalid_event_timestamp",
             Self::InvalidOptions => "invalid_options",
+            Self::OptedOut => "opted_out",
+            Self::Erased => "erased",
+            Self::CookielessOff => "cookieless_off",
+            Self::CookielessIncomplete => "cookieless_incomplete",
+            Self::CookielessDayOver => "cookieless_day_over",
+            Self::CookielessIdentity => "cookieless_identity",
             Self::Other => "other",
         }
     }
@@ -154,7 +180,18 @@ impl Rejection {
     /// with success: sending it again, or an error in a browser's console, would help nobody.
     #[must_use]
     pub const fn is_mistake(self) -> bool {
-        !matches!(self, Self::Recording | Self::ClientWarning)
+        use Rejection as R;
+        !matches!(
+            self,
+            R::Recording
+                | R::ClientWarning
+                | R::OptedOut
+                | R::Erased
+                | R::CookielessOff
+                | R::CookielessIncomplete
+                | R::CookielessDayOver
+                | R::CookielessIdentity
+        )
     }
 
     /// The reason with this name.

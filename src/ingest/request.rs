@@ -160,6 +160,20 @@ impl ReadRequest {
 }
 
 impl CheckedEvents {
+    /// Notes events as rejected that were accepted first and have left `accepted`, by the places they had there, in order.
+    pub(super) fn drop_accepted(&mut self, dropped: Vec<(usize, RejectedEvent)>) {
+        let mut places: Vec<usize> = Vec::new();
+        let taken: std::collections::HashSet<usize> = self.rejected.iter().map(|(place, _)| *place).collect();
+        let mut free = (0..).filter(|place| !taken.contains(place));
+        for (at, rejected) in dropped {
+            while places.len() <= at {
+                places.extend(free.next());
+            }
+            self.rejected.push((places[at], rejected.reason));
+            self.noted.push(rejected);
+        }
+    }
+
     /// Checks and completes each of these.
     pub(super) fn of(events: Vec<Value>, arrival: &Arrival<'_>) -> Self {
         let mut checked = Self::default();

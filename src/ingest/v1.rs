@@ -112,6 +112,19 @@ pub struct V1Checked {
     pub noted: Vec<RejectedEvent>,
 }
 
+impl V1Checked {
+    /// Says of events that were accepted first and have left `accepted` that they are dropped, by the places they had there, in
+    /// order.
+    pub(super) fn drop_accepted(&mut self, dropped: Vec<(usize, RejectedEvent)>) {
+        let places: Vec<usize> =
+            (0..self.results.len()).filter(|place| !matches!(self.results[*place].outcome, Outcome::Drop(_))).collect();
+        for (at, rejected) in dropped {
+            self.results[places[at]].outcome = Outcome::Drop(rejected.reason);
+            self.noted.push(rejected);
+        }
+    }
+}
+
 impl V1Request {
     /// Reads, checks and completes every event; *now* is when the request came in.
     ///

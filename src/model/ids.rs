@@ -92,8 +92,14 @@ impl ProjectId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PersonId(u64);
 
+/// How the ids of visitors without cookies begin.
+pub const COOKIELESS_PREFIX: &str = "cookieless_";
+
 impl PersonId {
     const NO_PROFILE: u64 = 1 << 63;
+    const COOKIELESS: u64 = 1 << 62;
+    /// From here on numbers are of visitors without cookies: known for a day, so that they are many for one person.
+    pub const FIRST_COOKIELESS: Self = Self(Self::NO_PROFILE | Self::COOKIELESS);
 
     /// A person with a profile, by the number Postgres gave out.
     #[must_use]
@@ -114,7 +120,12 @@ impl PersonId {
         let digest = Sha256::new().chain_update(project.get().to_be_bytes()).chain_update(distinct_id).finalize();
         let mut head = [0; 8];
         head.copy_from_slice(&digest[..8]);
-        Self(u64::from_be_bytes(head) | Self::NO_PROFILE)
+        let number = u64::from_be_bytes(head) | Self::NO_PROFILE;
+        if distinct_id.starts_with(COOKIELESS_PREFIX) {
+            Self(number | Self::COOKIELESS)
+        } else {
+            Self(number & !Self::COOKIELESS)
+        }
     }
 
     /// Whether this person has a profile in Postgres.
@@ -148,5 +159,10 @@ mod tests {
         assert!(!one.has_profile());
         assert_eq!(PersonId::from_row(one.as_row()), one);
         assert!(PersonId::from_row(7).has_profile());
+        for n in 0..64 {
+            let visitor = PersonId::without_profile(ProjectId::new(1), &format!("cookieless_{n}"));
+            let other = PersonId::without_profile(ProjectId::new(1), &format!("anon-{n}"));
+            assert!(visitor >= PersonId::FIRST_COOKIELESS && other < PersonId::FIRST_COOKIELESS);
+        }
     }
 }

@@ -14,7 +14,8 @@ mod user;
 pub use api_key::{InvalidApiKey, PersonalApiKey, ProjectApiKey, random_secret, secret_hash};
 pub use clock::Clock;
 pub use ids::{
-    DashboardId, InsightId, InvitationId, OrganizationId, PersonId, PersonalApiKeyId, ProjectId, SignInId, UserId,
+    COOKIELESS_PREFIX, DashboardId, InsightId, InvitationId, OrganizationId, PersonId, PersonalApiKeyId, ProjectId,
+    SignInId, UserId,
 };
 pub use project::{Project, ProjectSettings, Role};
 pub use time_zone::{InvalidTimeZone, TimeZoneName};

@@ -44,6 +44,30 @@ pub fn explain(code: &str) -> Reason {
         "distinct_id_too_large" => ("The distinct_id is too long", "Use at most 200 characters."),
         "invalid_event_timestamp" => ("The timestamp is not a time", "Send it as ISO 8601: 2026-11-21T12:00:00Z."),
         "invalid_options" => ("An option has a wrong value", "Update the SDK; its options are true or false."),
+        "opted_out" => (
+            "The person opted out",
+            "The distinct id is on the project's list of people who are not counted. Nothing of the event is kept.",
+        ),
+        "erased" => (
+            "The person was erased",
+            "The event is from before the erasure: it waited or was sent again. Nothing of it is kept. What the id does later is stored, as a new person's.",
+        ),
+        "cookieless_off" => (
+            "From a visitor without cookies",
+            "The SDK runs in cookieless mode and this project does not take such events. Switch cookieless mode on in Privacy.",
+        ),
+        "cookieless_incomplete" => (
+            "Cookieless, and something is missing",
+            "A visitor without cookies is told apart by address, $host and user agent. Behind a proxy, set TENREC_TRUSTED_PROXIES.",
+        ),
+        "cookieless_day_over" => (
+            "Cookieless, and its day is over",
+            "The salt of that day is destroyed, so nobody can tell whose event it is. Events that wait longer than a day end here.",
+        ),
+        "cookieless_identity" => (
+            "Cookieless, and wants to identify",
+            "A visitor without cookies stays unknown: identify, alias and merge do nothing in cookieless mode.",
+        ),
         "bot" => {
             ("Sent by a bot", "Stored and marked. Insights leave these events out unless they are told to count bots.")
         }
