@@ -100,7 +100,7 @@ fn corrected_by(event: &AcceptedEvent) -> Option<SignedDuration> {
 }
 
 /// What a uuid of version 7 says.
-fn made_at(uuid: Uuid) -> Option<Timestamp> {
+pub(super) fn made_at(uuid: Uuid) -> Option<Timestamp> {
     let (7, (high, _)) = (uuid.get_version_num(), uuid.as_u64_pair()) else { return None };
     Timestamp::from_millisecond(i64::try_from(high >> 16).ok()?).ok()
 }

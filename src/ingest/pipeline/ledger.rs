@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::ingest::ledger::hour_of;
 use crate::ingest::rejected::sample;
-use crate::ingest::{AcceptedEvent, RejectedEvent};
+use crate::ingest::{AcceptedEvent, RejectedEvent, Rejection};
 use crate::model::ProjectId;
 use crate::storage::pg::{self, LedgerBatch, LedgerCount, LedgerOutcome, Pg, PgError, UnstoredEvent, UnstoredKind};
 use crate::telemetry::metrics;
@@ -70,6 +70,11 @@ impl Tally {
     /// One that was stored before.
     pub fn duplicate(&mut self, event: &AcceptedEvent) {
         self.count(event, LedgerOutcome::Duplicate, "");
+    }
+
+    /// One that is left out for whose it is. Nothing of it is kept but the count.
+    pub fn left_out(&mut self, event: &AcceptedEvent, reason: Rejection) {
+        self.count(event, LedgerOutcome::Rejected, reason.code());
     }
 
     /// One that no store takes.

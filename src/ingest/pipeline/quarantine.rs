@@ -1,18 +1,22 @@
 //! Events that no store takes: kept on disk with the reason, a line of JSON each, a file a day.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ingest::AcceptedEvent;
 
 /// Most bytes kept. Whoever has a project's public key can fill it; what comes later is only counted.
 const MAX_BYTES: u64 = 256 << 20;
+
+/// Held while a file is added to, or written anew without some of its lines.
+static WRITING: Mutex<()> = Mutex::new(());
 
 #[derive(Debug)]
 pub(super) struct Quarantine {
@@ -27,6 +31,12 @@ struct Line<'a> {
     detail: &'a str,
     quarantined_at: Timestamp,
     event: &'a AcceptedEvent,
+}
+
+/// As much of a line as says whose it is.
+#[derive(Deserialize)]
+struct Kept {
+    event: AcceptedEvent,
 }
 
 impl Quarantine {
@@ -47,6 +57,7 @@ impl Quarantine {
         line.push(b'\n');
         let fits = used + line.len() as u64 <= MAX_BYTES;
         if fits {
+            let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
             let day = now.to_zoned(TimeZone::UTC).date();
             let path = self.dir.join(format!("{day}.jsonl"));
             let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
@@ -56,6 +67,45 @@ impl Quarantine {
         self.used = Some(used + if fits { line.len() as u64 } else { 0 });
         Ok(fits)
     }
+}
+
+/// Writes every file in which a line is `unwanted` anew without such lines; gives how many that were. With `is_trial`, they are
+/// only counted.
+pub(super) fn leave_out(dir: &Path, is_trial: bool, unwanted: impl Fn(&AcceptedEvent) -> bool) -> io::Result<u64> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
+    };
+    let is_unwanted = |line: &str| serde_json::from_str::<Kept>(line).is_ok_and(|kept| unwanted(&kept.event));
+    let mut found = 0;
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "jsonl") {
+            continue;
+        }
+        let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut of_file = 0;
+        for line in BufReader::new(File::open(&path)?).lines() {
+            of_file += u64::from(is_unwanted(&line?));
+        }
+        found += of_file;
+        if of_file == 0 || is_trial {
+            continue;
+        }
+        let new = path.with_extension("new");
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        let mut writer = BufWriter::new(file);
+        for line in BufReader::new(File::open(&path)?).lines() {
+            let line = line?;
+            if !is_unwanted(&line) {
+                writeln!(writer, "{line}")?;
+            }
+        }
+        writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        std::fs::rename(&new, &path)?;
+        File::open(dir)?.sync_all()?;
+    }
+    Ok(found)
 }
 
 /// Adds what `write` writes, durably and on a line of its own. If that fails, the file ends where it ended before, so that no

@@ -46,6 +46,11 @@ impl Sessions {
         Self { node, recent: Recent::default() }
     }
 
+    /// Forgets what was written: somebody else may have deleted it since.
+    pub fn forget(&mut self) {
+        self.recent = Recent::default();
+    }
+
     /// Adds to these sessions what a batch says. Trying again after a failure adds it once. Gives the sessions that
     /// ClickHouse refuses for what they contain.
     pub async fn write(

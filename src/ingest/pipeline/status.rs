@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -159,6 +159,12 @@ impl PipelineHandle {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.stored.clone()
+    }
+
+    /// Where events are kept that no store takes.
+    #[must_use]
+    pub fn quarantine_dir(&self) -> &Path {
+        &self.quarantine_dir
     }
 
     /// How many bytes the quarantine takes on disk.

@@ -13,6 +13,7 @@ use super::duplicates::{find_stored, first_of_each, key};
 use super::fence::{Fence, FenceError};
 use super::insert::{InsertError, insert};
 use super::ledger::{Ledger, Tally};
+use super::left_out::LeftOut;
 use super::quarantine::Quarantine;
 use super::sessions::{Sessions, Touched};
 use super::status::Counters;
@@ -108,6 +109,7 @@ pub(super) struct Work {
     definitions: Definitions,
     sessions: Sessions,
     ledger: Ledger,
+    left_out: LeftOut,
     /// Of the batch under way.
     tally: Tally,
     pub fence: Fence,
@@ -142,6 +144,7 @@ impl Work {
             quarantine: Quarantine::new(quarantine_dir),
             definitions: Definitions::default(),
             sessions: Sessions::new(node),
+            left_out: LeftOut::default(),
             tally: Tally::default(),
             is_repeated: false,
             replays: false,
@@ -247,9 +250,18 @@ impl Work {
         }
         self.reach(Step::LookUp)?;
         self.fence.enter(shutdown).await.map_err(outside)?;
-        let stored = find_stored(&self.clickhouse, events).await.map_err(in_clickhouse(Step::LookUp))?;
-        let is_missing = |event: &AcceptedEvent| !stored.contains_key(&key(event));
-        let is_ours = |event: &AcceptedEvent| stored.get(&key(event)).is_none_or(|stored| stored.inserted_by == batch);
+        let (stored, is_changed) = tokio::join!(find_stored(&self.clickhouse, events), self.left_out.refresh(&self.pg));
+        let stored = stored.map_err(in_clickhouse(Step::LookUp))?;
+        if is_changed.map_err(in_postgres(Step::LookUp))? {
+            self.sessions.forget();
+        }
+        let left_out = self.left_out.among(events);
+        let is_left_out =
+            |event: &AcceptedEvent| left_out.contains_key(&key(event)) && !stored.contains_key(&key(event));
+        let is_missing = |event: &AcceptedEvent| !stored.contains_key(&key(event)) && !is_left_out(event);
+        let is_ours = |event: &AcceptedEvent| {
+            stored.get(&key(event)).is_none_or(|stored| stored.inserted_by == batch) && !is_left_out(event)
+        };
 
         self.reach(Step::Identity)?;
         let is_gap = events.iter().any(is_missing);
@@ -288,6 +300,7 @@ impl Work {
             match progress.resolved.as_ref().and_then(|resolved| resolved[at].as_ref()) {
                 Some(Resolved::Dropped(reason)) => dropped.push((event, reason.as_str())),
                 _ if is_ours(event) => self.tally.stored(event),
+                _ if is_left_out(event) => self.tally.left_out(event, left_out[&key(event)]),
                 _ => self.tally.duplicate(event),
             }
         }
@@ -314,7 +327,8 @@ impl Work {
             self.counters.restored(missing.saturating_sub(dropped_count));
         } else {
             self.counters.stored(kept - dropped_count);
-            self.counters.duplicates(events.len() - kept);
+            let left_out = events.iter().filter(|event| is_left_out(event)).count();
+            self.counters.duplicates(events.len() - kept - left_out);
         }
         Ok(())
     }
