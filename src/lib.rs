@@ -46,6 +46,8 @@ pub mod identity;
 pub mod ingest;
 pub mod insights;
 
+pub mod privacy;
+
 pub mod demo;
 pub mod http;
 

@@ -75,6 +75,8 @@ impl Server {
             shutdown: lifecycle.no_more_requests(),
             tasks: lifecycle.tasks().clone(),
         });
+        let end = lifecycle.no_more_work().child_token();
+        lifecycle.spawn_worker("privacy worker", state.privacy().clone().run(end));
         let routes = router(state.clone());
         let stop = lifecycle.no_more_requests();
         let limits = ConnectionLimits {

@@ -25,6 +25,8 @@ const SETTINGS: &[&str] = &[
     "wal_buffers=1MB",
     "min_wal_size=32MB",
     "max_wal_size=256MB",
+    // A file that is used again still holds what it held: who is erased shall be gone with the next checkpoint.
+    "wal_recycle=off",
     "max_wal_senders=2",
     "max_replication_slots=2",
     "io_method=sync",

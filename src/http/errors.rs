@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::accounts::AccountsError;
 use crate::model::Role;
+use crate::privacy::PrivacyError;
 use crate::storage::pg::{PgError, is_unavailable};
 
 /// Why a request gets no answer of its own.
@@ -154,6 +155,16 @@ fn whole_seconds(wait: Duration) -> u64 {
 impl From<PgError> for Cause {
     fn from(error: PgError) -> Self {
         if is_unavailable(&error) { Self::Unavailable(error.into()) } else { Self::Internal(error.into()) }
+    }
+}
+
+impl From<PrivacyError> for Cause {
+    fn from(error: PrivacyError) -> Self {
+        match error {
+            PrivacyError::Postgres(error) => error.into(),
+            PrivacyError::ClickHouse(error) => Self::Unavailable(error.into()),
+            PrivacyError::Disk(_) | PrivacyError::Damaged(_) => Self::Internal(error.into()),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ pub mod assets;
 mod auth;
 mod client_ip;
 mod cookie;
+mod download;
 mod errors;
 mod forms;
 mod insights;

@@ -13,6 +13,7 @@ use crate::ingest::enrich::Enricher;
 use crate::ingest::intake::Intake;
 use crate::ingest::pipeline::PipelineHandle;
 use crate::model::Clock;
+use crate::privacy::Privacy;
 use crate::storage::ch::ClickHouse;
 use crate::storage::pg::Pg;
 
@@ -25,6 +26,7 @@ struct Inner {
     parts: Parts,
     limits: Limits,
     door: Door,
+    privacy: Privacy,
 }
 
 /// The parts of [`AppState`].
@@ -53,13 +55,21 @@ impl AppState {
         let limits = Limits::new(&parts.clock, &parts.config.limits);
         let door = Door::new(parts.pg.clone(), parts.clock.clone(), parts.config.limits.clone(), parts.intake.clone())
             .with_enricher(parts.enricher.clone());
-        Self(Arc::new(Inner { parts, limits, door }))
+        let (pg, ch, clock) = (parts.pg.clone(), parts.ch.clone(), parts.clock.clone());
+        let privacy = Privacy::new(pg, ch, clock, parts.intake.clone(), parts.pipeline.clone());
+        Self(Arc::new(Inner { parts, limits, door, privacy }))
     }
 
     /// Where events come in.
     #[must_use]
     pub fn door(&self) -> &Door {
         &self.0.door
+    }
+
+    /// What people may ask about themselves.
+    #[must_use]
+    pub fn privacy(&self) -> &Privacy {
+        &self.0.privacy
     }
 
     /// How often is too often.

@@ -9,6 +9,7 @@ const HEIGHTS: &[&[&str]] = &[
     &["storage", "engine", "embedded"],
     &["identity", "accounts"],
     &["ingest", "insights"],
+    &["privacy"],
     &["http", "demo"],
     &["api", "web"],
     &["app", "cli"],

@@ -1,0 +1,72 @@
+//! What an erasure would find.
+
+use std::collections::HashSet;
+
+use super::steps::Plan;
+use super::{Privacy, PrivacyError};
+use crate::ingest::pipeline::count_quarantined;
+use crate::model::ProjectId;
+use crate::storage::ch::ErasedTable;
+use crate::storage::pg::{ErasureSubject, StoreCount, SubjectName};
+
+/// What each store holds of somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preview {
+    pub subject: ErasureSubject,
+    pub stores: Vec<StoreCount>,
+}
+
+impl Preview {
+    /// How many things there are in all.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.stores.iter().map(|count| count.before).sum()
+    }
+}
+
+impl Privacy {
+    /// Counts what an erasure of somebody would find now; none if the name is nobody's.
+    ///
+    /// # Errors
+    /// If a store or the disk fails.
+    pub async fn preview(&self, project: ProjectId, name: &SubjectName) -> Result<Option<Preview>, PrivacyError> {
+        let Some(subject) = self.pg.find_erasure_subject(project, name).await? else { return Ok(None) };
+        let numbers: Vec<i64> = subject.numbers.iter().map(|number| number.as_row()).collect();
+        let (persons, ids, merges) = self.pg.count_erased_leftovers(project, &numbers).await?;
+        let unstored = self.pg.count_unstored_of(project, &subject.distinct_ids).await?;
+        let mut stores = vec![
+            StoreCount::before("postgres.persons", persons.unsigned_abs()),
+            StoreCount::before("postgres.distinct_ids", ids.unsigned_abs()),
+            StoreCount::before("postgres.merges", merges.unsigned_abs()),
+            StoreCount::before("postgres.unstored_samples", unstored.unsigned_abs()),
+        ];
+        let mut plan = Plan::of(&subject);
+        let until = self.clock.now();
+        plan.sessions = Some(self.ch.list_sessions_to_erase(&plan.rows(project, until)).await?);
+        for table in ErasedTable::ALL {
+            let found = self.ch.count_erased_rows(table, &plan.rows(project, until)).await?;
+            stores.push(StoreCount::before(&format!("clickhouse.{}", table.name()), found));
+        }
+        let quarantined =
+            count_quarantined(self.pipeline.quarantine_dir(), project, subject.distinct_ids.clone()).await?;
+        stores.push(StoreCount::before("quarantine.events", quarantined));
+        stores.push(StoreCount::before("spool.events", self.count_in_spool(project, &plan).await?));
+        Ok(Some(Preview { subject, stores }))
+    }
+
+    /// Events of somebody in the spool of this instance, those that are stored and only kept too.
+    pub(super) async fn count_in_spool(&self, project: ProjectId, plan: &Plan) -> Result<u64, PrivacyError> {
+        let theirs: HashSet<u64> = plan.distinct_ids.iter().copied().collect();
+        let found = self
+            .intake
+            .search(0, move |arrivals| {
+                let is_theirs = |id: &str| theirs.contains(&crate::storage::ch::text_hash(id));
+                let events = arrivals.events.iter().filter(|e| e.project_id == project && is_theirs(&e.distinct_id));
+                let rejected = arrivals.rejected.iter().filter(|e| e.project_id == project);
+                let rejected = rejected.filter(|e| e.distinct_id.as_deref().is_some_and(is_theirs));
+                vec![events.count() as u64 + rejected.count() as u64]
+            })
+            .await?;
+        Ok(found.found.into_iter().sum())
+    }
+}
