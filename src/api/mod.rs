@@ -10,6 +10,8 @@ pub mod flags;
 pub mod health;
 pub mod ingestion;
 mod page;
+pub mod persons_erase;
+pub mod privacy;
 pub mod projects;
 pub mod property_definitions;
 pub mod query;

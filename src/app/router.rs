@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::middleware::from_fn;
-use axum::routing::{MethodRouter, any, get, post};
+use axum::routing::{MethodRouter, any, delete, get, post};
 
 use super::sdk_routes::sdk_routes;
 use crate::http::{AppState, assets, middleware};
@@ -45,6 +45,7 @@ fn management() -> Router<AppState> {
         .merge(of_project("/property_definitions", || get(property_definitions::list)))
         .merge(of_project("/property_definitions/{id}", || axum::routing::patch(property_definitions::update)))
         .merge(of_project("/query", || post(query::run)))
+        .merge(privacy_api())
         .route("/api/users/@me", get(users::me))
         .route("/api/users/@me/", get(users::me))
         .route("/api/organizations/@current", get(users::current_organization))
@@ -58,6 +59,25 @@ fn of_project(path: &str, methods: impl Fn() -> MethodRouter<AppState>) -> Route
         let path = format!("/api/{parent}/{{project}}{path}");
         router.route(&path, methods()).route(&format!("{path}/"), methods())
     })
+}
+
+/// Exporting and erasing people, and a project's privacy.
+fn privacy_api() -> Router<AppState> {
+    use api::{persons_erase as persons, privacy};
+    let choices = || get(privacy::get).patch(privacy::update);
+    let opt_outs = || get(privacy::list_opt_outs).post(privacy::add_opt_outs).delete(privacy::remove_opt_outs);
+    Router::new()
+        .merge(of_project("/persons/{uuid}", || delete(persons::delete)))
+        .merge(of_project("/persons/bulk_delete", || post(persons::bulk_delete)))
+        .merge(of_project("/persons/{uuid}/export", || get(persons::export)))
+        .merge(of_project("/persons/{uuid}/erase_preview", || get(persons::preview)))
+        .merge(of_project("/privacy", choices))
+        .merge(of_project("/privacy/erasures", || get(privacy::list_erasures)))
+        .merge(of_project("/privacy/erasures/{id}", || get(privacy::get_erasure)))
+        .merge(of_project("/privacy/erasures/{id}/receipt", || get(privacy::get_receipt)))
+        .merge(of_project("/privacy/opt_outs", opt_outs))
+        .route("/api/privacy/public_key/", get(privacy::public_key))
+        .route("/api/privacy/verify_receipt/", post(privacy::verify_receipt))
 }
 
 /// What people see. Every page of a project is below `/project/{project}` and takes `ProjectAccess`.
@@ -88,8 +108,23 @@ fn pages() -> Router<AppState> {
         .route("/project/{project}/settings/invitations/{id}/revoke", post(members::revoke_invitation))
         .route("/project/{project}/settings/organization", post(members::rename_organization))
         .route("/status", get(status::get))
+        .merge(privacy_pages())
         .merge(explorer())
         .fallback(errors::not_found)
+}
+
+/// Erasures, opt-outs, visitors without cookies.
+fn privacy_pages() -> Router<AppState> {
+    use web::privacy;
+    Router::new()
+        .route("/project/{project}/privacy", get(privacy::get))
+        .route("/project/{project}/privacy/choices", post(privacy::post_choices))
+        .route("/project/{project}/privacy/opt-outs", post(privacy::add_opt_out))
+        .route("/project/{project}/privacy/opt-outs/remove", post(privacy::remove_opt_out))
+        .route("/project/{project}/privacy/erase", get(privacy::get_erase).post(privacy::post_erase))
+        .route("/project/{project}/privacy/export", get(privacy::get_export))
+        .route("/project/{project}/privacy/erasures/{id}", get(privacy::get_erasure))
+        .route("/project/{project}/privacy/erasures/{id}/receipt", get(privacy::get_receipt))
 }
 
 /// Events and people, from the first one on.

@@ -10,6 +10,7 @@ mod links;
 pub mod login;
 pub mod onboarding;
 pub mod persons;
+pub mod privacy;
 pub mod sessions;
 pub mod settings;
 pub mod setup;

@@ -8,7 +8,7 @@ pub mod project;
 mod tabs;
 mod user_agent;
 
-pub use tabs::{AccountFrame, ProjectWish, project_for};
+pub use tabs::{AccountFrame, ProjectWish, Tab, Tabs, project_for};
 
 use axum::extract::State;
 use axum::response::Redirect;

@@ -14,8 +14,9 @@ use crate::storage::pg::ProjectName;
 
 /// Which of the settings pages this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tab {
+pub enum Tab {
     Project,
+    Privacy,
     Members,
     ApiKeys,
     Account,
@@ -23,20 +24,23 @@ pub(super) enum Tab {
 
 /// The row of settings pages.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Tabs {
+pub struct Tabs {
     project: Option<ProjectId>,
     current: Tab,
 }
 
+/// One link of the row.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub struct Entry {
     pub label: &'static str,
     pub href: String,
     pub is_current: bool,
 }
 
 impl Tabs {
-    pub(super) fn new(project: Option<ProjectId>, current: Tab) -> Self {
+    /// The row, with this page as the current one.
+    #[must_use]
+    pub fn new(project: Option<ProjectId>, current: Tab) -> Self {
         Self { project, current }
     }
 
@@ -45,12 +49,15 @@ impl Tabs {
         self.project.map(|project| format!("?project={project}")).unwrap_or_default()
     }
 
-    pub(super) fn entries(&self) -> Vec<Entry> {
+    /// The links, in their order.
+    #[must_use]
+    pub fn entries(&self) -> Vec<Entry> {
         let entry = |tab, label, href| Entry { label, href, is_current: tab == self.current };
         let mut entries = Vec::new();
         if let Some(project) = self.project {
             let settings = links::settings(project);
             entries.push(entry(Tab::Members, "Members", format!("{settings}/members")));
+            entries.insert(0, entry(Tab::Privacy, "Privacy", format!("/project/{project}/privacy")));
             entries.insert(0, entry(Tab::Project, "Project", settings));
         }
         entries.push(entry(Tab::ApiKeys, "Personal API keys", format!("/settings/api-keys{}", self.query())));

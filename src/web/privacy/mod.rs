@@ -1,0 +1,98 @@
+//! A project's privacy: who was erased and with what receipt, who opted out, visitors without cookies.
+
+mod erase;
+mod erasure;
+mod overview;
+
+pub use erase::{get_erase, get_export, post_erase};
+pub use erasure::{get_erasure, get_receipt};
+pub use overview::{add_opt_out, get, post_choices, remove_opt_out};
+
+use crate::http::{AppState, Cause};
+use crate::model::ProjectId;
+use crate::storage::pg::{ErasureRow, ErasureStep, StoreCount, SubjectName};
+
+/// The address of the page.
+fn href(project: ProjectId) -> String {
+    format!("/project/{project}/privacy")
+}
+
+/// Whom a text means: a person by UUID, whoever has the distinct id or the e-mail address, else the distinct id itself.
+async fn named(state: &AppState, project: ProjectId, text: &str) -> Result<SubjectName, Cause> {
+    let text = text.trim();
+    if text.is_empty() || text.contains('\0') {
+        return Err(Cause::NotFound);
+    }
+    if let Ok(uuid) = text.parse()
+        && state.pg.find_person_by_uuid(project, uuid).await?.is_some()
+    {
+        return Ok(SubjectName::Uuid(uuid));
+    }
+    if state.pg.find_person_uuid(project, text).await?.is_none()
+        && let [uuid] = state.pg.list_persons_by_email(project, &[text.to_owned()]).await?[..]
+    {
+        return Ok(SubjectName::Uuid(uuid));
+    }
+    Ok(SubjectName::DistinctId(text.to_owned()))
+}
+
+/// What a store is called.
+fn store_label(store: &str) -> &str {
+    match store {
+        "postgres.persons" => "Profile",
+        "postgres.distinct_ids" => "Distinct IDs",
+        "postgres.merges" => "Records of merged ids",
+        "postgres.unstored_samples" => "Samples of rejected and quarantined events",
+        "clickhouse.events" => "Events",
+        "clickhouse.sessions" => "Session rows",
+        "clickhouse.person_overrides" => "Copies of those records for queries",
+        "quarantine.events" => "Events in the quarantine's files",
+        "spool.events" => "Events in the spool, waiting or kept for a while",
+        other => other,
+    }
+}
+
+/// One line of counts.
+#[derive(Debug)]
+struct CountLine {
+    label: String,
+    place: &'static str,
+    before: u64,
+    /// What it says once it is known.
+    after: Option<u64>,
+}
+
+fn count_lines(stores: &[StoreCount]) -> Vec<CountLine> {
+    let place = |store: &str| match store.split('.').next() {
+        Some("postgres") => "Postgres",
+        Some("clickhouse") => "ClickHouse",
+        _ => "Disk of this server",
+    };
+    let line = |count: &StoreCount| CountLine {
+        label: store_label(&count.store).to_owned(),
+        place: place(&count.store),
+        before: count.before,
+        after: count.after,
+    };
+    stores.iter().map(line).collect()
+}
+
+/// How far an erasure is: a word, what it means, and the badge's look.
+fn progress(row: &ErasureRow) -> (&'static str, &'static str, &'static str) {
+    match row.step {
+        ErasureStep::Hide | ErasureStep::Settle => {
+            ("Deleting", "The person's rows are leaving every query. This takes seconds.", "is-accent")
+        }
+        ErasureStep::Scrub => (
+            "Gone from queries",
+            "Nothing finds the person any more. The stores' files are being written anew without them.",
+            "is-accent",
+        ),
+        ErasureStep::Wait => (
+            "Gone from queries",
+            "Nothing finds the person any more. The files that were replaced go in a few minutes; then the receipt is signed.",
+            "is-accent",
+        ),
+        ErasureStep::Done => ("Erased", "Nothing of the person is left, and the receipt is signed.", "is-good"),
+    }
+}
