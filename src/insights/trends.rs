@@ -54,6 +54,7 @@ fn question<'a>(query: &'a TrendsQuery, series: usize, range: &'a ResolvedRange)
         series: &query.series[series],
         properties: &query.properties,
         traffic: query.traffic,
+        counts_cookieless: query.counts_cookieless,
         breakdown: query.breakdown.as_ref(),
         range,
         is_aggregated: query.display.is_aggregated(),

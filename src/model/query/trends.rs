@@ -21,6 +21,9 @@ pub struct TrendsQuery {
     pub properties: PropertyGroup,
     /// Whose events count. Written as `traffic`, which is ours; without it, humans'.
     pub traffic: Traffic,
+    /// Whether visitors without cookies count as unique users: each is another one every day. Written as
+    /// `includeCookieless`, which is ours; without it, they do not.
+    pub counts_cookieless: bool,
     pub breakdown: Option<Breakdown>,
     pub display: Display,
     /// Whether the period before is asked for too.
@@ -217,6 +220,7 @@ impl TrendsQuery {
             date_range: DateRange::last_days(7),
             properties: PropertyGroup::default(),
             traffic: Traffic::OF_INSIGHTS,
+            counts_cookieless: false,
             breakdown: None,
             display: Display::Line,
             is_compared: false,
@@ -258,6 +262,7 @@ impl TrendsQuery {
             date_range: DateRange::read(&reader.get("dateRange")?)?,
             properties: PropertyGroup::read(&reader.get("properties")?)?,
             traffic: Traffic::read(&reader.get("traffic")?)?,
+            counts_cookieless: reader.get("includeCookieless")?.flag()?,
             breakdown: read_breakdown(&reader.get("breakdownFilter")?)?,
             display: filter.get("display")?.word(Display::WORDS)?.unwrap_or_default(),
             is_compared: compare.get("compare")?.flag()?,
@@ -289,6 +294,9 @@ impl TrendsQuery {
         }
         if self.traffic != Traffic::OF_INSIGHTS {
             query["traffic"] = self.traffic.word().into();
+        }
+        if self.counts_cookieless {
+            query["includeCookieless"] = true.into();
         }
         if self.is_compared {
             query["compareFilter"] = json!({ "compare": true });

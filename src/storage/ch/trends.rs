@@ -8,7 +8,7 @@ use clickhouse::Row;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::filters::{events_of, property_text, push_group, push_traffic};
+use super::filters::{events_of, property_text, push_group, push_known_people, push_traffic};
 use super::{ChError, ClickHouse, Cost, Sql};
 use crate::model::ProjectId;
 use crate::model::query::{Breakdown, Interval, Math, PropertyGroup, ResolvedRange, Series, Traffic, WeekStart};
@@ -20,6 +20,8 @@ pub struct TrendQuestion<'a> {
     /// What holds for every series of the trend.
     pub properties: &'a PropertyGroup,
     pub traffic: Traffic,
+    /// Whether visitors without cookies count as people.
+    pub counts_cookieless: bool,
     pub breakdown: Option<&'a Breakdown>,
     pub range: &'a ResolvedRange,
     /// Whether the range is one bucket.
@@ -149,6 +151,9 @@ fn matching(project: ProjectId, question: TrendQuestion<'_>) -> Sql {
     sql.push(", 'UTC') AND timestamp < fromUnixTimestamp64Micro(").param("Int64", question.range.to.as_microsecond());
     sql.push(", 'UTC')");
     push_traffic(&mut sql, question.traffic);
+    if question.series.math == Math::UniqueUsers && !question.counts_cookieless {
+        push_known_people(&mut sql);
+    }
     push_group(&mut sql, question.properties);
     push_group(&mut sql, &question.series.properties);
     sql

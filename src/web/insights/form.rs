@@ -29,6 +29,8 @@ pub struct EditorForm {
     /// Whose events.
     pub traffic: String,
     pub compare: bool,
+    /// Whether visitors without cookies count as unique users.
+    pub cookieless: bool,
 }
 
 /// A series as typed.
@@ -122,6 +124,7 @@ impl EditorForm {
             display: one("display"),
             traffic: one("traffic"),
             compare: !one("compare").is_empty(),
+            cookieless: !one("cookieless").is_empty(),
         };
         form.change(&one("add"), &one("remove"));
         form.tidy();
@@ -191,6 +194,7 @@ impl EditorForm {
             display: display_word(query.display).to_owned(),
             traffic: query.traffic.word().to_owned(),
             compare: query.is_compared,
+            cookieless: query.counts_cookieless,
             ..Self::default()
         };
         if query.properties.groups.is_empty() {
@@ -273,6 +277,7 @@ impl EditorForm {
             "breakdownFilter": breakdown,
             "trendsFilter": { "display": display.word() },
             "compareFilter": { "compare": self.compare },
+            "includeCookieless": self.cookieless,
         }))
     }
 
@@ -328,6 +333,9 @@ impl EditorForm {
         }
         if self.compare {
             pairs.push(("compare", "1"));
+        }
+        if self.cookieless {
+            pairs.push(("cookieless", "1"));
         }
         pairs.push(("properties", &self.kept_filters));
         pairs.retain(|(name, value)| !value.is_empty() || !matches!(*name, "breakdown_limit" | "properties"));

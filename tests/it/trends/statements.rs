@@ -14,6 +14,7 @@ fn statement(query: &Value) -> String {
         series: &query.series[0],
         properties: &query.properties,
         traffic: query.traffic,
+        counts_cookieless: query.counts_cookieless,
         breakdown: query.breakdown.as_ref(),
         range: &range,
         is_aggregated: query.display.is_aggregated(),

@@ -117,6 +117,7 @@ fn queries() -> impl Strategy<Value = TrendsQuery> {
             },
             properties,
             traffic: Traffic::WORDS[display % 3].1,
+            counts_cookieless: interval % 2 == 0,
             breakdown: breakdown.map(|(key, limit, is_list)| Breakdown {
                 scope: PropertyScope::Event,
                 key,
