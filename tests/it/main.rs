@@ -29,6 +29,7 @@ mod official_clients;
 mod onboarding;
 mod persons_pages;
 mod pipeline;
+mod privacy;
 mod projects;
 mod query;
 mod sdk;

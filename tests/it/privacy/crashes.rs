@@ -1,0 +1,64 @@
+//! A job that is cut off between any two steps goes on at the next start, and its receipt is right and signed.
+
+use http::Method;
+use serde_json::{Value, json};
+use sqlx::Connection;
+use tenrec::model::ProjectId;
+use tenrec::privacy::{SignedReceipt, verify};
+use tenrec::storage::pg::SubjectName;
+
+use crate::support::TestApp;
+
+#[tokio::test]
+async fn a_job_cut_off_between_any_steps_is_finished_at_the_next_start() {
+    for steps in 0..=3 {
+        let mut app = TestApp::start().await;
+        let owner = app.set_up().await;
+        app.hurry_old_parts().await;
+        let session = json!({ "$session_id": "s", "$set": { "email": "ada@example.com" } });
+        app.send_events(&owner, &[("e", "ada", session), ("e", "bob", json!({}))]).await;
+        // Whoever holds this lock works on erasures: the worker does not.
+        let mut turn = app.pg_pool().acquire().await.unwrap().detach();
+        sqlx::raw_sql("SELECT pg_advisory_lock(x'7e5e0013'::bigint)").execute(&mut turn).await.unwrap();
+        let privacy = app.state().privacy().clone();
+        let project = ProjectId::new(owner.project.try_into().unwrap());
+        let name = SubjectName::DistinctId("ada".to_owned());
+        let mut row = privacy.erase(project, &name, "Ada", false).await.unwrap().unwrap();
+        for _ in 0..steps {
+            assert!(privacy.advance_once(&mut row).await.unwrap(), "{row:?}");
+        }
+        // As far as it came, done again from the row that was saved before the last step: a crash right before the save.
+        app.stop().await;
+        turn.close().await.unwrap();
+        app.clock.advance(std::time::Duration::from_secs(16 * 60));
+        app.restart().await;
+        let erasure = app.erased(&owner, &row.id.to_string()).await;
+        assert_eq!(app.ch_count("SELECT count() FROM events").await, 1, "bob's, after {steps} steps");
+        assert_eq!(app.ch_count("SELECT count() FROM sessions").await, 0);
+        let events = erasure["stores"].as_array().unwrap().iter().find(|count| count["store"] == "clickhouse.events");
+        assert_eq!(events, Some(&json!({ "store": "clickhouse.events", "before": 1, "after": 0 })), "{steps} steps");
+
+        let path = format!("/privacy/erasures/{}/receipt/", row.id);
+        let receipt = app.api(&owner, Method::GET, &path, Value::Null).await.assert_ok().json();
+        let signed: SignedReceipt = serde_json::from_value(receipt.clone()).unwrap();
+        assert!(verify(&signed));
+        let text: Value = serde_json::from_str(&signed.receipt).unwrap();
+        assert_eq!((text["requested_by"].as_str(), text["stores"].clone()), (Some("Ada"), erasure["stores"].clone()));
+        for (receipt, is_valid) in [
+            (receipt.clone(), true),
+            (
+                json!({ "receipt": signed.receipt.replace("Ada", "Eve"), "algorithm": "Ed25519",
+                     "public_key": signed.public_key, "signature": signed.signature }),
+                false,
+            ),
+        ] {
+            let request = app
+                .request(Method::POST, "/api/privacy/verify_receipt/")
+                .header("authorization", format!("Bearer {}", owner.personal_key))
+                .header("content-type", "application/json");
+            let body = http_body_util::Full::from(receipt.to_string());
+            let reply = app.send(request.body(body).unwrap()).await;
+            assert_eq!(reply.assert_ok().json()["valid"], is_valid);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! R20: nothing of an erased person is on the disk. The whole data directory is searched for the bytes of what was erased: both
+//! stores with their logs, the spool, the quarantine.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{SharedStores, TestApp};
+
+/// The files below a directory that hold one of these texts.
+fn files_with(dir: &Path, texts: &[&str]) -> Vec<String> {
+    let mut grep = Command::new("grep");
+    grep.args(["-rlaF"]);
+    for text in texts {
+        grep.args(["-e", text]);
+    }
+    let found = grep.arg(dir).output().expect("grep runs");
+    String::from_utf8_lossy(&found.stdout).lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn nothing_of_an_erased_person_is_on_the_disk() {
+    let app = TestApp::start().await;
+    let owner = app.set_up().await;
+    // Compressed, a text may be there and not be found: the columns that are searched lie bare.
+    app.ch_rows("ALTER TABLE events MODIFY COLUMN distinct_id String CODEC(NONE), MODIFY COLUMN title Nullable(String) CODEC(NONE)").await;
+    app.ch_rows("ALTER TABLE sessions MODIFY COLUMN first_distinct_id String CODEC(NONE)").await;
+    app.hurry_old_parts().await;
+    let mark = uuid::Uuid::new_v4().simple().to_string();
+    let (id, anon, email) = (format!("id-{mark}"), format!("anon-{mark}"), format!("{mark}@example.com"));
+    let (title, session) = (format!("title-{mark}"), format!("session-{mark}"));
+    let personless = json!({ "$process_person_profile": false });
+    app.send_events(
+        &owner,
+        &[
+            ("$pageview", &anon, json!({ "title": title, "$session_id": session, "$process_person_profile": false })),
+            ("$identify", &id, json!({ "$anon_distinct_id": anon, "$set": { "email": email, "note": mark } })),
+            ("bought", &id, json!({ "title": title, "tail": mark, "$session_id": session })),
+            ("bought", "bob", json!({ "title": "bobs" })),
+            // Set aside: it identifies and forbids it.
+            ("$identify", &id, personless),
+        ],
+    )
+    .await;
+    app.post_json("/capture/", &json!({ "api_key": owner.api_key, "distinct_id": id, "properties": { "x": mark } }))
+        .await;
+    app.flush().await;
+    // Everything that Postgres keeps samples of.
+    app.pg_execute("ANALYZE; CHECKPOINT").await;
+
+    let data_dir = SharedStores::get().data_dir();
+    let texts = [mark.as_str()];
+    let before = files_with(data_dir, &texts);
+    for part in ["/postgres/base", "pg_wal/", "/clickhouse/store", "/quarantine/", "/spool/"] {
+        assert!(before.iter().any(|file| file.contains(part)), "the search is blind for {part}: {before:#?}");
+    }
+
+    let erasure = app.erase(&owner, &app.person_uuid(&id).await).await;
+    app.hidden(&owner, &erasure).await;
+    assert_eq!(app.ch_count("SELECT count() FROM events").await, 1, "bob's");
+    // The spool keeps what is stored for a quarter of an hour.
+    app.clock.advance(Duration::from_secs(16 * 60));
+    let erasure = app.erased(&owner, &erasure).await;
+    for store in erasure["stores"].as_array().unwrap() {
+        assert_eq!(store["after"], 0, "{erasure:#}");
+        assert_ne!(store["before"], 0, "there was something everywhere: {erasure:#}");
+    }
+    let after = files_with(data_dir, &texts);
+    assert!(after.is_empty(), "something is left in {after:#?}");
+    let receipt = app
+        .api(
+            &owner,
+            http::Method::GET,
+            &format!("/privacy/erasures/{}/receipt/", erasure["id"].as_str().unwrap()),
+            json!(null),
+        )
+        .await;
+    assert!(!receipt.assert_ok().text().contains(&mark), "a receipt names nobody");
+}

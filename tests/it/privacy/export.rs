@@ -1,0 +1,94 @@
+//! Everything of one person, in one file.
+
+use std::process::Command;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::support::TestApp;
+
+/// The files of a zip, read by another program.
+fn unpack(bytes: &[u8]) -> serde_json::Map<String, Value> {
+    let path = std::env::temp_dir().join(format!("tenrec-export-{}.zip", uuid::Uuid::new_v4()));
+    std::fs::write(&path, bytes).unwrap();
+    let script = "import json, sys, zipfile\n\
+                  z = zipfile.ZipFile(sys.argv[1])\n\
+                  assert z.testzip() is None\n\
+                  print(json.dumps({n: z.read(n).decode() for n in z.namelist()}))\n";
+    let out = Command::new("python3").args(["-c", script]).arg(&path).output().expect("python3 runs");
+    std::fs::remove_file(&path).unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    serde_json::from_slice(&out.stdout).unwrap()
+}
+
+fn lines(files: &serde_json::Map<String, Value>, name: &str) -> Vec<Value> {
+    files[name].as_str().unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn an_export_holds_profile_events_sessions_groups_and_what_was_not_stored() {
+    let app = TestApp::start().await;
+    let owner = app.set_up().await;
+    let session = "019a3f5e-1000-7000-8000-00000000aaaa";
+    app.send_events(
+        &owner,
+        &[
+            (
+                "$pageview",
+                "anon-1",
+                json!({ "$process_person_profile": false, "$current_url": "https://x.org/", "$session_id": session }),
+            ),
+            ("$identify", "ada", json!({ "$anon_distinct_id": "anon-1", "$set": { "email": "ada@example.com" } })),
+            ("bought", "ada", json!({ "basket.size": 3, "nested": { "a b": [1] }, "$groups": { "company": "acme" } })),
+            ("bought", "bob", json!({ "secret": "bobs" })),
+        ],
+    )
+    .await;
+    app.post_json("/capture/", &json!({ "api_key": owner.api_key, "distinct_id": "ada", "properties": {} })).await;
+    app.flush().await;
+    let uuid = app.person_uuid("ada").await;
+    let reply = app.api(&owner, Method::GET, &format!("/persons/{uuid}/export/"), Value::Null).await;
+    assert_eq!(reply.assert_ok().header("content-type"), "application/zip");
+    let files = unpack(&reply.body);
+    let names: Vec<&String> = files.keys().collect();
+    assert_eq!(names.len(), 7, "{names:?}");
+    for name in names.iter().filter(|name| ***name != "README.txt") {
+        assert!(files["README.txt"].as_str().unwrap().contains(name.as_str()), "{name} is not explained");
+    }
+    let profile: Value = serde_json::from_str(files["profile.json"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        (profile["uuid"].as_str(), profile["properties"]["email"].as_str()),
+        (Some(&*uuid), Some("ada@example.com"))
+    );
+    let mut ids = lines(&files, "distinct_ids.jsonl");
+    ids.sort_by_key(Value::to_string);
+    assert_eq!(ids, ["ada", "anon-1"]);
+    let events = lines(&files, "events.jsonl");
+    let mut found: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    found.sort_unstable();
+    assert_eq!(found, ["$identify", "$pageview", "bought"]);
+    let bought = events.iter().find(|event| event["event"] == "bought").unwrap();
+    assert_eq!(bought["properties"]["basket.size"], 3);
+    assert_eq!(bought["properties"]["nested"], json!({ "a b": [1] }));
+    assert_eq!(bought["person_properties"]["email"], "ada@example.com");
+    assert_eq!(lines(&files, "sessions.jsonl")[0]["session_id"], session);
+    assert_eq!(lines(&files, "unstored.jsonl")[0]["reason"], "missing_event_name");
+    assert!(!Value::Object(files).to_string().contains("bobs"), "nothing of others");
+}
+
+#[tokio::test]
+async fn many_events_leave_in_pieces_and_whole() {
+    let app = TestApp::start().await;
+    let owner = app.set_up().await;
+    let events: Vec<_> = (0..5000).map(|n| ("e", "ada", json!({ "n": n, "text": "x".repeat(200) }))).collect();
+    for events in events.chunks(1000) {
+        app.send_events(&owner, events).await;
+    }
+    let uuid = app.person_uuid("ada").await;
+    let reply = app.api(&owner, Method::GET, &format!("/persons/{uuid}/export/"), Value::Null).await;
+    let files = unpack(&reply.assert_ok().body);
+    let mut numbers: Vec<_> =
+        lines(&files, "events.jsonl").iter().map(|event| event["properties"]["n"].as_i64().unwrap()).collect();
+    numbers.sort_unstable();
+    assert!(numbers.iter().copied().eq(0..5000));
+}

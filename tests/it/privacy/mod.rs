@@ -1,0 +1,8 @@
+//! Export and erasure of people, opt-outs, visitors without cookies.
+
+mod cookieless;
+mod crashes;
+mod disk;
+mod erase;
+mod export;
+mod support;
