@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::ai_event::PartOutcome;
-use super::enrich::{Enricher, Origin};
 use super::cookieless::{self, Cookieless};
+use super::enrich::{Enricher, Origin};
 use super::inflate::InflateError;
 use super::intake::Intake;
 use super::project_keys::ProjectKeys;

@@ -3,8 +3,8 @@
 mod answer;
 mod broken_parts;
 mod client;
-mod events_block;
 mod erase;
+mod events_block;
 mod events_find;
 mod events_insert;
 mod events_read;
@@ -30,9 +30,9 @@ mod values;
 
 pub use answer::Cost;
 pub use client::{ChError, ClickHouse, ClickHouseAddress, InvalidClickHouseUrl};
+pub use erase::{ErasedRows, ErasedTable, text_hash};
 pub use events_block::{EventBlock, EventRow, event_blocks, fits, partition};
 pub use events_insert::StoredEvent;
-pub use erase::{ErasedRows, ErasedTable, text_hash};
 pub use events_read::{EventCursor, EventFilter, EventPage, EventSlice, EventSpan};
 pub use events_record::{EventRecord, Wanted};
 pub use export::ExportedLines;
