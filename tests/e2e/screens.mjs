@@ -48,7 +48,7 @@ try {
     "", "?traffic=bots", "/onboarding", "/events", "/events?traffic=bots", "/events?event=nothing-like-it", "/events/live", "/sessions", "/sessions?traffic=bots", "/persons", "/insights", "/insights/new", "/insights/new?event=%24pageview&date=-30d",
     "/insights/new?event=%24pageview&breakdown=%24browser&date=-30d&display=bar", "/ingestion", "/ingestion?range=7d", "/ingestion/rejected", "/ingestion/quarantined", "/ingestion/find", "/ingestion/find?id=nobody-knows",
     ...["hand-2", "hand-6", "hand-8", "robot-ai_crawler", odd?.uuid].filter(Boolean).map((id) => `/ingestion/find?id=${id}`),
-    "/settings", "/settings/members",
+    "/settings", "/settings/members", "/privacy", "/privacy/erase?person=hand-2",
   ].map((path) => `/project/${project}${path}`);
   const other = ["/settings/account", "/settings/api-keys", "/settings/projects/new", "/status", `/project/${project}/nothing-here`];
   const sizes = { wide: { width: 1280, height: 900 }, narrow: { width: 390, height: 844 } };

@@ -180,3 +180,33 @@ async fn the_recorded_request_of_the_sdk_becomes_a_visitor() {
     let found = ids(&app).await;
     assert!(found.len() == 1 && found[0].0.starts_with("cookieless_") && found[0].1.len() == 36, "{found:?}");
 }
+
+#[tokio::test]
+async fn unique_users_leave_them_out_unless_asked_and_totals_count_them() {
+    use tenrec::insights::run_trends;
+    use tenrec::model::query::TrendsQuery;
+    let (app, owner) = started().await;
+    switch_on(&app, &owner).await;
+    let plain =
+        |id: &str| json!({ "event": "$pageview", "distinct_id": id, "uuid": app.clock.new_uuid(), "properties": {} });
+    send(&app, &owner, &[view(&app), plain("ada"), plain("bob")], "192.0.2.1").await.assert_ok();
+    app.clock.advance(Duration::from_secs(60));
+    let project = app.state().pg.find_project(tenrec::model::ProjectId::new(owner.project.try_into().unwrap())).await;
+    let project = project.unwrap().unwrap();
+    for (math, breakdown, asked, count) in [
+        ("dau", false, false, 2),
+        ("dau", false, true, 3),
+        ("dau", true, false, 2),
+        ("dau", true, true, 3),
+        ("total", false, false, 3),
+    ] {
+        let mut query = json!({ "kind": "TrendsQuery", "series": [{ "event": "$pageview", "math": math }], "traffic": "all",
+                                "trendsFilter": { "display": "BoldNumber" }, "includeCookieless": asked });
+        if breakdown {
+            query["breakdownFilter"] = json!({ "breakdown": "nothing" });
+        }
+        let query = TrendsQuery::parse(&query).unwrap();
+        let answer = run_trends(&app.state().ch, &app.clock, &project, &query).await.unwrap();
+        assert_eq!(answer.results[0].whole, count, "{math} {breakdown} {asked}");
+    }
+}

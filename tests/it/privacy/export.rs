@@ -92,3 +92,20 @@ async fn many_events_leave_in_pieces_and_whole() {
     numbers.sort_unstable();
     assert!(numbers.iter().copied().eq(0..5000));
 }
+
+#[tokio::test]
+async fn the_page_sends_the_same_file_compressed_or_not() {
+    let app = TestApp::start().await;
+    let owner = app.set_up().await;
+    app.send_events(&owner, &[("e", "ada@example.com", json!({ "n": 7 }))]).await;
+    let path = format!("/project/{}/privacy/export?person=ada%40example.com", owner.project);
+    let plain = owner.browser.get(&path).await;
+    assert_eq!(lines(&unpack(&plain.assert_ok().body), "events.jsonl").len(), 1);
+    let request = owner.browser.request(Method::GET, &path).header("accept-encoding", "gzip");
+    let packed = owner.browser.send(request.body(http_body_util::Full::default()).unwrap()).await;
+    assert_eq!(packed.assert_ok().header("content-encoding"), "gzip");
+    let mut unpacked = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&packed.body[..]), &mut unpacked).unwrap();
+    assert_eq!(lines(&unpack(&unpacked), "events.jsonl")[0]["properties"]["n"], 7);
+    owner.browser.get(&format!("/project/{}/privacy/export?person=nobody", owner.project)).await.assert_status(404);
+}

@@ -5,4 +5,5 @@ mod crashes;
 mod disk;
 mod erase;
 mod export;
+mod pages;
 mod support;
