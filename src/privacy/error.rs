@@ -1,5 +1,6 @@
 //! What can keep a request of privacy from being answered.
 
+use crate::identity::IdentityError;
 use crate::storage::ch::ChError;
 use crate::storage::pg::PgError;
 
@@ -15,4 +16,13 @@ pub enum PrivacyError {
     /// A key or a note of ours cannot be read.
     #[error("{0}")]
     Damaged(&'static str),
+}
+
+impl From<IdentityError> for PrivacyError {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::Postgres(error) => Self::Postgres(error),
+            IdentityError::ClickHouse(error) => Self::ClickHouse(error),
+        }
+    }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::receipt::Signer;
 use super::{Privacy, PrivacyError};
+use crate::identity::Identity;
 use crate::ingest::pipeline::erase_from_quarantine;
 use crate::model::ProjectId;
 use crate::storage::ch::{ErasedRows, ErasedTable, text_hash};
@@ -85,7 +86,8 @@ impl Privacy {
         let plan = row.plan.take().unwrap_or_default();
         let mut plan: Plan =
             serde_json::from_value(plan).map_err(|_| PrivacyError::Damaged("an erasure's notes cannot be read"))?;
-        let done = if row.keeps_events { self.finish_profile(row).await } else { self.step(row, &mut plan).await };
+        let done =
+            if row.keeps_events { self.finish_profile(row, &plan).await } else { self.step(row, &mut plan).await };
         row.error = done.as_ref().err().map(ToString::to_string).unwrap_or_default();
         row.plan = (row.step != ErasureStep::Done).then(|| plan.to_json());
         self.pg.save_erasure(row).await?;
@@ -125,13 +127,20 @@ impl Privacy {
     }
 
     async fn hide_all(&self, row: &ErasureRow, plan: &Plan) -> Result<(), PrivacyError> {
-        for table in ErasedTable::ALL {
-            if self.ch.count_erased_rows(table, &plan.rows(row.project_id, row.until)).await? > 0 {
-                self.ch.hide_rows(table, &plan.rows(row.project_id, row.until)).await?;
-            }
-        }
+        self.hide_tables(&ErasedTable::ALL, row, plan).await?;
         // What the pipeline remembers of their sessions goes now that the rows are gone.
         Ok(self.pg.bump_privacy_version().await?)
+    }
+
+    async fn hide_tables(&self, tables: &[ErasedTable], row: &ErasureRow, plan: &Plan) -> Result<(), PrivacyError> {
+        // What Postgres has not told the mirrors yet would come after the rows are gone, and name the id.
+        Identity::new(self.pg.clone()).mirror_overrides(&self.ch).await?;
+        for table in tables {
+            if self.ch.count_erased_rows(*table, &plan.rows(row.project_id, row.until)).await? > 0 {
+                self.ch.hide_rows(*table, &plan.rows(row.project_id, row.until)).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn settle(&self, row: &mut ErasureRow, plan: &mut Plan) -> Result<Progress, PrivacyError> {
@@ -192,8 +201,12 @@ impl Privacy {
         self.finish(row, &plan.notes).await
     }
 
-    /// Of an erasure that keeps the events: Postgres alone held what goes.
-    async fn finish_profile(&self, row: &mut ErasureRow) -> Result<Progress, PrivacyError> {
+    /// Of an erasure that keeps the events: Postgres and its mirrors held what goes.
+    async fn finish_profile(&self, row: &mut ErasureRow, plan: &Plan) -> Result<Progress, PrivacyError> {
+        self.hide_tables(&ErasedTable::OF_PROFILE, row, plan).await?;
+        for table in ErasedTable::OF_PROFILE {
+            self.ch.apply_deletes(table).await?;
+        }
         let waited = self.clock.now().duration_since(row.requested_at);
         if self.pg.scrub_bytes().await? > SMALL_BYTES && waited < LARGE_AFTER {
             return Ok(Progress::Later);

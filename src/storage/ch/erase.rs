@@ -21,11 +21,17 @@ pub enum ErasedTable {
     Events,
     Sessions,
     Overrides,
+    /// The mirror of people as they are now.
+    Persons,
+    /// The mirror of whose each distinct id is.
+    DistinctIds,
 }
 
 impl ErasedTable {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Events, Self::Sessions, Self::Overrides];
+    pub const ALL: [Self; 5] = [Self::Events, Self::Sessions, Self::Overrides, Self::Persons, Self::DistinctIds];
+    /// Those that hold a profile, and nothing of what was done.
+    pub const OF_PROFILE: [Self; 2] = [Self::Persons, Self::DistinctIds];
 
     /// Its name.
     #[must_use]
@@ -34,6 +40,8 @@ impl ErasedTable {
             Self::Events => "events",
             Self::Sessions => "sessions",
             Self::Overrides => "person_overrides",
+            Self::Persons => "persons",
+            Self::DistinctIds => "person_distinct_ids",
         }
     }
 }
@@ -80,6 +88,12 @@ impl ErasedRows<'_> {
             ),
             // All that leads to somebody leads to one of their numbers.
             ErasedTable::Overrides => format!("project_id = {project} AND into_id IN {numbers}"),
+            ErasedTable::Persons => format!("project_id = {project} AND number IN {numbers}"),
+            // An id that has come back is another person's; that it was nobody's in between says its name all the same.
+            ErasedTable::DistinctIds => format!(
+                "project_id = {project} AND sipHash64(distinct_id) IN {} AND (person IN {numbers} OR is_deleted)",
+                list(self.distinct_ids)
+            ),
         }
     }
 }
@@ -150,7 +164,7 @@ impl ClickHouse {
     /// If ClickHouse does not answer.
     pub async fn list_old_parts(&self) -> Result<Vec<String>, ChError> {
         let sql = "SELECT concat(table, '/', name) FROM system.parts WHERE database = currentDatabase() AND NOT active \
-                   AND table IN ('events', 'sessions', 'person_overrides')";
+                   AND table IN ('events', 'sessions', 'person_overrides', 'persons', 'person_distinct_ids')";
         self.ask(&Sql::new(sql)).fetch_all().await
     }
 

@@ -291,6 +291,17 @@ impl Pg {
     }
 }
 
+/// What is kept of merges so that one can be undone, and of people who may be one: whose a row is, by the numbers in `$2` and the
+/// distinct ids in `$3`.
+const MERGE_TABLES: [(&str, &str); 3] = [
+    (
+        "person_merges",
+        "other_number = ANY($2) OR target_number = ANY($2) OR other_distinct_id = ANY($3) OR target_distinct_id = ANY($3)",
+    ),
+    ("merged_persons", "id = ANY($2)"),
+    ("duplicates", "person_ids && $2"),
+];
+
 /// Gives how many distinct ids and persons went.
 async fn delete_profile(
     tx: &mut PgConnection,
@@ -310,6 +321,18 @@ async fn delete_profile(
 
 async fn delete_overrides(tx: &mut PgConnection, project: ProjectId, subject: &ErasureSubject) -> Result<u64, PgError> {
     let numbers: Vec<i64> = subject.numbers.iter().map(|number| number.as_row()).collect();
+    for (table, condition) in MERGE_TABLES {
+        let is_there: bool =
+            sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(&mut *tx).await?;
+        if is_there {
+            let sql = format!(
+                "DELETE FROM {table} WHERE project_id = $1 AND ({condition}) AND cardinality($2::bigint[]) + cardinality($3::text[]) > 0"
+            );
+            let deleted =
+                sqlx::query(sqlx::AssertSqlSafe(sql)).bind(project).bind(&numbers).bind(&subject.distinct_ids);
+            deleted.execute(&mut *tx).await?;
+        }
+    }
     let sql = "DELETE FROM person_overrides WHERE project_id = $1 AND into_id = ANY($2)";
     Ok(sqlx::query(sql).bind(project).bind(numbers).execute(tx).await?.rows_affected())
 }

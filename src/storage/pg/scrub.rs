@@ -5,7 +5,16 @@ use std::time::Duration;
 use super::{Pg, PgError};
 
 /// The tables that hold what somebody sent. All of them are rewritten.
-const TABLES: &[&str] = &["persons", "person_distinct_ids", "unstored_events", "opt_outs"];
+const TABLES: &[&str] = &[
+    "persons",
+    "person_distinct_ids",
+    "person_changes",
+    "unstored_events",
+    "opt_outs",
+    "person_merges",
+    "merged_persons",
+    "duplicates",
+];
 /// How long a rewrite waits for the pipeline to let go of a table; the next look tries again.
 const LOCK_TIMEOUT: &str = "SET lock_timeout = '3s'";
 
@@ -45,7 +54,12 @@ impl Pg {
         let mut connection = self.pool.acquire().await?.detach();
         sqlx::raw_sql(LOCK_TIMEOUT).execute(&mut connection).await?;
         let is_clear = sqlx::query(CLEAR_STATISTICS).bind(TABLES).execute(&mut connection).await.is_ok();
-        for table in TABLES {
+        let there: Vec<String> =
+            sqlx::query_scalar("SELECT name FROM UNNEST($1::text[]) AS t (name) WHERE to_regclass(name) IS NOT NULL")
+                .bind(TABLES)
+                .fetch_all(&mut connection)
+                .await?;
+        for table in there {
             let statement = format!("VACUUM (FULL, ANALYZE) {table}");
             sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await?;
         }

@@ -27,6 +27,7 @@ async fn nothing_of_an_erased_person_is_on_the_disk() {
     // Compressed, a text may be there and not be found: the columns that are searched lie bare.
     app.ch_rows("ALTER TABLE events MODIFY COLUMN distinct_id String CODEC(NONE), MODIFY COLUMN title Nullable(String) CODEC(NONE)").await;
     app.ch_rows("ALTER TABLE sessions MODIFY COLUMN first_distinct_id String CODEC(NONE)").await;
+    app.ch_rows("ALTER TABLE person_distinct_ids MODIFY COLUMN distinct_id String CODEC(NONE)").await;
     app.hurry_old_parts().await;
     let mark = uuid::Uuid::new_v4().simple().to_string();
     let (id, anon, email) = (format!("id-{mark}"), format!("anon-{mark}"), format!("{mark}@example.com"));

@@ -55,6 +55,9 @@ async fn an_erased_person_is_gone_from_every_query_and_others_stay() {
         assert_eq!(app.ch_count(&format!("SELECT count() FROM {table}")).await, 1, "{table}: bob's");
     }
     assert_eq!(app.ch_count("SELECT count() FROM person_overrides").await, 1, "bob's first profile");
+    for table in ["persons", "person_distinct_ids"] {
+        assert_eq!(app.ch_count(&format!("SELECT count() FROM {table}")).await, 1, "{table}: bob's");
+    }
     for sql in ["SELECT count(*) FROM persons", "SELECT count(*) FROM person_distinct_ids"] {
         assert_eq!(app.pg_value::<i64>(sql).await, 1, "{sql}: bob's");
     }
@@ -116,6 +119,9 @@ async fn without_their_events_only_the_profile_goes() {
     let id = reply.assert_status(202).json()["id"].as_str().unwrap().to_owned();
     let erasure = app.erased(&owner, &id).await;
     assert_eq!(erasure["events_kept"], true);
+    for table in ["persons", "person_distinct_ids"] {
+        assert_eq!(app.ch_count(&format!("SELECT count() FROM {table}")).await, 0, "{table}");
+    }
     assert_eq!(app.ch_count("SELECT count() FROM events").await, 1);
     assert_eq!(app.pg_value::<i64>("SELECT count(*) FROM persons").await, 0);
 }
