@@ -182,6 +182,34 @@ pub(super) fn merged(other: &Map<String, Value>, target: &Map<String, Value>) ->
     all
 }
 
+/// What is a person's own of its properties: not what it has from those merged into it, unless that was changed since.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Own {
+    pub properties: Map<String, Value>,
+    /// What it had from others and was unset.
+    pub removed: Vec<String>,
+}
+
+impl Own {
+    pub fn of(properties: &Map<String, Value>, inherited: &Map<String, Value>) -> Self {
+        let own = properties.iter().filter(|(key, value)| inherited.get(*key) != Some(*value));
+        Self {
+            properties: own.map(|(key, value)| (key.clone(), value.clone())).collect(),
+            removed: inherited.keys().filter(|key| !properties.contains_key(*key)).cloned().collect(),
+        }
+    }
+
+    /// With another person's under them.
+    pub fn over(mut self, other: &Self) -> Self {
+        for (key, value) in &other.properties {
+            if !self.properties.contains_key(key) && !self.removed.contains(key) {
+                self.properties.insert(key.clone(), value.clone());
+            }
+        }
+        self
+    }
+}
+
 fn writes_always(event: &str) -> bool {
     matches!(event, "$identify" | "$create_alias" | "$merge_dangerously" | "$set" | "$set_once")
 }

@@ -1,12 +1,15 @@
 //! A batch's identity against Postgres: lock, read, decide, write.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use uuid::Uuid;
+
+use super::groups::names_groups;
+use super::subject::{Resolved, Subject, Warning};
 use super::world::World;
-use super::{Resolved, Subject, Warning};
 use crate::model::ProjectId;
 use crate::storage::ch::{ChError, ClickHouse};
-use crate::storage::pg::{Pg, PgError};
+use crate::storage::pg::{IdentityQuestion, Pg, PgError};
 
 /// Overrides copied to ClickHouse at once.
 const MIRROR_ROWS: i64 = 10_000;
@@ -16,7 +19,7 @@ const MIRROR_CHANGES: i64 = 2_000;
 /// Resolves events to persons. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Identity {
-    pg: Pg,
+    pub(super) pg: Pg,
 }
 
 /// What became of a batch.
@@ -45,32 +48,53 @@ impl Identity {
     }
 
     /// Says of each event whose it is, and changes persons as the events ask, all or nothing. Doing it again for the same
-    /// events finds the same persons.
+    /// events finds the same persons. However many the events, Postgres is asked four times: to begin with the locks, to
+    /// read, to write, to commit; three times if nothing changes.
     ///
     /// # Errors
     /// If Postgres refuses or does not answer; after a lost answer to the commit the changes may stand.
     pub async fn resolve(&self, subjects: &[Subject<'_>]) -> Result<Resolution, PgError> {
-        let projects: BTreeSet<ProjectId> = subjects.iter().map(|s| s.project_id).collect();
+        let mut projects = BTreeSet::new();
+        let mut projects_with_groups = BTreeSet::new();
+        let mut ids: BTreeMap<(ProjectId, String), bool> = BTreeMap::new();
+        let mut merging_events: Vec<(ProjectId, Uuid)> = Vec::new();
+        for subject in subjects {
+            let project = subject.project_id;
+            projects.insert(project);
+            for (id, may_be_created) in subject.distinct_ids() {
+                *ids.entry((project, id)).or_default() |= may_be_created;
+            }
+            if subject.other_id().is_some() {
+                merging_events.push((project, subject.uuid));
+            }
+            if names_groups(subject) {
+                projects_with_groups.insert(project);
+            }
+        }
         let projects: Vec<ProjectId> = projects.into_iter().collect();
-        let ids: BTreeSet<(ProjectId, String)> =
-            subjects.iter().flat_map(|s| s.distinct_ids().map(|id| (s.project_id, id))).collect();
-        let ids: Vec<(ProjectId, &str)> = ids.iter().map(|(project, id)| (*project, id.as_str())).collect();
+        let projects_with_groups: Vec<ProjectId> = projects_with_groups.into_iter().collect();
+        let ids: Vec<(ProjectId, &str, bool)> =
+            ids.iter().map(|((project, id), may_be_created)| (*project, id.as_str(), *may_be_created)).collect();
 
         let mut tx = self.pg.begin_identity(&projects).await?;
-        let known = tx.known_projects(&projects).await?;
-        let mut world = World::new(&known, tx.find_persons(&ids).await?);
-        for subject in subjects {
-            world.happen(subject);
-        }
-        let changes = world.changes();
-        let created = if changes.is_empty() { Vec::new() } else { tx.write(&changes).await? };
-        tx.commit().await?;
-
+        let question = IdentityQuestion {
+            projects: &projects,
+            ids: &ids,
+            merging_events: &merging_events,
+            projects_with_groups: &projects_with_groups,
+        };
+        let mut world = World::new(tx.read(&question).await?);
+        let resolved = subjects.iter().map(|subject| world.happen(subject)).collect();
         let mut warnings = HashMap::new();
         for warning in std::mem::take(&mut world.warnings) {
             *warnings.entry(warning).or_insert(0) += 1;
         }
-        Ok(Resolution { resolved: world.resolved(&created), warnings })
+        let changes = world.changes();
+        if !changes.is_empty() {
+            tx.write(&changes).await?;
+        }
+        tx.commit().await?;
+        Ok(Resolution { resolved, warnings })
     }
 
     /// Copies to ClickHouse what has become of merged persons and claimed ids, and gives how many rows that were.

@@ -1,16 +1,18 @@
-//! The rules of identity on a piece of the world in memory: the persons of a batch's distinct ids. Pure.
+//! The rules of identity, on the persons that a batch may touch. Pure.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::groups::Groups;
 use super::legal::may_merge;
-use super::person_properties::{Operations, merged};
+use super::person_properties::{Operations, Own, merged};
+use super::subject::{Dropped, Resolved, Subject, Warning};
 use crate::model::{PersonId, ProjectId};
-use crate::storage::pg::{ChangedPerson, IdentityChanges, KnownProject, NewPerson, PersonRef, PersonState};
+use crate::storage::pg::{IdentityAnswer, IdentityChanges, MergeCause, MergedPerson, NewMerge, PersonState};
 
 /// The namespace of person uuids: the one the SDKs' world uses, so that uuids are the same here.
 const PERSON_NAMESPACE: Uuid = Uuid::from_u128(0x9329_79b4_65c3_4424_8467_0b66_ec27_bc22);
@@ -18,116 +20,46 @@ const PERSON_NAMESPACE: Uuid = Uuid::from_u128(0x9329_79b4_65c3_4424_8467_0b66_e
 /// How much later an event must be for its person's "last seen" alone to be worth a write.
 const LAST_SEEN_STEP: SignedDuration = SignedDuration::from_hours(1);
 
-/// What identity needs to know of an event.
-#[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
-    pub project_id: ProjectId,
-    pub event: &'a str,
-    pub distinct_id: &'a str,
-    pub timestamp: Timestamp,
-    pub properties: &'a Map<String, Value>,
-}
+/// An event that wants no profile, of somebody who had one for so long, carries what is known of them.
+const UPGRADE_AFTER: SignedDuration = SignedDuration::from_mins(1);
 
-/// Whose an event is.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Resolved {
-    /// Somebody's. `properties` as they were after the event; `None` without a profile.
-    Person { id: PersonId, properties: Option<Arc<Map<String, Value>>> },
-    /// The event must not be stored.
-    Dropped(Dropped),
-}
-
-/// Why an event is not stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dropped {
-    /// The project was deleted.
-    UnknownProject,
-    /// It wants to change who somebody is and forbids it in the same breath.
-    IdentityWithoutProfile,
-}
-
-impl Dropped {
-    /// The stable name: in the quarantine and as a metric's label.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::UnknownProject => "unknown_project",
-            Self::IdentityWithoutProfile => "invalid_event_when_process_person_profile_is_false",
-        }
-    }
-}
-
-/// Something an event asked for and did not get; it is stored all the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Warning {
-    IllegalDistinctId,
-    AlreadyIdentified,
-    InvalidPersonProfileValue,
-}
-
-impl Warning {
-    /// The stable name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::IllegalDistinctId => "cannot_merge_with_illegal_distinct_id",
-            Self::AlreadyIdentified => "cannot_merge_already_identified",
-            Self::InvalidPersonProfileValue => "invalid_process_person_profile",
-        }
-    }
-}
-
-impl<'a> Subject<'a> {
-    /// The id that the event joins to its own, if it is of that kind.
-    fn other_id(&self) -> Option<String> {
-        let key = match self.event {
-            "$identify" => "$anon_distinct_id",
-            "$create_alias" | "$merge_dangerously" => "alias",
-            _ => return None,
-        };
-        // As capture makes a distinct id of what it is given.
-        let id = match self.properties.get(key)? {
-            Value::Null => return None,
-            Value::String(id) => id.clone(),
-            other => other.to_string(),
-        };
-        Some(id.chars().take(200).map(|c| if c == '\0' { '\u{fffd}' } else { c }).collect())
-    }
-
-    /// All distinct ids whose persons the event may touch.
-    pub(super) fn distinct_ids(&self) -> impl Iterator<Item = String> + use<'a> {
-        std::iter::once(self.distinct_id.to_owned()).chain(self.other_id())
-    }
-
-    fn is_personless(&self) -> bool {
-        self.properties.get("$process_person_profile") == Some(&Value::Bool(false))
-    }
+/// The uuid of the person that is made for a distinct id.
+pub(super) fn person_uuid(project: ProjectId, distinct_id: &str) -> Uuid {
+    Uuid::new_v5(&PERSON_NAMESPACE, format!("{project}:{distinct_id}").as_bytes())
 }
 
 /// A person by its place in [`World::persons`]; follow [`World::living`] before use.
 type Slot = usize;
 
+/// Of a distinct id: whose it is, and the number of its events.
+type Holding = (Slot, PersonId);
+
 #[derive(Debug)]
 struct Person {
     project_id: ProjectId,
-    /// `None` until Postgres gave out a number.
-    id: Option<PersonId>,
+    id: PersonId,
+    /// Whether Postgres has it.
+    is_stored: bool,
     uuid: Uuid,
     properties: Arc<Map<String, Value>>,
     is_identified: bool,
+    own_created_at: Timestamp,
     created_at: Timestamp,
     last_seen_at: Timestamp,
     version: i64,
+    /// Properties that it has from those merged into it.
+    inherited: Map<String, Value>,
     is_changed: bool,
     merged_into: Option<Slot>,
 }
 
-/// Whose an event is, before created persons have numbers.
-#[derive(Debug)]
-enum Answer {
-    Slot(Slot, Arc<Map<String, Value>>),
-    Hash(PersonId),
-    Dropped(Dropped),
+/// Why two ids shall be one person.
+#[derive(Debug, Clone)]
+pub(super) struct Wish {
+    pub at: Timestamp,
+    pub cause: MergeCause,
+    /// Also if the other is identified.
+    pub is_dangerous: bool,
 }
 
 /// The persons that a batch may touch, and what it does to them.
@@ -136,59 +68,77 @@ pub(super) struct World {
     /// Known projects, and whether they ever had an event without a profile.
     projects: HashMap<ProjectId, bool>,
     persons: Vec<Person>,
-    by_distinct_id: HashMap<(ProjectId, String), Slot>,
-    answers: Vec<Answer>,
+    by_distinct_id: HashMap<(ProjectId, String), Holding>,
+    /// Numbers for the persons that may be made.
+    spare: HashMap<(ProjectId, String), PersonId>,
+    /// Events whose merge was decided before.
+    decided: HashSet<(ProjectId, Uuid)>,
+    groups: Groups,
     first_personless: Vec<ProjectId>,
-    new_distinct_ids: Vec<(ProjectId, String, Slot)>,
-    claimed: Vec<(ProjectId, PersonId, Slot)>,
+    new_distinct_ids: Vec<(ProjectId, String)>,
+    /// Numbers that lead to a person now.
+    overridden: Vec<(ProjectId, PersonId, Slot)>,
+    merges: Vec<NewMerge>,
+    merged_persons: Vec<(ProjectId, MergedPerson)>,
     pub warnings: Vec<Warning>,
 }
 
 impl World {
-    /// The world as Postgres has it. `persons` must hold all persons of all distinct ids that will be asked for.
-    pub fn new(projects: &[KnownProject], persons: Vec<(ProjectId, String, PersonState)>) -> Self {
-        let mut world =
-            Self { projects: projects.iter().map(|p| (p.id, p.has_personless_events)).collect(), ..Self::default() };
+    /// The world as Postgres has it. The answer must hold all distinct ids that will be asked for.
+    pub fn new(answer: IdentityAnswer) -> Self {
+        let mut world = Self {
+            projects: answer.projects.iter().map(|p| (p.id, p.has_personless_events)).collect(),
+            decided: answer.decided.into_iter().collect(),
+            groups: Groups::new(answer.group_types),
+            ..Self::default()
+        };
         let mut slots: HashMap<PersonId, Slot> = HashMap::new();
-        for (project_id, distinct_id, state) in persons {
+        for known in answer.ids {
+            let key = (known.project_id, known.distinct_id);
+            let Some(state) = known.person else {
+                world.spare.insert(key, known.number);
+                continue;
+            };
             let slot = *slots.entry(state.id).or_insert_with(|| {
                 world.persons.push(Person {
-                    project_id,
-                    id: Some(state.id),
+                    project_id: key.0,
+                    id: state.id,
+                    is_stored: true,
                     uuid: state.uuid,
                     properties: Arc::new(state.properties),
                     is_identified: state.is_identified,
+                    own_created_at: state.own_created_at,
                     created_at: state.created_at,
                     last_seen_at: state.last_seen_at,
                     version: state.version,
+                    inherited: state.inherited,
                     is_changed: false,
                     merged_into: None,
                 });
                 world.persons.len() - 1
             });
-            world.by_distinct_id.insert((project_id, distinct_id), slot);
+            world.by_distinct_id.insert(key, (slot, known.number));
         }
         world
     }
 
-    /// Lets an event happen.
-    pub fn happen(&mut self, subject: &Subject<'_>) {
-        let answer = self.answer(subject);
-        self.answers.push(answer);
-    }
-
-    fn answer(&mut self, subject: &Subject<'_>) -> Answer {
+    /// Lets an event happen, and says whose it is.
+    pub fn happen(&mut self, subject: &Subject<'_>) -> Resolved {
         let Some(has_personless) = self.projects.get(&subject.project_id).copied() else {
-            return Answer::Dropped(Dropped::UnknownProject);
+            return Resolved::Dropped(Dropped::UnknownProject);
         };
         if subject.is_personless() {
-            return self.answer_personless(subject, has_personless);
+            return self.happen_personless(subject, has_personless);
         }
         if !matches!(subject.properties.get("$process_person_profile"), None | Some(Value::Bool(_))) {
             self.warnings.push(Warning::InvalidPersonProfileValue);
         }
-        let joined = subject.other_id().is_some_and(|other| self.join(subject, &other));
-        let (slot, is_new) = self.find_or_create(subject, subject.distinct_id);
+        if subject.event == "$groupidentify" {
+            self.groups.identify(subject, &mut self.warnings);
+        }
+        let groups = self.groups.of(subject, &mut self.warnings);
+        let joined = subject.other_id().is_some_and(|other| self.join_as_asked(subject, &other));
+        let ((slot, number), is_new) = self.find_or_create(subject.project_id, subject.distinct_id, subject.timestamp);
         let person = &mut self.persons[slot];
         if (joined || subject.event == "$identify") && !person.is_identified {
             person.is_identified = true;
@@ -201,97 +151,169 @@ impl World {
             person.is_changed = true;
         }
         person.last_seen_at = person.last_seen_at.max(subject.timestamp);
-        Answer::Slot(slot, Arc::clone(&person.properties))
+        Resolved::Person { id: number, properties: Some(Arc::clone(&person.properties)), groups }
     }
 
-    fn answer_personless(&mut self, subject: &Subject<'_>, has_personless: bool) -> Answer {
+    fn happen_personless(&mut self, subject: &Subject<'_>, has_personless: bool) -> Resolved {
         if matches!(subject.event, "$identify" | "$create_alias" | "$merge_dangerously" | "$groupidentify") {
-            return Answer::Dropped(Dropped::IdentityWithoutProfile);
+            return Resolved::Dropped(Dropped::IdentityWithoutProfile);
         }
-        if let Some(slot) = self.find(subject.project_id, subject.distinct_id) {
-            return Answer::Slot(slot, Arc::clone(&self.persons[slot].properties));
+        let groups = self.groups.of(subject, &mut self.warnings);
+        if let Some((slot, id)) = self.find(subject.project_id, subject.distinct_id) {
+            let person = &self.persons[slot];
+            let since = person.created_at.saturating_add(UPGRADE_AFTER).unwrap_or(Timestamp::MAX);
+            let properties = (subject.timestamp > since).then(|| Arc::clone(&person.properties));
+            return Resolved::Person { id, properties, groups };
         }
         if !has_personless {
             self.projects.insert(subject.project_id, true);
             self.first_personless.push(subject.project_id);
         }
-        Answer::Hash(PersonId::without_profile(subject.project_id, subject.distinct_id))
+        let id = PersonId::without_profile(subject.project_id, subject.distinct_id);
+        Resolved::Person { id, properties: None, groups }
     }
 
-    /// Makes one person of the event's distinct id and another id; `false` if that may not be.
-    fn join(&mut self, subject: &Subject<'_>, other_id: &str) -> bool {
-        let (project, target_id) = (subject.project_id, subject.distinct_id);
-        if other_id == target_id {
+    fn join_as_asked(&mut self, subject: &Subject<'_>, other_id: &str) -> bool {
+        if other_id == subject.distinct_id {
             return false;
         }
-        if !may_merge(other_id) || !may_merge(target_id) {
+        if !may_merge(other_id) || !may_merge(subject.distinct_id) {
             self.warnings.push(Warning::IllegalDistinctId);
             return false;
         }
-        match (self.find(project, target_id), self.find(project, other_id)) {
+        if self.decided.contains(&(subject.project_id, subject.uuid)) {
+            // Done before a crash, and it stands or was undone since: in no case is it done again.
+            return self.are_one(subject.project_id, subject.distinct_id, other_id);
+        }
+        let wish = Wish {
+            at: subject.timestamp,
+            cause: MergeCause::Event { name: subject.event.to_owned(), uuid: subject.uuid },
+            is_dangerous: subject.event == "$merge_dangerously",
+        };
+        let joined = self.join(subject.project_id, subject.distinct_id, other_id, wish);
+        if !joined {
+            self.warnings.push(Warning::AlreadyIdentified);
+        }
+        joined
+    }
+
+    /// Makes one person of two ids, of which at least the target may be made a person; `false` if the other is identified.
+    pub fn join(&mut self, project: ProjectId, target_id: &str, other_id: &str, wish: Wish) -> bool {
+        let (target, other) = (self.find(project, target_id), self.find(project, other_id));
+        let mut other_person = None;
+        match (target, other) {
             (None, None) => {
-                let (slot, _) = self.find_or_create(subject, target_id);
+                let ((slot, _), _) = self.find_or_create(project, target_id, wish.at);
                 self.give(project, other_id, slot);
             }
-            (Some(target), None) => self.give(project, other_id, target),
-            (None, Some(other)) => self.give(project, target_id, other),
-            (Some(target), Some(other)) if target == other => {}
-            (Some(_), Some(other)) if self.persons[other].is_identified && subject.event != "$merge_dangerously" => {
-                self.warnings.push(Warning::AlreadyIdentified);
-                return false;
+            (Some((target, _)), None) => self.give(project, other_id, target),
+            (None, Some((other, _))) => self.give(project, target_id, other),
+            (Some((target, _)), Some((other, _))) if target == other => return true,
+            (Some(_), Some((other, _))) if self.persons[other].is_identified && !wish.is_dangerous => return false,
+            (Some((target, _)), Some((other, _))) => {
+                other_person = Some(self.persons[other].id);
+                self.merge(other, target);
             }
-            (Some(target), Some(other)) => self.merge(other, target),
         }
+        let number = |id| self.find(project, id).expect("it was just given to somebody").1;
+        self.merges.push(NewMerge {
+            project_id: project,
+            at: wish.at,
+            cause: wish.cause,
+            other_number: number(other_id),
+            target_number: number(target_id),
+            other_distinct_id: other_id.to_owned(),
+            target_distinct_id: target_id.to_owned(),
+            other_person,
+        });
         true
+    }
+
+    /// Marks a person as identified, as a merge by hand does.
+    pub fn identify(&mut self, project: ProjectId, distinct_id: &str) {
+        if let Some((slot, _)) = self.find(project, distinct_id) {
+            let person = &mut self.persons[slot];
+            person.is_changed |= !person.is_identified;
+            person.is_identified = true;
+        }
     }
 
     fn merge(&mut self, other: Slot, target: Slot) {
         self.persons[other].merged_into = Some(target);
         let from = &self.persons[other];
-        let (properties, created_at) = (Arc::clone(&from.properties), from.created_at);
-        let (last_seen_at, version) = (from.last_seen_at, from.version);
+        let (project_id, created_at, last_seen_at) = (from.project_id, from.created_at, from.last_seen_at);
+        let (id, version, properties) = (from.id, from.version, Arc::clone(&from.properties));
+        let own = Own::of(&properties, &from.inherited);
+        let kept = MergedPerson {
+            id,
+            uuid: from.uuid,
+            properties: own.properties,
+            removed: own.removed,
+            is_identified: from.is_identified,
+            own_created_at: from.own_created_at,
+            last_seen_at,
+        };
+        self.merged_persons.push((project_id, kept));
         let into = &mut self.persons[target];
+        let news = properties.iter().filter(|(key, _)| !into.properties.contains_key(*key));
+        into.inherited.extend(news.map(|(key, value)| (key.clone(), value.clone())));
         into.properties = Arc::new(merged(&properties, &into.properties));
         into.created_at = into.created_at.min(created_at);
         into.last_seen_at = into.last_seen_at.max(last_seen_at);
         into.version = into.version.max(version);
         into.is_changed = true;
+        self.overridden.push((project_id, id, target));
     }
 
-    fn find(&self, project: ProjectId, distinct_id: &str) -> Option<Slot> {
+    fn find(&self, project: ProjectId, distinct_id: &str) -> Option<Holding> {
         // The key's text is copied for the look-up: ids are short, and HashMap has no pair of borrowed halves.
-        self.by_distinct_id.get(&(project, distinct_id.to_owned())).map(|slot| self.living(*slot))
+        let (slot, number) = self.by_distinct_id.get(&(project, distinct_id.to_owned()))?;
+        Some((self.living(*slot), *number))
     }
 
-    fn find_or_create(&mut self, subject: &Subject<'_>, distinct_id: &str) -> (Slot, bool) {
-        let project_id = subject.project_id;
-        if let Some(slot) = self.find(project_id, distinct_id) {
-            return (slot, false);
+    /// Whether two ids are of one person.
+    pub fn are_one(&self, project: ProjectId, one: &str, other: &str) -> bool {
+        let slot = |id| self.find(project, id).map(|(slot, _)| slot);
+        slot(one).is_some() && slot(one) == slot(other)
+    }
+
+    fn find_or_create(&mut self, project_id: ProjectId, distinct_id: &str, at: Timestamp) -> (Holding, bool) {
+        if let Some(found) = self.find(project_id, distinct_id) {
+            return (found, false);
         }
+        let key = (project_id, distinct_id.to_owned());
+        let id = *self.spare.get(&key).expect("a number was asked for with every id that may get a person");
         let slot = self.persons.len();
         self.persons.push(Person {
             project_id,
-            id: None,
-            uuid: Uuid::new_v5(&PERSON_NAMESPACE, format!("{project_id}:{distinct_id}").as_bytes()),
+            id,
+            is_stored: false,
+            uuid: person_uuid(project_id, distinct_id),
             properties: Arc::default(),
             is_identified: false,
-            created_at: subject.timestamp,
-            last_seen_at: subject.timestamp,
+            own_created_at: at,
+            created_at: at,
+            last_seen_at: at,
             version: 0,
+            inherited: Map::new(),
             is_changed: false,
             merged_into: None,
         });
-        self.give(project_id, distinct_id, slot);
-        (slot, true)
+        // Earlier events of the id may be stored under its hash.
+        if self.projects.get(&project_id) == Some(&true) {
+            self.overridden.push((project_id, PersonId::without_profile(project_id, distinct_id), slot));
+        }
+        self.by_distinct_id.insert(key.clone(), (slot, id));
+        self.new_distinct_ids.push(key);
+        ((slot, id), true)
     }
 
-    /// Gives an id of nobody to a person.
+    /// Gives an id of nobody to a person. Its events keep a number of their own, so that it can be taken away again.
     fn give(&mut self, project: ProjectId, distinct_id: &str, slot: Slot) {
-        self.by_distinct_id.insert((project, distinct_id.to_owned()), slot);
-        self.new_distinct_ids.push((project, distinct_id.to_owned(), slot));
-        if self.projects.get(&project) == Some(&true) {
-            self.claimed.push((project, PersonId::without_profile(project, distinct_id), slot));
-        }
+        let number = PersonId::without_profile(project, distinct_id);
+        self.by_distinct_id.insert((project, distinct_id.to_owned()), (slot, number));
+        self.new_distinct_ids.push((project, distinct_id.to_owned()));
+        self.overridden.push((project, number, slot));
     }
 
     /// Who a person has become.
@@ -303,69 +325,40 @@ impl World {
     }
 
     /// What Postgres must be told.
-    pub fn changes(&self) -> IdentityChanges {
-        let created: Vec<Slot> = (0..self.persons.len())
-            .filter(|slot| self.persons[*slot].id.is_none() && self.persons[*slot].merged_into.is_none())
-            .collect();
-        let refer = |slot: Slot| {
-            let slot = self.living(slot);
-            match self.persons[slot].id {
-                Some(id) => PersonRef::Existing(id),
-                None => {
-                    PersonRef::Created(created.binary_search(&slot).expect("a living person without id is created"))
-                }
-            }
-        };
+    pub fn changes(self) -> IdentityChanges {
+        let living_id = |slot: Slot| self.persons[self.living(slot)].id;
         let mut changes = IdentityChanges {
-            first_personless: self.first_personless.clone(),
-            distinct_ids: self.new_distinct_ids.iter().map(|(p, id, slot)| (*p, id.clone(), refer(*slot))).collect(),
-            claimed: self.claimed.iter().map(|(p, hash, slot)| (*p, *hash, refer(*slot))).collect(),
+            overrides: self.overridden.iter().map(|(p, from, slot)| (*p, *from, living_id(*slot))).collect(),
+            groups: self.groups.changes(),
             ..IdentityChanges::default()
         };
+        for key in &self.new_distinct_ids {
+            let (slot, number) = self.by_distinct_id[key];
+            changes.distinct_ids.push((key.0, key.1.clone(), living_id(slot), number));
+        }
         for (slot, person) in self.persons.iter().enumerate() {
-            match (person.id, person.merged_into) {
-                (Some(id), Some(_)) => changes.merged.push((person.project_id, id, refer(slot))),
-                (Some(id), None) if person.is_changed => changes.changed.push(ChangedPerson {
-                    id,
-                    properties: (*person.properties).clone(),
-                    is_identified: person.is_identified,
-                    created_at: person.created_at,
-                    last_seen_at: person.last_seen_at,
-                    version: person.version + 1,
-                }),
-                (None, None) => changes.created.push(NewPerson {
-                    project_id: person.project_id,
-                    uuid: person.uuid,
-                    properties: (*person.properties).clone(),
-                    is_identified: person.is_identified,
-                    created_at: person.created_at,
-                    last_seen_at: person.last_seen_at,
-                }),
-                (Some(_), None) | (None, Some(_)) => {}
+            let state = |version| PersonState {
+                id: person.id,
+                uuid: person.uuid,
+                properties: (*person.properties).clone(),
+                is_identified: person.is_identified,
+                own_created_at: person.own_created_at,
+                created_at: person.created_at,
+                last_seen_at: person.last_seen_at,
+                version,
+                inherited: person.inherited.clone(),
+            };
+            match (person.is_stored, person.merged_into) {
+                (true, Some(_)) => changes.absorbed.push((person.project_id, person.id, living_id(slot))),
+                (true, None) if person.is_changed => changes.changed.push(state(person.version + 1)),
+                (false, None) => changes.created.push((person.project_id, state(0))),
+                (true, None) | (false, Some(_)) => {}
             }
         }
+        changes.first_personless = self.first_personless;
+        changes.merges = self.merges;
+        changes.merged_persons = self.merged_persons;
+        changes.group_types = self.groups.new_types;
         changes
-    }
-
-    /// Whose each event is, in the order in which they happened, once the created persons have numbers.
-    pub fn resolved(self, created: &[PersonId]) -> Vec<Resolved> {
-        let mut fresh = created.iter();
-        let ids: Vec<Option<PersonId>> = self
-            .persons
-            .iter()
-            .map(|person| person.id.or_else(|| if person.merged_into.is_none() { fresh.next().copied() } else { None }))
-            .collect();
-        let living: Vec<Slot> = (0..self.persons.len()).map(|slot| self.living(slot)).collect();
-        self.answers
-            .into_iter()
-            .map(|answer| match answer {
-                Answer::Slot(slot, properties) => {
-                    let id = ids[living[slot]].expect("every living person has a number after the write");
-                    Resolved::Person { id, properties: Some(properties) }
-                }
-                Answer::Hash(id) => Resolved::Person { id, properties: None },
-                Answer::Dropped(reason) => Resolved::Dropped(reason),
-            })
-            .collect()
     }
 }

@@ -36,7 +36,7 @@ pub(super) async fn insert(
 ) -> Result<(), InsertError> {
     let properties: Vec<_> = events.iter().map(|(event, resolved)| properties_to_store(event, resolved)).collect();
     let rows = events.iter().zip(&properties).filter_map(|((event, resolved), properties)| {
-        let Resolved::Person { id, properties: person_properties } = resolved else { return None };
+        let Resolved::Person { id, properties: person_properties, .. } = resolved else { return None };
         Some(EventRow {
             project_id: event.project_id,
             event: &event.event,
@@ -61,16 +61,24 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// An event without a profile says nothing about a person.
+/// An event says to which groups it belongs; one without a profile says nothing about a person.
 fn properties_to_store<'a>(event: &'a AcceptedEvent, resolved: &Resolved) -> Cow<'a, Map<String, Value>> {
     let about_person = |key: &str| matches!(key, "$set" | "$set_once" | "$unset") || key.starts_with("$initial_");
     let is_personless = event.properties.get("$process_person_profile") == Some(&Value::Bool(false));
     debug_assert!(is_personless || !matches!(resolved, Resolved::Person { properties: None, .. }));
-    if !is_personless || !event.properties.keys().any(|key| about_person(key)) {
+    let groups = match resolved {
+        Resolved::Person { groups, .. } => groups.as_slice(),
+        Resolved::Dropped(_) => &[],
+    };
+    if groups.is_empty() && !(is_personless && event.properties.keys().any(|key| about_person(key))) {
         return Cow::Borrowed(&event.properties);
     }
-    let kept = event.properties.iter().filter(|(key, _)| !about_person(key));
-    Cow::Owned(kept.map(|(key, value)| (key.clone(), value.clone())).collect())
+    let kept = event.properties.iter().filter(|(key, _)| !is_personless || !about_person(key));
+    let mut properties: Map<String, Value> = kept.map(|(key, value)| (key.clone(), value.clone())).collect();
+    for group in groups {
+        properties.insert(format!("$group_{}", group.type_index), group.key.clone().into());
+    }
+    Cow::Owned(properties)
 }
 
 fn nonce() -> u32 {

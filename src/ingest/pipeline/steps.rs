@@ -439,6 +439,7 @@ impl Work {
 fn subject(event: &AcceptedEvent) -> Subject<'_> {
     Subject {
         project_id: event.project_id,
+        uuid: event.uuid,
         event: &event.event,
         distinct_id: &event.distinct_id,
         timestamp: event.timestamp,

@@ -289,7 +289,8 @@ impl Pg {
     /// # Errors
     /// If Postgres does not answer.
     pub async fn has_person_override(&self, project: ProjectId, person: PersonId) -> Result<bool, PgError> {
-        let sql = "SELECT EXISTS (SELECT FROM person_overrides WHERE project_id = $1 AND from_id = $2)";
+        let sql =
+            "SELECT EXISTS (SELECT FROM person_overrides WHERE project_id = $1 AND from_id = $2 AND into_id <> $2)";
         sqlx::query_scalar(sql).bind(project.get()).bind(person.get().cast_signed()).fetch_one(&self.pool).await
     }
 

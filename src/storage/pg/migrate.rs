@@ -18,6 +18,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "definitions", include_str!("../../../migrations/postgres/0004_definitions.sql")),
     (5, "person_search", include_str!("../../../migrations/postgres/0005_person_search.sql")),
     (6, "ledger", include_str!("../../../migrations/postgres/0006_ledger.sql")),
+    (7, "identity", include_str!("../../../migrations/postgres/0007_identity.sql")),
+    (8, "duplicates", include_str!("../../../migrations/postgres/0008_duplicates.sql")),
     (13, "privacy", include_str!("../../../migrations/postgres/0013_privacy.sql")),
     (14, "erasures", include_str!("../../../migrations/postgres/0014_erasures.sql")),
     (16, "project_settings", include_str!("../../../migrations/postgres/0016_project_settings.sql")),

@@ -7,11 +7,13 @@ mod dashboards;
 mod definitions;
 mod erase_subject;
 mod erasures;
+mod identity_tx;
 mod insights;
 mod invitations;
 mod ledger;
 mod migrate;
 mod person_changes;
+mod person_merges;
 mod personal_keys;
 mod persons;
 mod persons_read;
@@ -34,13 +36,17 @@ pub use dashboards::{NewTile, Tile};
 pub use definitions::{EventDefinition, KnownProperty, PropertyDefinition, PropertyKind};
 pub use erase_subject::{ErasureSubject, SubjectName};
 pub use erasures::{ErasureRow, ErasureStep, NewErasure, StoreCount};
+pub use identity_tx::{
+    GroupChange, GroupType, IdentityAnswer, IdentityChanges, IdentityQuestion, KnownId, KnownProject, MergeCause,
+    MergedPerson, NewMerge, PersonState,
 pub use insights::{NewInsight, SavedInsight};
 pub use invitations::{Invitation, NewInvitation, NewMember};
 pub use ledger::{LedgerBatch, LedgerCount, LedgerOutcome, LedgerRow, UnstoredEvent, UnstoredKind, UnstoredRow};
 pub use migrate::{MigrateError, MigrationLock};
 pub use person_changes::PersonChanges;
+pub use person_merges::{MergeLine, MergeLink, Parting, PersonTree, RestoredPerson};
 pub use personal_keys::{NewPersonalKey, PersonalKey};
-pub use persons::{ChangedPerson, IdentityChanges, IdentityTx, KnownProject, NewPerson, PersonRef, PersonState};
+pub use persons::IdentityTx;
 pub use persons_read::{PersonCursor, PersonLabel, PersonPage, PersonRow, PersonSlice, SEARCHED_INSIDE};
 pub use privacy::{ErasedId, LeftOutRows, OptOut};
 pub use project_settings::ProjectSettingsChanges;

@@ -10,7 +10,7 @@ fn personless() -> Value {
 
 impl Rig {
     /// Which distinct ids are one person, as queries see it.
-    async fn people(&self) -> Vec<String> {
+    pub async fn people(&self) -> Vec<String> {
         let sql = format!(
             "SELECT arrayStringConcat(arraySort(groupUniqArray(distinct_id)), '+') AS ids FROM ({PERSONS}) GROUP BY person ORDER BY ids"
         );
@@ -81,6 +81,7 @@ async fn two_pipelines_on_one_project_make_one_person_of_one_id() {
         .iter()
         .map(|id| tenrec::identity::Subject {
             project_id: rig.project,
+            uuid: uuid::Uuid::nil(),
             event: "e",
             distinct_id: id,
             timestamp: super::rig::now(),

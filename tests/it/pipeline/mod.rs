@@ -3,6 +3,7 @@
 mod crashes;
 mod identity;
 mod ledger;
+mod merges;
 pub mod proxy;
 mod restored;
 mod rig;

@@ -74,7 +74,9 @@ async fn known_properties_stand_in_columns_and_misfits_in_the_tail() {
     assert_eq!((&rows[0]["$is_identified"], &rows[0]["$prev_pageview_duration"]), (&json!(true), &json!(1.25)));
     assert!(rows[0]["$os"].is_null() && rows[0]["$screen_height"].is_null());
     assert_eq!((&rows[0]["properties"]["$os"], &rows[0]["properties"]["$screen_height"]), (&json!(11), &json!("tall")));
-    assert_eq!(told(&properties_of(&rows[0])), told(&sent));
+    let mut stored = sent;
+    stored.insert("$group_0".to_owned(), json!("acme"));
+    assert_eq!(told(&properties_of(&rows[0])), told(&stored));
     assert_eq!(rows[0]["timestamp"], "2026-11-01 12:00:01.000000");
     assert_eq!(rows[0]["received_at"], "2026-11-01 12:00:00.000");
     assert_eq!(rows[0]["event"], "$pageview");
