@@ -118,6 +118,7 @@ impl Bench {
             seed,
             events,
             identified_percent: self.identified_percent,
+            identify_every: 0,
             from_ms: to_ms - 5 * 24 * HOUR_MS,
             to_ms,
         }

@@ -37,6 +37,8 @@ pub struct Shape {
     pub events: u64,
     /// Of a hundred people, so many are identified.
     pub identified_percent: u64,
+    /// Every so many events one says who its person is, whoever that is; 0: only the first visits of the identified.
+    pub identify_every: u64,
     /// The moments lie between these, in milliseconds.
     pub from_ms: i64,
     pub to_ms: i64,
@@ -111,8 +113,9 @@ impl Stream {
         let (random, visit) = (&mut self.random, &mut self.visits[at]);
         visit.left -= 1;
         visit.at_ms += 200 + random.below(40_000) as i64;
-        let is_identified = hash(visit.person, "known") % 100 < self.shape.identified_percent;
-        let says_who = is_identified && std::mem::take(&mut visit.says_who);
+        let is_due = self.shape.identify_every > 0 && self.made.is_multiple_of(self.shape.identify_every);
+        let is_identified = is_due || hash(visit.person, "known") % 100 < self.shape.identified_percent;
+        let says_who = is_due || is_identified && std::mem::take(&mut visit.says_who);
         let event = if says_who { "$identify" } else { OF_TWELVE[random.below(12) as usize] };
         if event == "$pageview" {
             visit.path = random.below(3_000);

@@ -2,7 +2,7 @@
 //! the same run. It starts Tenrec's release binary with both embedded stores and sends over loopback.
 //!
 //!     cargo bench --bench ingest                        all parts but the last two
-//!     cargo bench --bench ingest -- acks                some: floors, acks, stored (with disk, memory, insert floor), open
+//!     cargo bench --bench ingest -- acks                some: floors, acks, stored (with disk, memory, insert floor), people, open
 //!     cargo bench --bench ingest -- layouts             variants of the table, the same rows in each
 //!     cargo bench --bench ingest -- lookup              finding events that are stored already, in a large table
 //!     TENREC=path cargo bench --bench ingest -- --events 1000000
@@ -17,6 +17,7 @@ mod floors;
 mod layouts;
 mod load;
 mod lookup;
+mod people;
 mod processes;
 mod report;
 mod steady;
@@ -61,6 +62,8 @@ enum Part {
     Acks,
     /// End to end, memory, disk, and the engine's own insert.
     Stored,
+    /// What identity costs.
+    People,
     /// Even load: latency and visibility.
     Open,
     /// Variants of the table; only if named.
@@ -121,6 +124,9 @@ fn main() -> Result<()> {
             steady::run(&bench, &tenrec, &engine, sync_ms, events)?;
         }
         acks::complain(&tenrec);
+    }
+    if wants(Part::People) {
+        people::run(&bench)?;
     }
     if wants(Part::Layouts) {
         let tenrec = Tenrec::start(&bench.program, None)?;

@@ -129,7 +129,7 @@ fn privacy_pages() -> Router<AppState> {
 
 /// Events and people, from the first one on.
 fn explorer() -> Router<AppState> {
-    use web::{events, home, ingestion, insights, onboarding, persons, sessions};
+    use web::{events, home, ingestion, insights, merges, onboarding, persons, sessions};
     Router::new()
         .route("/project/{project}", get(home::get))
         .route("/project/{project}/home/tiles/{id}", get(home::get_tile))
@@ -156,4 +156,10 @@ fn explorer() -> Router<AppState> {
         .route("/project/{project}/persons", get(persons::get_list))
         .route("/project/{project}/persons/{uuid}", get(persons::get_by_uuid))
         .route("/project/{project}/person/{distinct_id}", get(persons::get_by_distinct_id))
+        .route("/project/{project}/merges", post(merges::merge))
+        .route("/project/{project}/merges/new", get(merges::get_merge))
+        .route("/project/{project}/merges/split", get(merges::get_split).post(merges::split))
+        .route("/project/{project}/merges/{id}/undo", get(merges::get_undo).post(merges::undo))
+        .route("/project/{project}/duplicates", get(merges::get_duplicates).post(merges::search_duplicates))
+        .route("/project/{project}/duplicates/merge", get(merges::get_merge_all).post(merges::merge_all))
 }

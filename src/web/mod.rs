@@ -8,6 +8,7 @@ pub mod insights;
 pub mod invitation;
 mod links;
 pub mod login;
+pub mod merges;
 pub mod onboarding;
 pub mod persons;
 pub mod privacy;

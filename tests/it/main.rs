@@ -25,6 +25,7 @@ mod layering;
 mod ledger;
 mod lifecycle;
 mod limits;
+mod merges_pages;
 mod official_clients;
 mod onboarding;
 mod persons_pages;

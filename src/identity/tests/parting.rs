@@ -157,8 +157,10 @@ fn a_merge_by_hand_takes_anybody_and_is_undone_as_any_other() {
     assert_eq!(people(&store), people(&before));
 }
 
+type Profile<'a> = (BTreeSet<&'a str>, BTreeMap<&'a str, &'a Value>, Timestamp, uuid::Uuid);
+
 /// Each person: its ids, properties, date and uuid.
-fn people(store: &Store) -> BTreeMap<PersonId, (BTreeSet<&str>, BTreeMap<&str, &Value>, Timestamp, uuid::Uuid)> {
+fn people(store: &Store) -> BTreeMap<PersonId, Profile<'_>> {
     let ids = |id: PersonId| store.ids.iter().filter(move |(_, held)| held.0 == id).map(|(id, _)| id.as_str());
     let mut people = BTreeMap::new();
     for person in store.persons.values() {

@@ -158,7 +158,12 @@ impl Pg {
     ///
     /// # Errors
     /// If Postgres does not answer.
-    pub async fn list_duplicates(&self, project: ProjectId, offset: i64, limit: i64) -> Result<Vec<Duplicate>, PgError> {
+    pub async fn list_duplicates(
+        &self,
+        project: ProjectId,
+        offset: i64,
+        limit: i64,
+    ) -> Result<Vec<Duplicate>, PgError> {
         let rows: Vec<(String, i64, Vec<i64>)> = sqlx::query_as(
             "SELECT value, people, person_ids FROM duplicates WHERE project_id = $1
              ORDER BY people DESC, value OFFSET $2 LIMIT $3",

@@ -7,6 +7,7 @@ mod dashboards;
 mod definitions;
 mod erase_subject;
 mod erasures;
+mod duplicates;
 mod identity_tx;
 mod insights;
 mod invitations;
@@ -36,6 +37,7 @@ pub use dashboards::{NewTile, Tile};
 pub use definitions::{EventDefinition, KnownProperty, PropertyDefinition, PropertyKind};
 pub use erase_subject::{ErasureSubject, SubjectName};
 pub use erasures::{ErasureRow, ErasureStep, NewErasure, StoreCount};
+pub use duplicates::{Duplicate, DuplicateSearch, MAX_DUPLICATES, MAX_SHARING, MergeCandidate};
 pub use identity_tx::{
     GroupChange, GroupType, IdentityAnswer, IdentityChanges, IdentityQuestion, KnownId, KnownProject, MergeCause,
     MergedPerson, NewMerge, PersonState,
@@ -105,6 +107,12 @@ impl Pg {
 #[must_use]
 pub fn blames_data(error: &PgError) -> bool {
     error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code.starts_with("22"))
+}
+
+/// Whether a statement was given up because it took longer than it may.
+#[must_use]
+pub fn is_out_of_time(error: &PgError) -> bool {
+    error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "57014")
 }
 
 /// Whether a statement failed on the named constraint: how a race becomes a domain error.

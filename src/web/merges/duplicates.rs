@@ -191,9 +191,9 @@ fn has_value(person: &MergeCandidate, property: &str, value: &str) -> bool {
 
 impl Group {
     fn new(project: &Project, property: &str, found: &Duplicate, people: &[MergeCandidate]) -> Self {
-        let here = people.iter().filter(|person| {
-            found.person_ids.contains(&person.id) && has_value(person, property, &found.value)
-        });
+        let here = people
+            .iter()
+            .filter(|person| found.person_ids.contains(&person.id) && has_value(person, property, &found.value));
         let query = serde_urlencoded::to_string([("value", &found.value)]).unwrap_or_default();
         Self {
             value: found.value.clone(),

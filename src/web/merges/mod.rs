@@ -5,7 +5,9 @@ mod merge;
 mod part;
 mod section;
 
-pub use duplicates::{get as get_duplicates, get_merge as get_merge_all, merge as merge_all, search as search_duplicates};
+pub use duplicates::{
+    get as get_duplicates, get_merge as get_merge_all, merge as merge_all, search as search_duplicates,
+};
 pub use merge::{get as get_merge, post as merge};
 pub use part::{get_split, get_undo, split, undo};
 pub use section::MergeSection;

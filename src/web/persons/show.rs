@@ -12,6 +12,7 @@ use crate::insights::explore::{self, EventQuery, Person, PersonFound};
 use crate::model::Project;
 use crate::storage::ch::{EventCursor, EventPage};
 use crate::web::events::{Column, EventTable, PropertyLine, cursor_text, open_line, property_lines, read_cursor};
+use crate::web::merges::MergeSection;
 use crate::web::{Section, Shell};
 
 /// Events on a page.
@@ -34,6 +35,7 @@ struct PersonPageView {
     events_href: Option<String>,
     sessions_href: Option<String>,
     table: EventTable,
+    merges: Option<MergeSection>,
     newest: Option<String>,
     newer: Option<String>,
     older: Option<String>,
@@ -140,7 +142,15 @@ async fn show(
     });
     let person_param = person.distinct_id.as_ref().and_then(|id| serde_urlencoded::to_string([("person", id)]).ok());
     let list_of = |what: &str| person_param.as_ref().map(|param| format!("/project/{}/{what}?{param}", project.id));
+    let merges = match &person.profile {
+        Some(profile) => {
+            let uuid = profile.uuid.to_string();
+            Some(MergeSection::load(state, access, profile.id, uuid, &profile.distinct_ids).await?)
+        }
+        None => None,
+    };
     let page = PersonPageView {
+        merges,
         shell: Shell::load(state, &access.user, Some(project), Section::People).await?,
         initial: person
             .name

@@ -1,0 +1,58 @@
+//! What identity costs: a stream of which every tenth event says who somebody is, against one in which nobody does.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+
+use crate::Bench;
+use crate::engine::Engine;
+use crate::events::{Request, Shape, Stream};
+use crate::load::{Window, closed_loop};
+use crate::processes::Tenrec;
+use crate::report::{Goal, cpu_per_event, goal, note, number, row, section};
+use crate::stored::await_rows;
+
+const BATCH: u64 = 50;
+const CONNECTIONS: usize = 16;
+
+/// The whole part of the table.
+pub fn run(bench: &Bench) -> Result<()> {
+    section(&format!(
+        "Identity, {} events in batches of {BATCH}, each stream on a server of its own",
+        number(bench.events as f64)
+    ));
+    let anonymous = rate(bench, "nobody is identified", 0)?;
+    let identified = rate(bench, "every tenth event is $identify", 10)?;
+    goal("identified ÷ anonymous, events stored a second", identified / anonymous, "", Goal::AtLeast(0.7));
+    note("Postgres is asked four times a batch, however many events: begin with the lock, read, write, commit");
+    Ok(())
+}
+
+/// Events stored and queryable a second.
+fn rate(bench: &Bench, what: &str, identify_every: u64) -> Result<f64> {
+    let tenrec = Tenrec::start(&bench.program, None)?;
+    let engine = Engine { socket: tenrec.engine_socket.clone() };
+    let shape = Shape { identified_percent: 0, identify_every, ..bench.shape(7, bench.events) };
+    let mut stream = Stream::new(shape);
+    let mut left = bench.events;
+    let mut source = |request: &mut Request| {
+        let take = left.min(BATCH);
+        left -= take;
+        if take > 0 {
+            stream.request(take, request);
+        }
+        take > 0
+    };
+    let (before, started) = (tenrec.cpu(), Instant::now());
+    closed_loop(tenrec.address, CONNECTIONS, Window::All, &mut source, || {})?;
+    await_rows(&engine, bench.events)?;
+    let rate = bench.events as f64 / started.elapsed().as_secs_f64();
+    row(what, &format!("{} /s", number(rate)));
+    cpu_per_event(&(&tenrec.cpu() - &before), bench.events);
+    let inserts = engine.number("SELECT uniqExact(inserted_by) FROM events")?;
+    row("  events a batch", &number(bench.events as f64 / inserts));
+    let people = engine.number("SELECT count() FROM events WHERE event = '$identify'")?;
+    let expected = if identify_every == 0 { 0 } else { bench.events / identify_every };
+    ensure!(people == expected as f64, "{people} events identify somebody, and not {expected}");
+    Ok(rate)
+}

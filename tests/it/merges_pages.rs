@@ -1,0 +1,110 @@
+//! The pages that merge people, undo it, and find people who may be one.
+
+use jiff::SignedDuration;
+use serde_json::json;
+use tenrec::model::PersonId;
+use uuid::Uuid;
+
+use crate::explorer_support::Explorer;
+
+impl Explorer {
+    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> crate::support::Reply {
+        self.browser.post_form(&format!("/project/{}{path}", self.project), fields).await
+    }
+
+    async fn owner_of(&self, distinct_id: &str) -> PersonId {
+        let sql = format!("SELECT person_id FROM person_distinct_ids WHERE distinct_id = '{distinct_id}'");
+        PersonId::from_row(self.app.pg_value(&sql).await)
+    }
+
+    /// Three people: two with one address, and the older of them with two ids.
+    async fn people(&self) -> [Uuid; 3] {
+        let now = self.app.clock.now();
+        let old = now - SignedDuration::from_hours(48);
+        let (_, ada) =
+            self.person_at(&["ada", "ada-2"], json!({ "email": "ada@example.com", "plan": "free" }), old).await;
+        let (_, again) = self.person(&["ada-again"], json!({ "email": "Ada@Example.com", "seats": 3 })).await;
+        let (_, bob) = self.person(&["bob"], json!({ "email": "bob@example.com" })).await;
+        [ada, again, bob]
+    }
+}
+
+#[tokio::test]
+async fn duplicates_are_found_merged_and_parted_again() {
+    let explorer = Explorer::start().await;
+    let [ada, again, _] = explorer.people().await;
+    let (before, other) = (explorer.owner_of("ada").await, explorer.owner_of("ada-again").await);
+    assert_eq!(explorer.page("/duplicates").await.text(".empty h2"), "Nobody has searched yet");
+    explorer.post("/duplicates", &[("property", "phone")]).await.assert_status(303);
+    assert_eq!(explorer.page("/duplicates").await.text(".empty h2"), "No duplicates");
+    explorer.post("/duplicates", &[("property", "email")]).await.assert_status(303);
+    let found = explorer.page("/duplicates").await;
+    assert_eq!(found.texts("tbody th"), ["ada@example.com"]);
+    let preview = explorer.follow(&found.attributes("tbody a.button", "href")[0]).await;
+    assert_eq!(preview.count(".narrow .card"), 2);
+    assert_eq!(explorer.owner_of("ada-again").await, other, "looking changes nothing");
+
+    explorer.post("/duplicates/merge", &[("value", "ada@example.com")]).await.assert_status(303);
+    assert_eq!(explorer.owner_of("ada-again").await, before, "the oldest stays");
+    assert_eq!(explorer.page("/duplicates").await.texts("tbody td .muted")[0], "Merged or changed since");
+    let page = explorer.page(&format!("/persons/{ada}")).await;
+    assert_eq!(page.texts("#merges tbody td:first-child a"), ["ada-again"]);
+    let undo = page.attributes("#merges tbody a.button", "href")[0].clone();
+    let preview = explorer.follow(&undo).await;
+    assert_eq!(preview.texts(".card li"), ["ada-again"]);
+    explorer.browser.post_form(&undo, &[]).await.assert_status(303);
+    assert_eq!(explorer.owner_of("ada-again").await, other);
+    let back = explorer.page(&format!("/persons/{again}")).await;
+    assert_eq!(back.texts(".person-grid .span-4 .prop dt"), ["email", "seats"]);
+    assert_eq!(back.texts("#merges td .muted").len(), 1, "the log still tells of it");
+    // A second time there is nothing to undo.
+    explorer.browser.post_form(&undo, &[]).await.assert_status(409);
+    assert!(explorer.follow(&undo).await.text(".notice").contains("undone before"));
+}
+
+#[tokio::test]
+async fn two_people_are_merged_by_hand_after_a_look() {
+    let explorer = Explorer::start().await;
+    let [ada, _, bob] = explorer.people().await;
+    let page = explorer.page(&format!("/persons/{ada}")).await;
+    assert_eq!(page.text("#merges h3"), "No merges");
+    let form = page.attributes("#merges .card-head a", "href")[0].clone();
+    assert_eq!(explorer.follow(&form).await.count("input[name=with]"), 1);
+    for (with, error) in [("nobody", "Nobody"), ("ada-2", "same person"), ("ADA@example.com", "Several people")] {
+        let page = explorer.follow(&format!("{form}&with={with}")).await;
+        assert!(page.text(".error").contains(error), "{with}: {}", page.text(".error"));
+    }
+    let preview = explorer.follow(&format!("{form}&with=BOB@example.com")).await;
+    assert_eq!(preview.texts(".narrow .card strong"), ["ada@example.com", "bob@example.com"]);
+    let (ada, bob) = (ada.to_string(), bob.to_string());
+    explorer.post("/merges", &[("target", &ada), ("with", &bob)]).await.assert_status(303);
+    assert_eq!(explorer.owner_of("bob").await, explorer.owner_of("ada").await);
+    explorer.post("/merges", &[("target", &ada), ("with", "bob")]).await.assert_status(409);
+    // And one id off again.
+    explorer.get("/merges/split?id=bob").await.assert_ok();
+    explorer.post("/merges/split", &[("id", "bob")]).await.assert_status(303);
+    assert_ne!(explorer.owner_of("bob").await, explorer.owner_of("ada").await);
+    assert!(explorer.page("/merges/split?id=ada").await.text(".notice").contains("cannot be done"));
+}
+
+#[tokio::test]
+async fn another_project_and_a_reader_merge_nobody() {
+    let explorer = Explorer::start().await;
+    let [ada, _, bob] = explorer.people().await;
+    let (ada, bob) = (ada.to_string(), bob.to_string());
+    explorer.post("/merges", &[("target", &ada), ("with", &bob)]).await.assert_status(303);
+    let merge: i64 = explorer.app.pg_value("SELECT max(id) FROM person_merges").await;
+    let foreign = format!("UPDATE person_merges SET project_id = {}", explorer.other_project);
+    explorer.app.pg_execute(&foreign).await;
+    explorer.get(&format!("/merges/{merge}/undo")).await.assert_status(404);
+    explorer.post(&format!("/merges/{merge}/undo"), &[]).await.assert_status(404);
+    explorer.app.pg_execute("UPDATE memberships SET role = 'viewer'").await;
+    for path in [format!("/merges/new?target={ada}"), "/duplicates/merge?value=x".to_owned()] {
+        explorer.get(&path).await.assert_status(403);
+    }
+    explorer.post("/merges", &[("target", &ada), ("with", "ada-again")]).await.assert_status(403);
+    explorer.post("/duplicates", &[("property", "email")]).await.assert_status(403);
+    assert_eq!(explorer.page("/duplicates").await.count("form"), 0);
+    let page = explorer.page(&format!("/persons/{ada}")).await;
+    assert_eq!((page.count("#merges"), page.count("#merges a.button")), (1, 0));
+}
