@@ -52,7 +52,7 @@ fn rate(bench: &Bench, what: &str, identify_every: u64) -> Result<f64> {
     let inserts = engine.number("SELECT uniqExact(inserted_by) FROM events")?;
     row("  events a batch", &number(bench.events as f64 / inserts));
     let people = engine.number("SELECT count() FROM events WHERE event = '$identify'")?;
-    let expected = if identify_every == 0 { 0 } else { bench.events / identify_every };
+    let expected = bench.events.checked_div(identify_every).unwrap_or(0);
     ensure!(people == expected as f64, "{people} events identify somebody, and not {expected}");
     Ok(rate)
 }
