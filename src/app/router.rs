@@ -46,6 +46,7 @@ fn management() -> Router<AppState> {
         .merge(of_project("/property_definitions/{id}", || axum::routing::patch(property_definitions::update)))
         .merge(of_project("/query", || post(query::run)))
         .merge(privacy_api())
+        .merge(people())
         .route("/api/users/@me", get(users::me))
         .route("/api/users/@me/", get(users::me))
         .route("/api/organizations/@current", get(users::current_organization))
@@ -78,6 +79,19 @@ fn privacy_api() -> Router<AppState> {
         .merge(of_project("/privacy/opt_outs", opt_outs))
         .route("/api/privacy/public_key/", get(privacy::public_key))
         .route("/api/privacy/verify_receipt/", post(privacy::verify_receipt))
+}
+
+/// People and groups of a project.
+fn people() -> Router<AppState> {
+    use api::{groups, persons, persons_edit};
+    of_project("/persons", || get(persons::list))
+        .merge(of_project("/persons/values", || get(persons::values)))
+        .merge(of_project("/persons/{uuid}", || get(persons::get).patch(persons_edit::update)))
+        .merge(of_project("/persons/{uuid}/update_property", || post(persons_edit::update_property)))
+        .merge(of_project("/persons/{uuid}/delete_property", || post(persons_edit::delete_property)))
+        .merge(of_project("/groups", || get(groups::list)))
+        .merge(of_project("/groups/find", || get(groups::find)))
+        .merge(of_project("/groups_types", || get(groups::types)))
 }
 
 /// What people see. Every page of a project is below `/project/{project}` and takes `ProjectAccess`.
@@ -129,7 +143,7 @@ fn privacy_pages() -> Router<AppState> {
 
 /// Events and people, from the first one on.
 fn explorer() -> Router<AppState> {
-    use web::{events, home, ingestion, insights, merges, onboarding, persons, sessions};
+    use web::{events, groups, home, ingestion, insights, merges, onboarding, persons, sessions};
     Router::new()
         .route("/project/{project}", get(home::get))
         .route("/project/{project}/home/tiles/{id}", get(home::get_tile))
@@ -154,7 +168,13 @@ fn explorer() -> Router<AppState> {
         .route("/project/{project}/ingestion/quarantined", get(ingestion::get_quarantined))
         .route("/project/{project}/ingestion/find", get(ingestion::get_find))
         .route("/project/{project}/persons", get(persons::get_list))
+        .route("/project/{project}/persons/export.csv", get(persons::get_export))
         .route("/project/{project}/persons/{uuid}", get(persons::get_by_uuid))
+        .route(
+            "/project/{project}/persons/{uuid}/properties",
+            get(persons::get_properties).post(persons::post_property),
+        )
+        .route("/project/{project}/persons/{uuid}/properties/delete", post(persons::delete_property))
         .route("/project/{project}/person/{distinct_id}", get(persons::get_by_distinct_id))
         .route("/project/{project}/merges", post(merges::merge))
         .route("/project/{project}/merges/new", get(merges::get_merge))
@@ -162,4 +182,7 @@ fn explorer() -> Router<AppState> {
         .route("/project/{project}/merges/{id}/undo", get(merges::get_undo).post(merges::undo))
         .route("/project/{project}/duplicates", get(merges::get_duplicates).post(merges::search_duplicates))
         .route("/project/{project}/duplicates/merge", get(merges::get_merge_all).post(merges::merge_all))
+        .route("/project/{project}/groups", get(groups::get_first))
+        .route("/project/{project}/groups/{type}", get(groups::get_list))
+        .route("/project/{project}/groups/{type}/{key}", get(groups::get_one))
 }

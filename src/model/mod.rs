@@ -3,6 +3,7 @@
 mod api_key;
 mod clock;
 mod ids;
+pub mod person_property;
 mod project;
 pub mod property_columns;
 pub mod query;

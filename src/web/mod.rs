@@ -2,6 +2,7 @@
 
 pub mod errors;
 pub mod events;
+pub mod groups;
 pub mod home;
 pub mod ingestion;
 pub mod insights;

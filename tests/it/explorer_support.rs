@@ -124,6 +124,34 @@ impl Explorer {
         (PersonId::from_row(id), uuid)
     }
 
+    /// Makes a group, and its type if that is new.
+    pub async fn group(&self, index: i16, group_type: &str, key: &str, properties: Value) {
+        let at = tenrec::storage::pg::PgTime(self.app.clock.now());
+        sqlx::query(
+            "INSERT INTO group_types (project_id, type_index, name, created_at) VALUES ($1, $2, $3, $4::timestamptz)
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(self.project.get())
+        .bind(index)
+        .bind(group_type)
+        .bind(at)
+        .execute(self.app.pg_pool())
+        .await
+        .unwrap();
+        sqlx::query(
+            "INSERT INTO groups (project_id, type_index, key, properties, created_at)
+             VALUES ($1, $2, $3, $4, $5::timestamptz)",
+        )
+        .bind(self.project.get())
+        .bind(index)
+        .bind(key)
+        .bind(properties)
+        .bind(at)
+        .execute(self.app.pg_pool())
+        .await
+        .unwrap();
+    }
+
     /// A page of the project, which must answer 200.
     pub async fn page(&self, path: &str) -> Page {
         Page::of(self.browser.get(&format!("/project/{}{path}", self.project)).await.assert_ok())

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::json;
 use tenrec::model::PersonId;
-use tenrec::storage::pg::{PersonCursor, PersonPage};
+use tenrec::storage::pg::{PersonOrder, PersonPage, PersonQuery, PersonRow, PersonSort};
 use uuid::Uuid;
 
 use crate::explorer_support::{Explorer, Page};
@@ -36,6 +36,16 @@ async fn people_are_found_by_address_name_and_any_distinct_id() {
     assert_eq!(explorer.page("/persons?search=nobody").await.text(".empty h2"), "Nobody found");
 }
 
+/// By what a list is sorted.
+fn key(person: &PersonRow, by: PersonSort) -> (String, PersonId) {
+    let at = match by {
+        PersonSort::Created => person.created_at.to_string(),
+        PersonSort::LastSeen => person.last_seen_at.to_string(),
+        PersonSort::Label => person.properties["email"].as_str().unwrap_or_default().to_owned(),
+    };
+    (at, person.id)
+}
+
 #[tokio::test]
 async fn pages_visit_every_person_once_even_where_times_are_equal() {
     let explorer = Explorer::start().await;
@@ -45,17 +55,35 @@ async fn pages_visit_every_person_once_even_where_times_are_equal() {
         explorer.person_at(&[&format!("u-{at}")], json!({ "email": format!("u{at}@example.com") }), created).await;
     }
     let pg = &explorer.app.state().pg;
-    for search in [None, Some("u")] {
-        let mut ids = Vec::new();
-        let mut page = PersonPage::Newest;
-        loop {
-            let slice = pg.list_persons(explorer.project, search, page, 7).await.unwrap();
-            ids.extend(slice.people.iter().map(|person| (person.created_at, person.id)));
-            let Some(last) = slice.people.last().filter(|_| slice.has_more) else { break };
-            page = PersonPage::OlderThan(PersonCursor { created_at: last.created_at, id: last.id });
+    for search in [None, Some("u".to_owned())] {
+        for by in [PersonSort::Created, PersonSort::LastSeen, PersonSort::Label] {
+            for is_descending in [true, false] {
+                let order = PersonOrder { by, is_descending };
+                let query = PersonQuery { search: search.clone(), order, ..PersonQuery::default() };
+                let mut ids = Vec::new();
+                let mut page = PersonPage::First;
+                let mut places = Vec::new();
+                loop {
+                    let slice = pg.list_persons(explorer.project, &query, &page, 7, 1).await.unwrap();
+                    ids.extend(slice.people.iter().map(|person| key(person, by)));
+                    let Some((first, last)) = slice.edges else { break };
+                    places.push(first);
+                    if !slice.has_more {
+                        break;
+                    }
+                    page = PersonPage::After(last);
+                }
+                assert_eq!(ids.len(), 70, "{order:?}");
+                let is_sorted =
+                    ids.windows(2).all(|pair| if is_descending { pair[0] > pair[1] } else { pair[0] < pair[1] });
+                assert!(is_sorted, "in order and each once: {order:?}");
+                // And back again, from the last page.
+                let back = PersonPage::Before(places.pop().unwrap());
+                let slice = pg.list_persons(explorer.project, &query, &back, 7, 1).await.unwrap();
+                let before: Vec<_> = slice.people.iter().map(|person| key(person, by)).collect();
+                assert_eq!(before, ids[56..63], "{order:?}");
+            }
         }
-        assert_eq!(ids.len(), 70);
-        assert!(ids.windows(2).all(|pair| pair[0] > pair[1]), "newest first, each once");
     }
     let first = explorer.page("/persons").await;
     let second = explorer.follow(&first.attributes("a[rel=next]", "href")[0]).await;
@@ -143,4 +171,162 @@ async fn names_of_people_are_text() {
         assert_eq!(page.count("img[src=x]"), 0, "{path}");
         assert_eq!(page.count("a[href^=javascript]"), 0, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_search_that_means_very_many_finds_them_all() {
+    let explorer = Explorer::start().await;
+    explorer
+        .app
+        .pg_execute(&format!(
+            "WITH made AS (
+                 INSERT INTO persons (project_id, uuid, properties, created_at, last_seen_at)
+                 SELECT {0}, gen_random_uuid(),
+                        jsonb_build_object('name', 'User ' || n, 'email', CASE WHEN n % 2 = 0 THEN 'x' || n ELSE 'user' || n END),
+                        now() - n * interval '1 second', now()
+                 FROM generate_series(1, 30000) n
+                 RETURNING id
+             )
+             INSERT INTO person_distinct_ids (project_id, distinct_id, person_id) SELECT {0}, 'd' || id, id FROM made;
+             ANALYZE persons",
+            explorer.project
+        ))
+        .await;
+    let pg = &explorer.app.state().pg;
+    for (search, count) in [("user", 30_000), ("d", 30_000), ("user1234", 5), ("x2", 5_556)] {
+        let query = PersonQuery { search: Some(search.to_owned()), ..PersonQuery::default() };
+        let (mut page, mut seen) = (PersonPage::First, std::collections::HashSet::new());
+        loop {
+            let slice = pg.list_persons(explorer.project, &query, &page, 2_000, 1).await.unwrap();
+            seen.extend(slice.people.iter().map(|person| person.id));
+            match slice.edges.filter(|_| slice.has_more) {
+                Some((_, last)) => page = PersonPage::After(last),
+                None => break,
+            }
+        }
+        assert_eq!(seen.len(), count, "{search}");
+    }
+}
+
+#[tokio::test]
+async fn people_are_filtered_by_properties_and_sorted() {
+    let explorer = Explorer::start().await;
+    let now = explorer.app.clock.now();
+    for (at, name, plan) in [(3, "Cleo", "pro"), (1, "ada", "free"), (2, "Bob", "pro")] {
+        let created = now - SignedDuration::from_hours(at);
+        explorer.person_at(&[name], json!({ "name": name, "plan": plan, "seats": at }), created).await;
+    }
+    let found = async |query: &str| explorer.page(&format!("/persons?{query}")).await.texts(".person-cell .truncate");
+    assert_eq!(found("").await, ["ada", "Bob", "Cleo"]);
+    assert_eq!(found("sort=created").await, ["Cleo", "Bob", "ada"]);
+    assert_eq!(found("sort=name").await, ["ada", "Bob", "Cleo"]);
+    assert_eq!(found("sort=-name").await, ["Cleo", "Bob", "ada"]);
+    assert_eq!(found("sort=-seen").await, ["ada", "Bob", "Cleo"]);
+    assert_eq!(found("property=plan&operator=exact&value=pro").await, ["Bob", "Cleo"]);
+    assert_eq!(found("property=plan&operator=exact&value=pro&property=seats&operator=gt&value=2").await, ["Cleo"]);
+    let page = explorer.page("/persons?property=plan&operator=is_not&value=pro&sort=name").await;
+    assert_eq!(page.texts(".chip .truncate"), ["plan is not pro"]);
+    let all = explorer.follow(&page.attributes(".chip a", "href")[0]).await;
+    assert_eq!(all.count(".person-cell"), 3);
+    assert_eq!(all.attributes("th[aria-sort]", "aria-sort"), ["ascending", "none", "none"]);
+    let wrong = explorer.page("/persons?property=seats&operator=gt&value=x").await;
+    assert!(wrong.text(".notice.is-error").contains("number"));
+    let wrong = explorer.page("/persons?property=plan&operator=regex&value=%28").await;
+    assert!(wrong.text(".notice.is-error").contains("regular expression"));
+    let none = explorer.page("/persons?property=plan&operator=exact&value=gold").await;
+    assert_eq!(none.text(".empty h2"), "Nobody found");
+}
+
+#[tokio::test]
+async fn a_file_has_everybody_the_list_would_show() {
+    let explorer = Explorer::start().await;
+    let now = explorer.app.clock.now();
+    for at in 0..2_500_i64 {
+        let created = now - SignedDuration::from_secs(at / 7);
+        let id = format!("u-{at}");
+        explorer.person_at(&[&id], json!({ "n": at, "email": format!("u{at}@example.com") }), created).await;
+    }
+    let evil = "=HYPERLINK(\"http://evil.example\",\"x\")\r\n";
+    explorer.person(&["quote\"d", "+1"], json!({ "name": evil, "n": -1 })).await;
+    let reply = explorer.get("/persons/export.csv").await;
+    reply.assert_ok();
+    assert_eq!(reply.header("content-type"), "text/csv; charset=utf-8");
+    assert!(reply.header("content-disposition").contains("people-"));
+    let rows = csv(reply.text());
+    let head =
+        ["id", "uuid", "name", "email", "created_at", "last_seen_at", "is_identified", "distinct_ids", "properties"];
+    assert_eq!(rows[0], head);
+    assert_eq!(rows.len(), 2_502);
+    let mut numbers: Vec<i64> = rows[1..]
+        .iter()
+        .map(|row| serde_json::from_str::<serde_json::Value>(&row[8]).unwrap()["n"].as_i64().unwrap())
+        .collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (-1..2_500).collect::<Vec<_>>(), "everybody, each once");
+    let odd = rows.iter().find(|row| row[2].contains("HYPERLINK")).unwrap();
+    assert_eq!(odd[2], format!("'{evil}"), "no formula");
+    assert_eq!(serde_json::from_str::<Vec<String>>(&odd[7]).unwrap(), ["+1", "quote\"d"]);
+    let some = explorer.get("/persons/export.csv?property=n&operator=lt&value=10&sort=name").await;
+    assert_eq!(csv(some.assert_ok().text()).len(), 12);
+    explorer.get("/persons/export.csv?property=n&operator=lt&value=x").await.assert_status(400);
+    explorer.get("/persons/export.csv?property=n&operator=regex&value=%28").await.assert_status(400);
+    let other = format!("/project/{}/persons/export.csv", explorer.other_project);
+    explorer.browser.get(&other).await.assert_status(404);
+}
+
+/// Reads a file as RFC 4180 says.
+fn csv(text: &str) -> Vec<Vec<String>> {
+    let (mut rows, mut row, mut cell) = (Vec::new(), Vec::new(), String::new());
+    let mut letters = text.chars().peekable();
+    let mut is_quoted = false;
+    while let Some(c) = letters.next() {
+        match c {
+            '"' if is_quoted && letters.peek() == Some(&'"') => cell.push(letters.next().unwrap()),
+            '"' => is_quoted = !is_quoted,
+            ',' if !is_quoted => row.push(std::mem::take(&mut cell)),
+            '\r' if !is_quoted && letters.peek() == Some(&'\n') => {
+                letters.next();
+                row.push(std::mem::take(&mut cell));
+                rows.push(std::mem::take(&mut row));
+            }
+            c => cell.push(c),
+        }
+    }
+    assert!(cell.is_empty() && row.is_empty(), "the file ends with its last row");
+    rows
+}
+
+#[tokio::test]
+async fn a_name_of_any_length_can_be_stored_and_found() {
+    let explorer = Explorer::start().await;
+    // Random enough not to be compressed: longer than a page of an index.
+    let long: String = (0..200).map(|_| Uuid::new_v4().simple().to_string()).collect();
+    explorer.person(&["u-1"], json!({ "name": long })).await;
+    explorer.person(&["u-2"], json!({ "email": long, "name": long })).await;
+    assert_eq!(explorer.page(&format!("/persons?search={}", &long[..250])).await.count(".person-cell"), 2);
+    assert_eq!(explorer.page("/persons?sort=name").await.count(".person-cell"), 2);
+}
+
+#[tokio::test]
+async fn a_person_with_thousands_of_ids_has_a_page() {
+    let explorer = Explorer::start().await;
+    let (ada, uuid) = explorer.person(&["ada"], json!({ "plan": "pro" })).await;
+    explorer
+        .app
+        .pg_execute(&format!(
+            "INSERT INTO person_distinct_ids (project_id, distinct_id, person_id)
+             SELECT {}, 'device-' || n, {} FROM generate_series(1, 20000) n",
+            explorer.project,
+            ada.as_row()
+        ))
+        .await;
+    let mut seeds = vec![explorer.seed("visit", "ada", json!({})), explorer.seed("visit", "device-20000", json!({}))];
+    seeds[0].person = ada;
+    explorer.store(&seeds).await;
+    for path in [format!("/persons/{uuid}"), format!("/persons/{uuid}?origins=1"), "/person/device-777".to_owned()] {
+        let page = explorer.page(&path).await;
+        assert_eq!(page.events().len(), 2, "{path}");
+        assert_eq!(page.count(".person-ids code"), 100);
+    }
+    assert_eq!(explorer.page("/persons?search=device-1").await.count(".person-cell"), 1);
 }

@@ -27,6 +27,8 @@ pub struct EventQuery {
     pub until: Option<Timestamp>,
     /// Which properties the page shows.
     pub wanted: Wanted,
+    /// Whether these are one person's events, and few among all.
+    pub is_narrow: bool,
 }
 
 /// An event and who sent it, as they are called now.
@@ -68,6 +70,7 @@ pub async fn list_events(
         traffic: query.traffic,
         from: query.from,
         until: query.until,
+        is_narrow: query.is_narrow,
     };
     let slice = ch.list_events(project, &filter, &query.wanted, page, limit, now).await?;
     Ok(EventList { lines: with_names(pg, project, slice.events).await?, has_more: slice.has_more })

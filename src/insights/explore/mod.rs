@@ -1,11 +1,17 @@
 //! Looking at single events, people and sessions: what the explorer, the live page and their own pages show.
 
 mod events;
+mod groups;
+mod origins;
 mod people;
 mod sessions;
 
 pub use events::{EventLine, EventList, EventQuery, count_received, find_event, list_events, list_received};
-pub use people::{Person, PersonFound, find_person};
+pub use groups::{
+    ACTIVE_WITHIN_DAYS, GroupMember, GroupSummary, PersonGroup, list_group_events, list_person_groups, summarise_group,
+};
+pub use origins::{Origin, find_property_origins};
+pub use people::{Person, PersonFound, find_event_span, find_person, find_person_without_events};
 pub use sessions::{SessionLine, SessionList, SessionQuery, find_session, list_session_events, list_sessions};
 
 use crate::storage::ch::ChError;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{ExploreError, PersonName};
 use crate::model::{PersonId, ProjectId};
 use crate::storage::ch::{ClickHouse, EventSpan};
-use crate::storage::pg::{PersonLabel, PersonRow, Pg};
+use crate::storage::pg::{PersonLabel, PersonPage, PersonQuery, PersonRow, Pg};
 
 /// How a page names the person it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +39,21 @@ pub async fn find_person(
     project: ProjectId,
     by: &PersonFound,
 ) -> Result<Option<Person>, ExploreError> {
+    let Some(mut person) = find_person_without_events(pg, project, by).await? else { return Ok(None) };
+    person.span = find_event_span(ch, project, &person).await?;
+    Ok(Some(person).filter(|person| person.profile.is_some() || person.span.is_some()))
+}
+
+/// Finds a person as [`find_person`] does, without a look at their events: it has no span, and a distinct id without a
+/// profile may be nobody's.
+///
+/// # Errors
+/// If Postgres does not answer.
+pub async fn find_person_without_events(
+    pg: &Pg,
+    project: ProjectId,
+    by: &PersonFound,
+) -> Result<Option<Person>, ExploreError> {
     let uuid = match by {
         PersonFound::ByUuid(uuid) => Some(*uuid),
         // Postgres keeps no text with a zero in it, so no profile has such an id.
@@ -50,26 +65,34 @@ pub async fn find_person(
         None => None,
     };
     if let Some(profile) = profile {
-        let event_ids = pg.list_person_event_ids(project, profile.id).await?;
-        let span = ch.find_event_span(project, &event_ids).await?;
         return Ok(Some(Person {
             name: PersonName::of(&profile),
             distinct_id: profile.distinct_ids.first().cloned(),
+            event_ids: pg.list_person_event_ids(project, profile.id).await?,
             profile: Some(profile),
-            event_ids,
-            span,
+            span: None,
         }));
     }
     let PersonFound::ByDistinctId(id) = by else { return Ok(None) };
-    let event_ids = vec![PersonId::without_profile(project, id)];
-    let span = ch.find_event_span(project, &event_ids).await?;
-    Ok(span.is_some().then(|| Person {
+    Ok(Some(Person {
         name: PersonName::new(id, None),
         profile: None,
         distinct_id: Some(id.clone()),
-        event_ids,
-        span,
+        event_ids: vec![PersonId::without_profile(project, id)],
+        span: None,
     }))
+}
+
+/// When a person was first and last seen, and how many events they have; none if there are none.
+///
+/// # Errors
+/// If ClickHouse does not answer.
+pub async fn find_event_span(
+    ch: &ClickHouse,
+    project: ProjectId,
+    person: &Person,
+) -> Result<Option<EventSpan>, ExploreError> {
+    Ok(ch.find_event_span(project, &person.event_ids).await?)
 }
 
 /// The numbers of everybody that a search text may mean: the person with exactly this distinct id or UUID, else the people
@@ -90,7 +113,8 @@ pub(super) async fn search_event_ids(pg: &Pg, project: ProjectId, search: &str) 
     let people = match exact {
         Some(person) => vec![person],
         None => {
-            pg.list_persons(project, Some(search), crate::storage::pg::PersonPage::Newest, MOST_PEOPLE).await?.people
+            let query = PersonQuery { search: Some(search.to_owned()), ..PersonQuery::default() };
+            pg.list_persons(project, &query, &PersonPage::First, MOST_PEOPLE, 1).await?.people
         }
     };
     let mut ids = vec![PersonId::without_profile(project, search)];

@@ -211,6 +211,14 @@ impl PropertyGroup {
         self.filters.len() + self.groups.iter().map(Self::count).sum::<usize>()
     }
 
+    /// Reads conditions as the query API writes them: a list, or a group.
+    ///
+    /// # Errors
+    /// If they make no sense; the error names the field.
+    pub fn from_json(value: &Value) -> Result<Self, InvalidQuery> {
+        Self::read(&Reader::new(value))
+    }
+
     pub(super) fn read(reader: &Reader<'_>) -> Result<Self, InvalidQuery> {
         let group = Self::read_at(reader, 0)?;
         if group.count() > MAX_FILTERS {

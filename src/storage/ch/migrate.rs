@@ -13,6 +13,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (7, include_str!("../../../migrations/clickhouse/0007_small_tails.sql")),
     (16, include_str!("../../../migrations/clickhouse/0016_persons.sql")),
     (17, include_str!("../../../migrations/clickhouse/0017_person_distinct_ids.sql")),
+    (12, include_str!("../../../migrations/clickhouse/0012_events_of_persons.sql")),
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, applied_at DateTime DEFAULT now()) \

@@ -20,6 +20,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "ledger", include_str!("../../../migrations/postgres/0006_ledger.sql")),
     (7, "identity", include_str!("../../../migrations/postgres/0007_identity.sql")),
     (8, "duplicates", include_str!("../../../migrations/postgres/0008_duplicates.sql")),
+    (10, "people_lists", include_str!("../../../migrations/postgres/0010_people_lists.sql")),
     (13, "privacy", include_str!("../../../migrations/postgres/0013_privacy.sql")),
     (14, "erasures", include_str!("../../../migrations/postgres/0014_erasures.sql")),
     (16, "project_settings", include_str!("../../../migrations/postgres/0016_project_settings.sql")),

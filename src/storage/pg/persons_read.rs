@@ -1,11 +1,11 @@
-//! Reading people: the list, one person, who is behind a distinct id.
+//! Reading people: one person, who is behind a distinct id; `persons_list.rs` has the lists.
 
 use std::collections::HashMap;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use sqlx::FromRow;
 use sqlx::types::Json;
+use sqlx::{FromRow, QueryBuilder};
 use uuid::Uuid;
 
 use super::{Pg, PgError, PgTime};
@@ -33,40 +33,9 @@ pub struct PersonLabel {
     pub name: Option<String>,
 }
 
-/// A place in the list of people, newest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PersonCursor {
-    pub created_at: Timestamp,
-    pub id: PersonId,
-}
-
-/// Which page of the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum PersonPage {
-    #[default]
-    Newest,
-    /// The people that follow this place downwards.
-    OlderThan(PersonCursor),
-    /// The people just above this place.
-    NewerThan(PersonCursor),
-}
-
-/// A page of people, newest first.
-#[derive(Debug, Clone, Default)]
-pub struct PersonSlice {
-    pub people: Vec<PersonRow>,
-    /// Whether more follow in the direction that was read.
-    pub has_more: bool,
-}
-
-/// Among how many of the newest people a search looks inside names and addresses, and not only at their beginning.
-pub const SEARCHED_INSIDE: i64 = 10_000;
-
-/// How many people a search finds by each of its ways.
-const MOST_HITS: i64 = 1_000;
-
-#[derive(FromRow)]
-struct PersonColumns {
+/// A person as a statement gives it.
+#[derive(Debug, FromRow)]
+pub(super) struct PersonColumns {
     id: i64,
     uuid: Uuid,
     properties: Json<Map<String, Value>>,
@@ -94,79 +63,43 @@ impl From<PersonColumns> for PersonRow {
     }
 }
 
-impl Pg {
-    /// One page of a project's people, newest first. A search finds an e-mail address, a name or a distinct id by its
-    /// beginning, a person by UUID, and among the newest [`SEARCHED_INSIDE`] people any part of address or name.
-    ///
-    /// # Errors
-    /// If Postgres does not answer.
-    pub async fn list_persons(
-        &self,
-        project: ProjectId,
-        search: Option<&str>,
-        page: PersonPage,
-        limit: usize,
-    ) -> Result<PersonSlice, PgError> {
-        let (cursor, is_upwards) = match page {
-            PersonPage::Newest => (None, false),
-            PersonPage::OlderThan(cursor) => (Some(cursor), false),
-            PersonPage::NewerThan(cursor) => (Some(cursor), true),
-        };
-        let sql = match search {
-            None => include_str!("persons_list.sql"),
-            Some(_) => include_str!("persons_search.sql"),
-        };
-        let rows = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-        let mut query = sqlx::query_as::<_, PersonColumns>(sql)
-            .bind(project)
-            .bind(cursor.map(|cursor| PgTime(cursor.created_at)))
-            .bind(cursor.map(|cursor| cursor.id.as_row()))
-            .bind(rows)
-            .bind(is_upwards);
-        if let Some(search) = search {
-            let literal = like_literal(&search.to_lowercase());
-            query = query
-                .bind(format!("{literal}%"))
-                .bind(format!("{}%", like_literal(search)))
-                .bind(format!("%{literal}%"))
-                .bind(search.parse::<Uuid>().ok())
-                .bind(MOST_HITS)
-                .bind(SEARCHED_INSIDE);
-        }
-        let mut people: Vec<PersonRow> = query.fetch_all(&self.pool).await?.into_iter().map(PersonRow::from).collect();
-        // The one too many is the furthest from the place.
-        let has_more = people.len() > limit;
-        let is_far_end_first = is_upwards && has_more;
-        people.drain(..usize::from(is_far_end_first));
-        people.truncate(limit);
-        Ok(PersonSlice { people, has_more })
-    }
+/// A person with at most a hundred of their distinct ids; the project and which one follow.
+const ONE_PERSON: &str = r"
+    SELECT p.id, p.uuid, p.properties, p.is_identified, p.created_at, p.last_seen_at, d.distinct_ids, d.distinct_id_count
+    FROM persons p
+    CROSS JOIN LATERAL (
+        SELECT coalesce((array_agg(distinct_id ORDER BY length(distinct_id), distinct_id))[1:100], '{}') AS distinct_ids,
+               count(*) AS distinct_id_count
+        FROM person_distinct_ids
+        WHERE person_id = p.id
+    ) d
+    WHERE p.project_id = ";
 
+impl Pg {
     /// A person by UUID.
     ///
     /// # Errors
     /// If Postgres does not answer.
     pub async fn find_person_by_uuid(&self, project: ProjectId, uuid: Uuid) -> Result<Option<PersonRow>, PgError> {
-        sqlx::query_as::<_, PersonColumns>(
-            r"
-                SELECT p.id, p.uuid, p.properties, p.is_identified, p.created_at, p.last_seen_at,
-                       d.distinct_ids, d.distinct_id_count
-                FROM persons p
-                CROSS JOIN LATERAL (
-                    SELECT coalesce((array_agg(distinct_id ORDER BY length(distinct_id), distinct_id))[1:100], '{}')
-                               AS distinct_ids,
-                           count(*) AS distinct_id_count
-                    FROM person_distinct_ids
-                    WHERE person_id = p.id
-                ) d
-                WHERE p.project_id = $1 AND p.uuid = $2
-            ",
-        )
-        .bind(project)
-        .bind(uuid)
-        .fetch_optional(&self.pool)
-        .await
-        .map(|row| row.map(PersonRow::from))
+        let mut sql = QueryBuilder::new(ONE_PERSON);
+        sql.push_bind(project).push(" AND p.uuid = ").push_bind(uuid);
+        let row: Option<PersonColumns> = sql.build_query_as().fetch_optional(&self.pool).await?;
+        Ok(row.map(PersonRow::from))
+    }
+
+    /// The persons with these numbers, in no order; numbers of nobody are passed over.
+    ///
+    /// # Errors
+    /// If Postgres does not answer.
+    pub async fn list_persons_by_id(&self, project: ProjectId, ids: &[PersonId]) -> Result<Vec<PersonRow>, PgError> {
+        let ids: Vec<i64> = ids.iter().filter(|id| id.has_profile()).map(|id| id.as_row()).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sql = QueryBuilder::new(ONE_PERSON);
+        sql.push_bind(project).push(" AND p.id = ANY(").push_bind(ids).push(")");
+        let rows: Vec<PersonColumns> = sql.build_query_as().fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(PersonRow::from).collect())
     }
 
     /// The person behind a distinct id, if it has a profile.
@@ -265,27 +198,5 @@ impl Pg {
             .bind(project)
             .fetch_one(&self.pool)
             .await
-    }
-}
-
-/// Text that LIKE matches as it stands.
-fn like_literal(text: &str) -> String {
-    let mut literal = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            literal.push('\\');
-        }
-        literal.push(c);
-    }
-    literal
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_searched_for_is_no_pattern() {
-        assert_eq!(like_literal(r"50%_off\"), r"50\%\_off\\");
     }
 }

@@ -14,6 +14,7 @@ const TABLES: &[&str] = &[
     "person_merges",
     "merged_persons",
     "duplicates",
+    "person_property_edits",
 ];
 /// How long a rewrite waits for the pipeline to let go of a table; the next look tries again.
 const LOCK_TIMEOUT: &str = "SET lock_timeout = '3s'";

@@ -110,6 +110,7 @@ fn event_query(
         from,
         until,
         wanted: Column::wanted(&asked.shown_columns()),
+        is_narrow: false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::columns::Column;
 use super::range::{PRESETS, Range};
-use super::state::{ExplorerState, FilterLine};
+use super::state::ExplorerState;
 use crate::model::query::Traffic;
 use crate::web::traffic::{TrafficLink, traffic_links, with_traffic};
 
@@ -124,18 +124,7 @@ fn chips(state: &ExplorerState) -> Vec<(String, ExplorerState)> {
     for (at, filter) in state.filters.iter().enumerate() {
         let mut without = state.clone();
         without.filters.remove(at);
-        chips.push((filter_text(filter), without));
+        chips.push((filter.text(), without));
     }
     chips
-}
-
-fn filter_text(filter: &FilterLine) -> String {
-    let Some(operator) = filter.operator() else {
-        return format!("{} {} {}", filter.key, filter.operator, filter.value);
-    };
-    if operator.takes_value() {
-        format!("{} {} {}", filter.key, operator.label(), filter.value)
-    } else {
-        format!("{} {}", filter.key, operator.label())
-    }
 }

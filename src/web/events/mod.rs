@@ -18,7 +18,7 @@ pub use explorer::{get, open_line};
 pub use form::{Chip, Preset};
 pub use live::{get as get_live, poll as poll_live};
 pub use range::{PRESETS, Range};
-pub use state::{cursor_text, read_cursor};
+pub use state::{FilterLine, conditions, cursor_text, filters, read_cursor};
 
 use crate::http::Cause;
 use crate::insights::explore::ExploreError;

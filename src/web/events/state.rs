@@ -23,11 +23,26 @@ impl FilterLine {
         Operator::WORDS.iter().find(|(word, _)| *word == self.operator).map(|(_, operator)| *operator)
     }
 
+    /// As [`filters`] reads it.
+    pub fn params(&self) -> [(&'static str, String); 3] {
+        [("property", self.key.clone()), ("operator", self.operator.clone()), ("value", self.value.clone())]
+    }
+
+    /// As a page says it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self.operator() {
+            None => format!("{} {} {}", self.key, self.operator, self.value),
+            Some(operator) if operator.takes_value() => format!("{} {} {}", self.key, operator.label(), self.value),
+            Some(operator) => format!("{} {}", self.key, operator.label()),
+        }
+    }
+
     /// The condition, or what is wrong with it as a sentence.
-    fn condition(&self) -> Result<PropertyFilter, String> {
+    fn condition(&self, scope: PropertyScope) -> Result<PropertyFilter, String> {
         let operator = self.operator().ok_or_else(|| format!("There is no condition {:?}.", self.operator))?;
         let values = if operator.takes_value() { vec![self.value.clone()] } else { Vec::new() };
-        let filter = PropertyFilter { scope: PropertyScope::Event, key: self.key.clone(), operator, values };
+        let filter = PropertyFilter { scope, key: self.key.clone(), operator, values };
         filter.check("filter").map_err(|wrong| format!("{} {}: {}.", self.key, operator.label(), wrong.reason))
     }
 }
@@ -102,11 +117,7 @@ impl ExplorerState {
     /// The conditions on properties; and what is wrong with those that make no sense.
     #[must_use]
     pub fn properties(&self) -> (PropertyGroup, Vec<String>) {
-        let mut mistakes = Vec::new();
-        let filters =
-            self.filters.iter().filter_map(|line| line.condition().map_err(|wrong| mistakes.push(wrong)).ok());
-        let group = PropertyGroup::all(filters.collect());
-        (group, mistakes)
+        conditions(&self.filters, PropertyScope::Event)
     }
 
     /// Whether anything is asked for but all events.
@@ -131,11 +142,7 @@ impl ExplorerState {
         let mut params: Vec<(&'static str, String)> = Vec::new();
         params.extend(self.events.iter().map(|name| ("event", name.clone())));
         params.extend(self.person.iter().map(|person| ("person", person.clone())));
-        for filter in &self.filters {
-            params.push(("property", filter.key.clone()));
-            params.push(("operator", filter.operator.clone()));
-            params.push(("value", filter.value.clone()));
-        }
+        params.extend(self.filters.iter().flat_map(FilterLine::params));
         if self.traffic != Traffic::All {
             params.push(("traffic", self.traffic.word().to_owned()));
         }
@@ -161,8 +168,18 @@ impl ExplorerState {
     }
 }
 
-/// Property, operator and value repeat, each the same number of times.
-fn filters(pairs: &[(String, String)]) -> Vec<FilterLine> {
+/// The conditions of these lines, all of which must hold; and what is wrong with those that make no sense.
+#[must_use]
+pub fn conditions(lines: &[FilterLine], scope: PropertyScope) -> (PropertyGroup, Vec<String>) {
+    let mut mistakes = Vec::new();
+    let filters = lines.iter().filter_map(|line| line.condition(scope).map_err(|wrong| mistakes.push(wrong)).ok());
+    let group = PropertyGroup::all(filters.collect());
+    (group, mistakes)
+}
+
+/// The conditions of a query string: property, operator and value repeat, each the same number of times.
+#[must_use]
+pub fn filters(pairs: &[(String, String)]) -> Vec<FilterLine> {
     let all = |name: &'static str| pairs.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.trim());
     let values = all("value").chain(std::iter::repeat(""));
     let operators = all("operator").chain(std::iter::repeat("exact"));

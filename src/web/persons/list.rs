@@ -5,33 +5,62 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde::Deserialize;
 
+use super::state::PeopleState;
 use crate::http::{AppState, ProjectAccess, WebError, page as render};
 use crate::insights::explore::PersonName;
-use crate::model::{PersonId, Project};
-use crate::storage::pg::{PersonCursor, PersonPage, PersonRow, PersonSlice, SEARCHED_INSIDE};
-use crate::web::events::time_text;
+use crate::model::Project;
+use crate::storage::pg::{
+    PersonOrder, PersonPage, PersonQuery, PersonRow, PersonSlice, PersonSort, PropertyKind, SEARCHED_INSIDE,
+    askers_mistake,
+};
+use crate::web::events::{Chip, time_text};
 use crate::web::{Section, Shell};
 
 /// People on a page.
 pub const PAGE_SIZE: usize = 50;
-/// Longer than any distinct id.
-const MOST_SEARCH_CHARS: usize = 400;
+/// Names offered in the form's list.
+const MOST_NAMES: usize = 500;
 
 #[derive(Debug, Template)]
 #[template(path = "pages/persons/list.html")]
 struct PeoplePage {
     shell: Shell,
     project: Project,
+    action: String,
     search: String,
+    /// What a search keeps.
+    kept: Vec<(&'static str, String)>,
+    chips: Vec<Chip>,
+    property_names: Vec<String>,
+    columns: Columns,
+    export_href: String,
     people: Vec<PersonLine>,
-    newest: Option<String>,
-    newer: Option<String>,
-    older: Option<String>,
+    first: Option<String>,
+    previous: Option<String>,
+    next: Option<String>,
     /// Whether the project has any person with a profile.
     has_people: bool,
+    is_filtered: bool,
+    /// What is wrong with the filters; nothing is shown then.
+    mistakes: Vec<String>,
     searched_inside: i64,
+}
+
+/// The headings that sort.
+#[derive(Debug)]
+struct Columns {
+    label: SortLink,
+    created: SortLink,
+    last_seen: SortLink,
+}
+
+/// A heading that leads to the list sorted by its column; the other way round if it is already.
+#[derive(Debug)]
+struct SortLink {
+    href: String,
+    /// As `aria-sort` says it.
+    state: &'static str,
 }
 
 /// A person's row.
@@ -63,97 +92,115 @@ impl Moment {
     }
 }
 
-/// The list's query string.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct PeopleQuery {
-    search: String,
-    before: String,
-    after: String,
-}
-
 /// The people list.
 pub async fn get(
     access: ProjectAccess,
     State(state): State<AppState>,
-    Query(query): Query<PeopleQuery>,
+    Query(pairs): Query<Vec<(String, String)>>,
 ) -> Result<Response, WebError> {
     let project = &access.project;
     let zone = project.time_zone.rules();
-    let search: String = query.search.trim().chars().filter(|c| *c != '\0').take(MOST_SEARCH_CHARS).collect();
-    let asked = match (read_cursor(&query.before), read_cursor(&query.after)) {
-        (Some(cursor), _) => PersonPage::OlderThan(cursor),
-        (None, Some(cursor)) => PersonPage::NewerThan(cursor),
-        (None, None) => PersonPage::Newest,
+    let asked = PeopleState::parse(&pairs);
+    let (question, mut mistakes) = asked.question();
+    let found =
+        if mistakes.is_empty() { list(&state, project, &question, &asked.page).await } else { Ok(Default::default()) };
+    let (slice, page) = match found {
+        Ok(found) => found,
+        Err(error) => {
+            mistakes.push(askers_mistake(&error).ok_or(error)?.to_owned());
+            Default::default()
+        }
     };
-    let (slice, page) = list(&state, project, &search, asked).await?;
-    let has_people = !slice.people.is_empty() || state.pg.has_persons(project.id).await?;
-    let to = |name: &'static str, person: Option<&PersonRow>| {
-        person.map(|person| people_href(project, &search, Some((name, cursor_text(person)))))
-    };
-    let is_first = page == PersonPage::Newest;
-    let has_older = slice.has_more || matches!(page, PersonPage::NewerThan(_));
+    let asked = PeopleState { page, ..asked };
+    let base = format!("/project/{}/persons", project.id);
+    let to = |page| format!("{base}{}", PeopleState { page, ..asked.clone() }.query());
+    let is_first = asked.page == PersonPage::First;
+    let has_next = slice.has_more || matches!(asked.page, PersonPage::Before(_));
+    let edges = slice.edges.clone();
+    let names = state.pg.list_property_definitions(project.id, PropertyKind::Person).await?;
+    let mut property_names: Vec<String> = names.into_iter().map(|(name, _)| name).collect();
+    property_names.sort_by_key(|name| name.starts_with('$'));
+    property_names.truncate(MOST_NAMES);
     let page = PeoplePage {
         shell: Shell::load(&state, &access.user, Some(project), Section::People).await?,
-        newest: (!is_first).then(|| people_href(project, &search, None)),
-        newer: to("after", slice.people.first().filter(|_| !is_first)),
-        older: to("before", slice.people.last().filter(|_| has_older)),
+        has_people: !slice.people.is_empty() || state.pg.has_persons(project.id).await?,
+        first: (!is_first).then(|| to(PersonPage::First)),
+        previous: edges.clone().filter(|_| !is_first).map(|(first, _)| to(PersonPage::Before(first))),
+        next: edges.filter(|_| has_next).map(|(_, last)| to(PersonPage::After(last))),
         people: slice.people.iter().map(|person| PersonLine::new(project, &zone, person)).collect(),
+        export_href: format!("{base}/export.csv{}", PeopleState { page: PersonPage::First, ..asked.clone() }.query()),
+        columns: Columns::new(&asked, &base),
+        chips: chips(&asked, &base),
+        kept: asked.kept(),
+        is_filtered: asked.is_filtered(),
+        search: asked.search,
         project: project.clone(),
-        search,
-        has_people,
         searched_inside: SEARCHED_INSIDE,
+        action: base,
+        property_names,
+        mistakes,
     };
     render(&page)
 }
 
-/// The page asked for; and when the way up from it ends, the newest page, full.
+/// The page asked for; and when the way back from it ends, the first page, full.
 async fn list(
     state: &AppState,
     project: &Project,
-    search: &str,
-    page: PersonPage,
-) -> Result<(PersonSlice, PersonPage), WebError> {
-    let search = Some(search).filter(|search| !search.is_empty());
-    let slice = state.pg.list_persons(project.id, search, page, PAGE_SIZE).await?;
-    if matches!(page, PersonPage::NewerThan(_)) && !slice.has_more {
-        let newest = PersonPage::Newest;
-        return Ok((state.pg.list_persons(project.id, search, newest, PAGE_SIZE).await?, newest));
+    question: &PersonQuery,
+    page: &PersonPage,
+) -> Result<(PersonSlice, PersonPage), crate::storage::pg::PgError> {
+    let slice = state.pg.list_persons(project.id, question, page, PAGE_SIZE, 3).await?;
+    if matches!(page, PersonPage::Before(_)) && !slice.has_more {
+        let first = PersonPage::First;
+        return Ok((state.pg.list_persons(project.id, question, &first, PAGE_SIZE, 3).await?, first));
     }
-    Ok((slice, page))
+    Ok((slice, page.clone()))
 }
 
-fn people_href(project: &Project, search: &str, cursor: Option<(&'static str, String)>) -> String {
-    let mut params = Vec::new();
-    if !search.is_empty() {
-        params.push(("search", search.to_owned()));
-    }
-    params.extend(cursor);
-    let base = format!("/project/{}/persons", project.id);
-    match serde_urlencoded::to_string(params) {
-        Ok(query) if !query.is_empty() => format!("{base}?{query}"),
-        _ => base,
+/// Each filter in words, and the list without it.
+fn chips(asked: &PeopleState, base: &str) -> Vec<Chip> {
+    let without = |at: usize| {
+        let mut state = PeopleState { page: PersonPage::First, ..asked.clone() };
+        state.filters.remove(at);
+        format!("{base}{}", state.query())
+    };
+    asked.filters.iter().enumerate().map(|(at, filter)| Chip { text: filter.text(), without: without(at) }).collect()
+}
+
+impl Columns {
+    fn new(asked: &PeopleState, base: &str) -> Self {
+        let link = |by, starts_descending| {
+            let is_current = asked.order.by == by;
+            let is_descending = if is_current { !asked.order.is_descending } else { starts_descending };
+            SortLink {
+                href: format!("{base}{}", asked.sorted(PersonOrder { by, is_descending }).query()),
+                state: match (is_current, asked.order.is_descending) {
+                    (false, _) => "none",
+                    (true, true) => "descending",
+                    (true, false) => "ascending",
+                },
+            }
+        };
+        Self {
+            label: link(PersonSort::Label, false),
+            created: link(PersonSort::Created, true),
+            last_seen: link(PersonSort::LastSeen, true),
+        }
     }
 }
 
-fn cursor_text(person: &PersonRow) -> String {
-    format!("{}.{}", person.created_at.as_microsecond(), person.id.as_row())
-}
-
-fn read_cursor(text: &str) -> Option<PersonCursor> {
-    let (at, id) = text.split_once('.')?;
-    let created_at = Timestamp::from_microsecond(at.parse().ok()?).ok()?;
-    Some(PersonCursor { created_at, id: PersonId::from_row(id.parse().ok()?) })
+/// The letter that stands for somebody.
+#[must_use]
+pub fn initial(label: &str) -> String {
+    label.chars().find(|c| c.is_alphanumeric()).map_or_else(|| "?".to_owned(), |c| c.to_uppercase().collect())
 }
 
 impl PersonLine {
     fn new(project: &Project, zone: &TimeZone, person: &PersonRow) -> Self {
         let label = PersonName::of(person).label;
         Self {
-            initial: label
-                .chars()
-                .find(|c| c.is_alphanumeric())
-                .map_or_else(|| "?".to_owned(), |c| c.to_uppercase().collect()),
+            initial: initial(&label),
             href: format!("/project/{}/persons/{}", project.id, person.uuid),
             distinct_id: person.distinct_ids.first().filter(|id| **id != label).cloned(),
             distinct_id_count: person.distinct_id_count,

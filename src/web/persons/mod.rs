@@ -1,7 +1,13 @@
-//! People: the list, and one person with their events.
+//! People: the list and its file, and one person with their properties and events.
 
+mod export;
 mod list;
+mod properties;
 mod show;
+mod state;
+mod timeline;
 
-pub use list::get as get_list;
+pub use export::get as get_export;
+pub use list::{Moment, get as get_list, initial};
+pub use properties::{delete as delete_property, get as get_properties, post as post_property};
 pub use show::{get_by_distinct_id, get_by_uuid};

@@ -3,15 +3,16 @@
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::list::Moment;
-use crate::http::{AppState, Cause, ProjectAccess, WebError, page as render};
-use crate::insights::explore::{self, EventQuery, Person, PersonFound};
-use crate::model::Project;
+use super::list::{Moment, initial};
+use super::properties::{EditForm, Properties};
+use super::timeline::{SessionPart, Timeline};
+use crate::http::{AppState, Cause, ProjectAccess, WebError, form_again, page as render};
+use crate::insights::explore::{self, EventQuery, ExploreError, Person, PersonFound, PersonGroup};
+use crate::model::{Project, Role};
 use crate::storage::ch::{EventCursor, EventPage};
-use crate::web::events::{Column, EventTable, PropertyLine, cursor_text, open_line, property_lines, read_cursor};
+use crate::web::events::{Column, cursor_text, open_line, path_segment, read_cursor};
 use crate::web::merges::MergeSection;
 use crate::web::{Section, Shell};
 
@@ -28,13 +29,14 @@ struct PersonPageView {
     profile: Option<Profile>,
     /// The distinct id to copy.
     distinct_id: Option<String>,
-    properties: Vec<PropertyLine>,
+    properties: Option<Properties>,
+    groups: Vec<GroupLink>,
     first_seen: Option<Moment>,
     last_seen: Option<Moment>,
     event_count: u64,
     events_href: Option<String>,
     sessions_href: Option<String>,
-    table: EventTable,
+    sessions: Vec<SessionPart>,
     merges: Option<MergeSection>,
     newest: Option<String>,
     newer: Option<String>,
@@ -49,6 +51,14 @@ struct Profile {
     created: Moment,
     distinct_ids: Vec<String>,
     distinct_id_count: i64,
+}
+
+/// A group that the person acted in.
+#[derive(Debug)]
+struct GroupLink {
+    type_name: String,
+    label: String,
+    href: String,
 }
 
 /// The path of a person by UUID.
@@ -70,6 +80,10 @@ pub struct EventsQuery {
     before: String,
     after: String,
     open: String,
+    /// The property to edit; empty to add one.
+    edit: Option<String>,
+    /// Whether to say where each property came from.
+    origins: String,
 }
 
 /// A person by UUID.
@@ -80,7 +94,7 @@ pub async fn get_by_uuid(
     Query(query): Query<EventsQuery>,
 ) -> Result<Response, WebError> {
     let by = PersonFound::ByUuid(uuid.parse().map_err(|_| Cause::NotFound)?);
-    show(&access, &state, &by, &query).await
+    render(&load(&access, &state, &by, &query, None).await?)
 }
 
 /// Whoever has a distinct id; SDKs link here.
@@ -90,39 +104,65 @@ pub async fn get_by_distinct_id(
     Path(ByDistinctId { distinct_id }): Path<ByDistinctId>,
     Query(query): Query<EventsQuery>,
 ) -> Result<Response, WebError> {
-    show(&access, &state, &PersonFound::ByDistinctId(distinct_id), &query).await
+    render(&load(&access, &state, &PersonFound::ByDistinctId(distinct_id), &query, None).await?)
 }
 
-async fn show(
+/// The page again, with a form that was not right.
+pub(super) async fn form_page(
     access: &ProjectAccess,
     state: &AppState,
     by: &PersonFound,
     query: &EventsQuery,
+    form: EditForm,
 ) -> Result<Response, WebError> {
+    form_again(&load(access, state, by, query, Some(form)).await?)
+}
+
+async fn load(
+    access: &ProjectAccess,
+    state: &AppState,
+    by: &PersonFound,
+    query: &EventsQuery,
+    form: Option<EditForm>,
+) -> Result<PersonPageView, WebError> {
     let project = &access.project;
     let zone = project.time_zone.rules();
-    let person = explore::find_person(&state.pg, &state.ch, project.id, by).await?.ok_or(Cause::NotFound)?;
+    let person = explore::find_person_without_events(&state.pg, project.id, by).await?;
+    let mut person = person.ok_or(Cause::NotFound)?;
     let base = href(project, &person);
     let asked = match (read_cursor(&query.before), read_cursor(&query.after)) {
         (Some(cursor), _) => EventPage::OlderThan(cursor),
         (None, Some(cursor)) => EventPage::NewerThan(cursor),
         (None, None) => EventPage::Newest,
     };
-    let columns = vec![Column::Event, Column::Address, Column::Time];
-    // Between their first event and their last, so that nobody's page looks through the time before or after.
-    let just_after = |last: Timestamp| last.checked_add(SignedDuration::from_micros(1)).ok();
+    let columns = [Column::Event, Column::Address, Column::Time];
+    let read_columns = [&columns[..], &[Column::Property("$session_id".to_owned())]].concat();
     let events = EventQuery {
-        from: person.span.map(|span| span.first),
-        until: person.span.and_then(|span| just_after(span.last)),
         persons: Some(person.event_ids.clone()),
-        wanted: Column::wanted(&columns),
+        wanted: Column::wanted(&read_columns),
+        is_narrow: true,
         ..EventQuery::default()
     };
     let now = state.clock.now();
     let read = |page| explore::list_events(&state.pg, &state.ch, project.id, &events, page, PAGE_SIZE, now);
-    let (list, page) = match (read(asked).await?, asked) {
-        (list, EventPage::NewerThan(_)) if !list.has_more => (read(EventPage::Newest).await?, EventPage::Newest),
-        (list, page) => (list, page),
+    let read_list = async {
+        match (read(asked).await?, asked) {
+            (list, EventPage::NewerThan(_)) if !list.has_more => {
+                Ok((read(EventPage::Newest).await?, EventPage::Newest))
+            }
+            (list, page) => Ok::<_, ExploreError>((list, page)),
+        }
+    };
+    let read_span = explore::find_event_span(&state.ch, project.id, &person);
+    let read_groups = explore::list_person_groups(&state.pg, &state.ch, project.id, &person, now);
+    let (span, (list, page), groups) = tokio::try_join!(read_span, read_list, read_groups)?;
+    person.span = span;
+    if person.profile.is_none() && span.is_none() {
+        return Err(Cause::NotFound.into());
+    }
+    let origins = match query.origins.as_str() {
+        "" => None,
+        _ => Some(explore::find_property_origins(&state.pg, &state.ch, project.id, &person).await?),
     };
     let place = |at: usize| {
         list.lines.get(at).map(|line| cursor_text(EventCursor { at: line.event.at, uuid: line.event.uuid }))
@@ -137,8 +177,15 @@ async fn show(
     };
     let open = query.open.parse().ok();
     let open_line = open_line(state, project, &list.lines, open).await?;
-    let table = EventTable::new(project.id, &zone, columns, &list.lines, open_line.as_ref(), |uuid| {
+    let timeline = Timeline { project: project.id, zone: &zone, columns: &columns, open: open_line.as_ref() };
+    let sessions = timeline.parts(&list.lines, |uuid| {
         if open == Some(uuid) { format!("{base}?{here}") } else { format!("{base}?{here}open={uuid}") }
+    });
+    let can_edit = access.is_at_least(Role::Member);
+    let properties = person.profile.as_ref().map(|profile| {
+        let asked = query.edit.as_ref().filter(|_| can_edit);
+        let form = form.or_else(|| asked.map(|key| EditForm::of(&profile.properties, key)));
+        Properties::new(project.id, &zone, &base, &profile.properties, origins.as_ref(), can_edit, form)
     });
     let person_param = person.distinct_id.as_ref().and_then(|id| serde_urlencoded::to_string([("person", id)]).ok());
     let list_of = |what: &str| person_param.as_ref().map(|param| format!("/project/{}/{what}?{param}", project.id));
@@ -152,14 +199,10 @@ async fn show(
     let page = PersonPageView {
         merges,
         shell: Shell::load(state, &access.user, Some(project), Section::People).await?,
-        initial: person
-            .name
-            .label
-            .chars()
-            .find(|c| c.is_alphanumeric())
-            .map_or_else(|| "?".to_owned(), |c| c.to_uppercase().collect()),
+        initial: initial(&person.name.label),
         label: person.name.label.clone(),
-        properties: person.profile.as_ref().map(|profile| property_lines(&profile.properties)).unwrap_or_default(),
+        properties,
+        groups: groups.iter().map(|group| GroupLink::new(project, group)).collect(),
         first_seen: person.span.map(|span| Moment::new(&zone, span.first)),
         last_seen: person.span.map(|span| Moment::new(&zone, span.last)),
         event_count: person.span.map_or(0, |span| span.count),
@@ -176,10 +219,21 @@ async fn show(
         newest: (!is_first).then(|| format!("{base}#events")),
         newer: newer.filter(|_| !is_first).map(|cursor| format!("{base}?after={cursor}#events")),
         older: older.filter(|_| has_older).map(|cursor| format!("{base}?before={cursor}#events")),
-        table,
+        sessions,
         project: project.clone(),
     };
-    render(&page)
+    Ok(page)
+}
+
+impl GroupLink {
+    fn new(project: &Project, group: &PersonGroup) -> Self {
+        let PersonGroup { group_type, key, label } = group;
+        Self {
+            type_name: group_type.name.clone(),
+            label: label.clone(),
+            href: format!("/project/{}/groups/{}/{}", project.id, group_type.index, path_segment(key)),
+        }
+    }
 }
 
 /// The page's own address, without a place in the events.

@@ -7,4 +7,4 @@ mod words;
 
 pub use list::get as get_list;
 pub use show::get as get_one;
-pub use words::session_href;
+pub use words::{duration_text, session_href};

@@ -1,0 +1,121 @@
+//! Groups: which ones a person acted in, and what happened in one.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{EventList, EventQuery, ExploreError, Person, PersonName, list_events};
+use crate::model::query::{Operator, PropertyFilter, PropertyGroup, PropertyScope};
+use crate::model::{PersonId, ProjectId};
+use crate::storage::ch::{ClickHouse, EventPage, GroupActivity, GroupPerson, Wanted};
+use crate::storage::pg::{GroupRow, GroupTypeRow, Pg};
+
+/// How far back a group's people and counts go.
+pub const ACTIVE_WITHIN_DAYS: i64 = 30;
+
+/// A group that a person acted in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonGroup {
+    pub group_type: GroupTypeRow,
+    pub key: String,
+    /// Its name, else its key.
+    pub label: String,
+}
+
+/// Somebody who acted in a group, as they are called now.
+#[derive(Debug, Clone)]
+pub struct GroupMember {
+    pub activity: GroupPerson,
+    pub name: PersonName,
+}
+
+/// What happened in a group lately.
+#[derive(Debug, Clone, Default)]
+pub struct GroupSummary {
+    pub event_count: u64,
+    pub person_count: u64,
+    /// Those who acted last.
+    pub members: Vec<GroupMember>,
+}
+
+/// The groups that a person acted in during the last 90 days, in the order of their types.
+///
+/// # Errors
+/// If a store does not answer.
+pub async fn list_person_groups(
+    pg: &Pg,
+    ch: &ClickHouse,
+    project: ProjectId,
+    person: &Person,
+    now: Timestamp,
+) -> Result<Vec<PersonGroup>, ExploreError> {
+    let types = pg.list_group_types(project).await?;
+    if types.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = ch.list_person_groups(project, &person.event_ids, now).await?;
+    let known: HashMap<(i16, String), String> = pg
+        .list_groups_by_key(project, &found)
+        .await?
+        .into_iter()
+        .map(|row| ((row.index, row.key.clone()), row.label().to_owned()))
+        .collect();
+    Ok(found
+        .into_iter()
+        .filter_map(|(index, key)| {
+            let group_type = types.iter().find(|one| one.index == index)?.clone();
+            let label = known.get(&(index, key.clone())).cloned().unwrap_or_else(|| key.clone());
+            Some(PersonGroup { group_type, key, label })
+        })
+        .collect())
+}
+
+/// What happened in a group in the last [`ACTIVE_WITHIN_DAYS`] days.
+///
+/// # Errors
+/// If a store does not answer.
+pub async fn summarise_group(
+    pg: &Pg,
+    ch: &ClickHouse,
+    project: ProjectId,
+    index: i16,
+    key: &str,
+    limit: usize,
+    now: Timestamp,
+) -> Result<GroupSummary, ExploreError> {
+    let since = now.checked_sub(SignedDuration::from_hours(24 * ACTIVE_WITHIN_DAYS)).unwrap_or(now);
+    let GroupActivity { event_count, person_count, people } =
+        ch.find_group_activity(project, index, key, since, limit).await?;
+    let ids: Vec<PersonId> = people.iter().map(|one| one.person).collect();
+    let known: HashMap<PersonId, PersonName> =
+        pg.list_persons_by_id(project, &ids).await?.iter().map(|row| (row.id, PersonName::of(row))).collect();
+    let member = |activity: GroupPerson| GroupMember {
+        name: known.get(&activity.person).cloned().unwrap_or_else(|| PersonName::new(&activity.distinct_id, None)),
+        activity,
+    };
+    Ok(GroupSummary { event_count, person_count, members: people.into_iter().map(member).collect() })
+}
+
+/// One page of the events of a group.
+///
+/// # Errors
+/// If a store does not answer.
+pub async fn list_group_events(
+    pg: &Pg,
+    ch: &ClickHouse,
+    project: ProjectId,
+    group: &GroupRow,
+    wanted: Wanted,
+    page: EventPage,
+    limit: usize,
+    now: Timestamp,
+) -> Result<EventList, ExploreError> {
+    let of_group = PropertyFilter {
+        scope: PropertyScope::Event,
+        key: format!("$group_{}", group.index),
+        operator: Operator::Exact,
+        values: vec![group.key.clone()],
+    };
+    let query = EventQuery { properties: PropertyGroup::all(vec![of_group]), wanted, ..EventQuery::default() };
+    list_events(pg, ch, project, &query, page, limit, now).await
+}

@@ -1,0 +1,251 @@
+//! A person's properties: what they are, where each came from, and changing them by hand.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::list::Moment;
+use super::show::{EventsQuery, form_page};
+use crate::http::{AppState, Cause, FieldErrors, Form, ProjectAccess, WebError, page as render};
+use crate::insights::explore::{self, Origin, Person, PersonFound};
+use crate::model::person_property::{MAX_PERSON_PROPERTIES, PropertyKey, ValueKind};
+use crate::model::{PersonId, ProjectId, Role};
+use crate::storage::pg::EditOutcome;
+use crate::web::events::{PropertyLine, property_lines};
+
+/// The section of the page; script asks for it again with the origins.
+#[derive(Debug)]
+pub struct Properties {
+    /// The person's own page.
+    pub base: String,
+    pub rows: Vec<PropertyRow>,
+    /// Whether the origins are in it.
+    pub has_origins: bool,
+    pub can_edit: bool,
+    /// What is being added or edited.
+    pub form: Option<EditForm>,
+}
+
+/// One property.
+#[derive(Debug)]
+pub struct PropertyRow {
+    pub line: PropertyLine,
+    pub edit_href: String,
+    pub origin: Option<OriginLine>,
+    pub is_edited: bool,
+}
+
+/// Where a property came from, in words.
+#[derive(Debug)]
+pub struct OriginLine {
+    pub text: String,
+    /// The event.
+    pub href: Option<String>,
+    pub at: Moment,
+}
+
+/// The form that adds or changes a property.
+#[derive(Debug, Clone, Default)]
+pub struct EditForm {
+    /// Whether it adds one, and its name is typed too.
+    pub is_new: bool,
+    pub key: String,
+    pub kind: ValueKind,
+    pub value: String,
+    pub errors: FieldErrors,
+}
+
+/// What the form sends.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Fields {
+    key: String,
+    kind: String,
+    value: String,
+    /// `1` when a property is added.
+    new: String,
+}
+
+/// The path of a person by UUID.
+#[derive(Debug, Deserialize)]
+pub struct ByUuid {
+    uuid: String,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "pages/persons/_properties_part.html")]
+struct PropertiesPart {
+    properties: Properties,
+}
+
+impl EditForm {
+    /// The form for a property as it is; for a new one if the person has none of this key.
+    #[must_use]
+    pub fn of(properties: &Map<String, Value>, key: &str) -> Self {
+        match properties.get(key) {
+            Some(value) => Self {
+                key: key.to_owned(),
+                kind: ValueKind::of_value(value),
+                value: match value {
+                    Value::String(text) => text.clone(),
+                    Value::Null => String::new(),
+                    Value::Array(_) | Value::Object(_) => {
+                        serde_json::to_string_pretty(value).expect("a JSON value can be printed")
+                    }
+                    value => value.to_string(),
+                },
+                ..Self::default()
+            },
+            None => Self { is_new: true, key: key.to_owned(), ..Self::default() },
+        }
+    }
+
+    /// The key and value it means; what is wrong is noted in it.
+    fn read(&mut self) -> Option<(String, Value)> {
+        let key: Option<PropertyKey> = self.errors.parse("key", &self.key);
+        let value = self.kind.read(&self.value).map_err(|wrong| self.errors.add("value", wrong)).ok();
+        Some((key?.into(), value?))
+    }
+}
+
+impl Properties {
+    /// The section for a person with a profile.
+    #[must_use]
+    pub fn new(
+        project: ProjectId,
+        zone: &TimeZone,
+        base: &str,
+        properties: &Map<String, Value>,
+        origins: Option<&HashMap<String, Origin>>,
+        can_edit: bool,
+        form: Option<EditForm>,
+    ) -> Self {
+        let row = |line: PropertyLine| PropertyRow {
+            edit_href: format!(
+                "{base}?{}#properties",
+                serde_urlencoded::to_string([("edit", &line.key)]).unwrap_or_default()
+            ),
+            origin: origins.and_then(|all| all.get(&line.key)).map(|origin| OriginLine::new(project, zone, origin)),
+            is_edited: form.as_ref().is_some_and(|form| !form.is_new && form.key == line.key),
+            line,
+        };
+        Self {
+            base: base.to_owned(),
+            rows: property_lines(properties).into_iter().map(row).collect(),
+            has_origins: origins.is_some(),
+            can_edit,
+            form,
+        }
+    }
+}
+
+impl OriginLine {
+    fn new(project: ProjectId, zone: &TimeZone, origin: &Origin) -> Self {
+        match origin {
+            Origin::Event(source) => Self {
+                text: source.event.clone(),
+                href: Some(format!("/project/{project}/events/{}?at={}", source.uuid, source.at.as_microsecond())),
+                at: Moment::new(zone, source.at),
+            },
+            Origin::User { name, at } => Self {
+                text: format!("edited by {}", name.as_deref().unwrap_or("somebody without an account now")),
+                href: None,
+                at: Moment::new(zone, *at),
+            },
+        }
+    }
+}
+
+/// `GET /project/{project}/persons/{uuid}/properties`: the section with the origins, for script.
+pub async fn get(
+    access: ProjectAccess,
+    State(state): State<AppState>,
+    Path(ByUuid { uuid }): Path<ByUuid>,
+) -> Result<Response, WebError> {
+    let project = &access.project;
+    let person = find(&state, project.id, &uuid).await?;
+    let profile = person.profile.as_ref().ok_or(Cause::NotFound)?;
+    let origins = explore::find_property_origins(&state.pg, &state.ch, project.id, &person).await?;
+    let base = format!("/project/{}/persons/{}", project.id, profile.uuid);
+    let zone = project.time_zone.rules();
+    let can_edit = access.is_at_least(Role::Member);
+    let properties = Properties::new(project.id, &zone, &base, &profile.properties, Some(&origins), can_edit, None);
+    render(&PropertiesPart { properties })
+}
+
+/// `POST /project/{project}/persons/{uuid}/properties`: adds or changes a property.
+pub async fn post(
+    access: ProjectAccess,
+    State(state): State<AppState>,
+    Path(ByUuid { uuid }): Path<ByUuid>,
+    Form(fields): Form<Fields>,
+) -> Result<Response, WebError> {
+    access.require(Role::Member)?;
+    let uuid: Uuid = uuid.parse().map_err(|_| Cause::NotFound)?;
+    let mut form = EditForm {
+        is_new: fields.new == "1",
+        key: fields.key.trim().to_owned(),
+        kind: ValueKind::of_word(&fields.kind),
+        value: fields.value,
+        errors: FieldErrors::default(),
+    };
+    let id = find_id(&state, access.project.id, uuid).await?;
+    if let Some((key, value)) = form.read() {
+        match edit(&state, &access, id, key, Some(value)).await? {
+            EditOutcome::Done => return Ok(to_person(access.project.id, uuid)),
+            EditOutcome::NoPerson => return Err(Cause::NotFound.into()),
+            EditOutcome::TooMany => {
+                form.errors.add("key", format!("a person keeps at most {MAX_PERSON_PROPERTIES} properties"));
+            }
+        }
+    }
+    form_page(&access, &state, &PersonFound::ByUuid(uuid), &EventsQuery::default(), form).await
+}
+
+/// `POST /project/{project}/persons/{uuid}/properties/delete`: deletes a property.
+pub async fn delete(
+    access: ProjectAccess,
+    State(state): State<AppState>,
+    Path(ByUuid { uuid }): Path<ByUuid>,
+    Form(fields): Form<Fields>,
+) -> Result<Response, WebError> {
+    access.require(Role::Member)?;
+    let uuid: Uuid = uuid.parse().map_err(|_| Cause::NotFound)?;
+    let id = find_id(&state, access.project.id, uuid).await?;
+    match edit(&state, &access, id, fields.key, None).await? {
+        EditOutcome::NoPerson => Err(Cause::NotFound.into()),
+        EditOutcome::Done | EditOutcome::TooMany => Ok(to_person(access.project.id, uuid)),
+    }
+}
+
+async fn edit(
+    state: &AppState,
+    access: &ProjectAccess,
+    person: PersonId,
+    key: String,
+    value: Option<Value>,
+) -> Result<EditOutcome, WebError> {
+    let (by, now) = (access.user.id, state.clock.now());
+    let changes = [(key, value)];
+    let most = MAX_PERSON_PROPERTIES;
+    Ok(state.pg.edit_person_properties(access.project.id, person, &changes, most, by, now).await?)
+}
+
+async fn find(state: &AppState, project: ProjectId, uuid: &str) -> Result<Person, WebError> {
+    let by = PersonFound::ByUuid(uuid.parse().map_err(|_| Cause::NotFound)?);
+    Ok(explore::find_person(&state.pg, &state.ch, project, &by).await?.ok_or(Cause::NotFound)?)
+}
+
+async fn find_id(state: &AppState, project: ProjectId, uuid: Uuid) -> Result<PersonId, WebError> {
+    Ok(state.pg.find_person_by_uuid(project, uuid).await?.ok_or(Cause::NotFound)?.id)
+}
+
+fn to_person(project: ProjectId, uuid: Uuid) -> Response {
+    Redirect::to(&format!("/project/{project}/persons/{uuid}#properties")).into_response()
+}

@@ -1,0 +1,108 @@
+//! `/project/{project}/groups` and one group.
+
+use jiff::SignedDuration;
+use serde_json::json;
+use tenrec::model::PersonId;
+
+use crate::explorer_support::Explorer;
+
+#[tokio::test]
+async fn without_groups_the_page_says_how_to_send_one() {
+    let explorer = Explorer::start().await;
+    let page = explorer.page("/groups").await;
+    assert_eq!(page.text(".empty h2"), "No groups yet");
+    assert!(page.text(".empty pre").contains("posthog.group("));
+    explorer.get("/groups/0").await.assert_status(404);
+    explorer.get("/groups/0/acme").await.assert_status(404);
+}
+
+#[tokio::test]
+async fn groups_are_listed_by_type_searched_and_filtered() {
+    let explorer = Explorer::start().await;
+    explorer.group(0, "company", "acme", json!({ "name": "Acme & Sons", "seats": 12 })).await;
+    explorer.group(0, "company", "zoo", json!({ "seats": 3 })).await;
+    explorer.group(1, "team", "<b>red</b>", json!({})).await;
+    let first = explorer.get("/groups").await;
+    first.assert_status(303);
+    assert_eq!(first.header("location"), format!("/project/{}/groups/0", explorer.project));
+    let page = explorer.page("/groups/0").await;
+    assert_eq!(page.texts(".segmented a"), ["company", "team"]);
+    assert_eq!(page.texts(".person-cell"), ["Acme & Sons", "zoo"]);
+    for (query, found) in [
+        ("search=SONS", vec!["Acme & Sons"]),
+        ("search=zo", vec!["zoo"]),
+        ("property=seats&operator=gt&value=5", vec!["Acme & Sons"]),
+        ("property=name&operator=is_not_set", vec!["zoo"]),
+        ("search=none", vec![]),
+    ] {
+        assert_eq!(explorer.page(&format!("/groups/0?{query}")).await.texts(".person-cell"), found, "{query}");
+    }
+    let wrong = explorer.page("/groups/0?property=name&operator=regex&value=%28").await;
+    assert!(wrong.text(".notice.is-error").contains("regular expression"));
+    let teams = explorer.page("/groups/1").await;
+    assert_eq!(teams.texts(".person-cell"), ["<b>red</b>"]);
+    let team = explorer.follow(&teams.attributes("a.person-cell", "href")[0]).await;
+    assert_eq!(team.text("h1"), "<b>red</b>");
+    explorer.get("/groups/2").await.assert_status(404);
+    explorer.get("/groups/x").await.assert_status(404);
+}
+
+#[tokio::test]
+async fn pages_of_groups_go_both_ways() {
+    let explorer = Explorer::start().await;
+    for at in 0..120 {
+        explorer.group(0, "company", &format!("c{at:03}"), json!({})).await;
+    }
+    let first = explorer.page("/groups/0").await;
+    let second = explorer.follow(&first.attributes("a[rel=next]", "href")[0]).await;
+    let third = explorer.follow(&second.attributes("a[rel=next]", "href")[0]).await;
+    assert_eq!((first.count(".person-cell"), second.count(".person-cell"), third.count(".person-cell")), (50, 50, 20));
+    assert_eq!(third.count("a[rel=next]"), 0);
+    let back = explorer.follow(&third.attributes("a[rel=prev]", "href")[0]).await;
+    assert_eq!(back.texts(".person-cell"), second.texts(".person-cell"));
+    let start = explorer.follow(&back.attributes("a[rel=prev]", "href")[0]).await;
+    assert_eq!(start.texts(".person-cell"), first.texts(".person-cell"));
+    assert_eq!(start.count("a[rel=prev]"), 0);
+}
+
+#[tokio::test]
+async fn a_group_shows_its_people_after_merges_and_its_events() {
+    let explorer = Explorer::start().await;
+    let now = explorer.app.clock.now();
+    explorer.group(0, "company", "acme", json!({ "name": "Acme", "seats": 12 })).await;
+    let (ada, uuid) = explorer.person(&["ada"], json!({ "email": "ada@example.com" })).await;
+    let merged = PersonId::from_row(9_000_000);
+    let rows =
+        [tenrec::storage::ch::PersonOverride { project_id: explorer.project, from: merged, into: ada, version: 1 }];
+    explorer.app.state().ch.insert_person_overrides(&rows).await.unwrap();
+    let mut seeds = Vec::new();
+    for (hours, person, id, group) in
+        [(1, ada, "ada", "acme"), (2, merged, "ada", "acme"), (3, ada, "ada", "other"), (24 * 40, ada, "ada", "acme")]
+    {
+        let mut seed = explorer.seed("visit", id, json!({ "$group_0": group }));
+        (seed.at, seed.person) = (now - SignedDuration::from_hours(hours), person);
+        seeds.push(seed);
+    }
+    let mut anonymous = explorer.seed("visit", "anon", json!({ "$group_0": "acme" }));
+    anonymous.at = now - SignedDuration::from_hours(5);
+    seeds.push(anonymous);
+    explorer.store(&seeds).await;
+    let page = explorer.page("/groups/0/acme").await;
+    assert_eq!(page.text("h1"), "Acme");
+    assert_eq!(page.texts(".person-facts dd")[..2], ["3", "2"], "events and people of 30 days");
+    assert_eq!(page.texts(".person-cell .truncate"), ["ada@example.com", "anon"]);
+    assert_eq!(page.texts("td.num"), ["2", "1"]);
+    let wanted = [seeds[0].uuid, seeds[1].uuid, seeds[4].uuid, seeds[3].uuid];
+    assert_eq!(page.events(), wanted);
+    // A group that events name has a page, though nobody described it; and the person leads to both.
+    let other = explorer.page("/groups/0/other").await;
+    assert_eq!((other.text("h1"), other.count(".notice")), ("other".to_owned(), 1));
+    explorer.get("/groups/0/nobody").await.assert_status(404);
+    explorer.get("/groups/0/a%00b").await.assert_status(404);
+    let person = explorer.page(&format!("/persons/{uuid}")).await;
+    assert_eq!(person.texts(".person-groups a"), ["Acme", "other"]);
+    assert_eq!(
+        person.attributes(".person-groups a", "href")[0],
+        format!("/project/{}/groups/0/acme", explorer.project)
+    );
+}
