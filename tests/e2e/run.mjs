@@ -11,6 +11,7 @@ import events from "./areas/events.mjs";
 import everyPage from "./areas/every_page.mjs";
 import ingestion from "./areas/ingestion.mjs";
 import insights from "./areas/insights.mjs";
+import people from "./areas/people.mjs";
 import privacy from "./areas/privacy.mjs";
 import sessions from "./areas/sessions.mjs";
 import start from "./areas/start.mjs";
@@ -25,6 +26,7 @@ const areas = [
   ["A chart of it", insights],
   ["What became of every event", ingestion],
   ["Bots beside people", traffic],
+  ["People and groups", people],
   ["Exported, erased, opted out, without cookies", privacy],
   ["Every page, wide and narrow, light and dark", everyPage],
   ["The end, and the start after it", end],
