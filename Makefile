@@ -148,11 +148,16 @@ fuzz: parts assets ## fuzz all that reads bytes of strangers, FUZZ_SECONDS=30 ea
 bench: build ## measure: start, memory, idle CPU, pages; then ingest
 	@if [ ! -f benches/run.mjs ]; then echo 'error: there is no benchmark in this tree' >&2; exit 1; fi
 	@node benches/run.mjs
+	@node benches/erase.mjs
 	@$(MAKE) bench-ingest
 
 .PHONY: bench-ingest
 bench-ingest: parts assets ## measure ingest: acknowledged, stored, visible, disk, memory
 	@cargo bench --locked --quiet --bench ingest -- $(BENCH)
+
+.PHONY: bench-erase
+bench-erase: build ## measure how soon an erased person with 10,000 events is gone, among a million of others
+	@node benches/erase.mjs
 
 .PHONY: bench-layouts
 bench-layouts: parts assets ## measure variants of the events table, and look-ups in a large one

@@ -26,6 +26,11 @@
 //! prints SQL with server-side parameters and the project filter in it, runs it read-only and shapes the answer; [`web`]
 //! renders a table, and script draws the chart from the table.
 //!
+//! # The end of a person's data
+//!
+//! [`privacy`] exports and erases people: Postgres at once, the rest as a job that goes on after a crash. The pipeline leaves out
+//! what was sent before.
+//!
 //! # Who may import whom
 //!
 //! Modules stand on heights and import only from lower ones; `tests/it/layering.rs` holds the list and checks it.
