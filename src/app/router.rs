@@ -44,6 +44,7 @@ fn management() -> Router<AppState> {
         .route("/api/projects/{project}/ingestion/", get(ingestion::get))
         .merge(of_project("/property_definitions", || get(property_definitions::list)))
         .merge(of_project("/property_definitions/{id}", || axum::routing::patch(property_definitions::update)))
+        .merge(of_project("/query/export.csv", || post(query::export)))
         .merge(of_project("/query", || post(query::run)))
         .merge(privacy_api())
         .merge(people())

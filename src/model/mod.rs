@@ -1,6 +1,7 @@
 //! The words of the product as types: ids, keys, time, properties, queries. No I/O.
 
 mod api_key;
+pub mod channel;
 mod clock;
 mod ids;
 pub mod person_property;

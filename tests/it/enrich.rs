@@ -6,7 +6,7 @@ use std::path::Path;
 use http::{Method, header};
 use http_body_util::Full;
 use serde_json::{Value, json};
-use tenrec::ingest::enrich::channel::{AD_CLICK_IDS, Acquisition, channel_type};
+use tenrec::model::channel::{AD_CLICK_IDS, Acquisition, channel_type};
 
 use crate::capture::create_project;
 use crate::fixtures::shared_folder;

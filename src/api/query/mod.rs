@@ -1,6 +1,8 @@
 //! `POST /api/projects/{project}/query/`: any question about a project's data, in the shapes of PROTOCOL §7.3.
 
 mod answer;
+mod export;
 mod run;
 
+pub use export::export;
 pub use run::{QueryIn, run};

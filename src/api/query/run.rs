@@ -28,6 +28,14 @@ pub struct QueryIn {
     client_query_id: Option<String>,
 }
 
+impl QueryIn {
+    /// The question.
+    #[must_use]
+    pub fn query(&self) -> &Value {
+        &self.query
+    }
+}
+
 /// `POST /api/projects/{project}/query/`.
 pub async fn run(
     State(state): State<AppState>,

@@ -21,9 +21,7 @@
 //! - `$geoip_disable: true` leaves out the look-up, `?ip=0` the client's address.
 
 pub mod bots;
-pub mod channel;
 mod geo;
-pub mod hosts;
 pub mod user_agent;
 
 use std::borrow::Cow;
@@ -35,8 +33,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::AcceptedEvent;
+use crate::model::channel::{AD_CLICK_IDS, Acquisition, channel_type};
 use bots::{BotRule, Verdict};
-use channel::{AD_CLICK_IDS, Acquisition, channel_type};
 use user_agent::UserAgent;
 
 pub use geo::GeoIp;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::json_text::write_object;
 use super::row_binary::RowBinary;
 use super::{ChError, ClickHouse};
+use crate::model::channel::{initial_channel_type, initial_referring_domain_type};
 use crate::model::{PersonId, ProjectId};
 
 /// A person as the mirror keeps them. The highest version of one counts.
@@ -57,6 +58,8 @@ impl ClickHouse {
             rows.put_uuid(state.map(|s| s.uuid).unwrap_or_default());
             rows.put_i64(state.map_or(0, |s| s.created_at.as_microsecond()));
             rows.push(u8::from(state.is_some_and(|s| s.is_identified)));
+            rows.put_string(state.map_or("", |s| initial_channel_type(&s.properties)));
+            rows.put_string(state.map_or("", |s| initial_referring_domain_type(&s.properties)));
             json.clear();
             match state {
                 Some(state) => write_object(&state.properties, &mut json, |_, _| true),
@@ -66,8 +69,8 @@ impl ClickHouse {
             rows.put_u64(person.version);
             rows.push(u8::from(state.is_none()));
         }
-        let sql = "INSERT INTO persons (project_id, number, uuid, created_at, is_identified, properties, version, \
-                   is_deleted) FORMAT RowBinary";
+        let sql = "INSERT INTO persons (project_id, number, uuid, created_at, is_identified, initial_channel_type, \
+                   initial_referring_domain_type, properties, version, is_deleted) FORMAT RowBinary";
         self.insert_mirror(sql, rows).await
     }
 

@@ -1,3 +1,66 @@
 //! `/api/projects/{project}/query/`, and what a project's questions go by.
 
 mod endpoint;
+mod hostile;
+mod isolation;
+mod lists;
+mod sql;
+mod statements;
+
+use serde_json::{Value, json};
+
+use crate::support::{Owner, Reply, TestApp};
+
+/// A server with a project, its owner, and what they ask.
+pub struct Desk {
+    pub app: TestApp,
+    pub owner: Owner,
+}
+
+impl Desk {
+    pub async fn start() -> Self {
+        let app = TestApp::start().await;
+        let owner = app.set_up().await;
+        Self { app, owner }
+    }
+
+    /// Sends events of the past and waits until they are stored.
+    pub async fn send(&self, events: &Value) {
+        self.send_to(&self.owner.api_key, events).await;
+    }
+
+    /// Sends to any project.
+    pub async fn send_to(&self, key: &str, events: &Value) {
+        let batch = json!({ "api_key": key, "historical_migration": true, "batch": events });
+        self.app.post_json("/batch/", &batch).await.assert_ok();
+        self.app.flush().await;
+    }
+
+    /// Whatever the endpoint answers.
+    pub async fn reply(&self, query: Value) -> Reply {
+        let path = format!("/api/projects/{}/query/", self.owner.project);
+        self.app.post_json_with_key(&path, &self.owner.personal_key, &json!({ "query": query })).await
+    }
+
+    /// The answer to a query that has one.
+    pub async fn answer(&self, query: Value) -> Value {
+        let said = query.to_string();
+        let reply = self.reply(query).await;
+        assert_eq!(reply.status.as_u16(), 200, "{said}\n{}", reply.text());
+        reply.json()
+    }
+
+    /// The rows of a question.
+    pub async fn rows(&self, sql: &str) -> Value {
+        self.answer(json!({ "kind": "HogQLQuery", "query": sql })).await["results"].clone()
+    }
+
+    /// What is said of a question that is refused.
+    pub async fn refusal(&self, sql: &str) -> String {
+        let reply = self.reply(json!({ "kind": "HogQLQuery", "query": sql })).await;
+        assert_eq!(reply.status.as_u16(), 400, "{sql}\n{}", reply.text());
+        let body = reply.json();
+        assert_eq!(body["attr"], "query", "{body}");
+        body["detail"].as_str().unwrap().to_owned()
+    }
+}

@@ -242,6 +242,8 @@ fn person_column(names: &[&str], steps: &[String], scope: &QueryScope<'_>) -> Op
         ["number"] => value("person_now.now_number", Ty::Whole, false),
         ["created_at"] => moment("person_now.now_created_at", false),
         ["is_identified"] => value("person_now.now_is_identified", Ty::Flag, false),
+        ["$virt_initial_channel_type"] => value("person_now.now_channel", Ty::Text, false),
+        ["$virt_initial_referring_domain_type"] => value("person_now.now_domain_type", Ty::Text, false),
         ["properties"] => Some(whole(JsonColumn::PersonNow)),
         ["properties", ..] => {
             let ty = (scope.person_type)(&steps[1]);
@@ -282,7 +284,8 @@ fn session_column(names: &[&str]) -> Option<Value> {
 fn persons_now(scope: &QueryScope<'_>) -> Sql {
     let mut sql = Sql::new(
         "(SELECT number AS now_number, uuid AS now_uuid, created_at AS now_created_at, is_identified AS \
-             now_is_identified, properties AS now_properties FROM persons FINAL WHERE project_id = ",
+             now_is_identified, initial_channel_type AS now_channel, \
+             initial_referring_domain_type AS now_domain_type, properties AS now_properties FROM persons FINAL WHERE project_id = ",
     );
     sql.param("UInt32", scope.project).push(" AND NOT is_deleted) AS person_now");
     sql

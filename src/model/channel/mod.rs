@@ -10,7 +10,12 @@
 //!    *Organic Shopping*, *Email*, *Display*; a campaign about shopping or video.
 //! 5. *Direct*: no referring site and no campaign. *Other*: the rest, sites that no list knows included.
 
-use super::hosts::{HostKind, kind_of_host, kind_of_source};
+pub mod hosts;
+mod initial;
+
+pub use initial::{initial_channel_type, initial_referring_domain_type};
+
+use hosts::{HostKind, kind_of_host, kind_of_source};
 
 /// Where somebody came from, as far as is known. Empty texts say nothing.
 #[derive(Debug, Clone, Copy, Default)]

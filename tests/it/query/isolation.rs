@@ -1,0 +1,83 @@
+//! Two projects: whatever is asked in one, nothing of the other ever shows.
+
+use serde_json::{Value, json};
+
+use super::Desk;
+
+/// A word that stands in everything the other project holds.
+const CANARY: &str = "canary";
+
+fn life(word: &str, session: &str) -> Value {
+    json!([
+        { "event": format!("{word}-event"), "distinct_id": "shared", "timestamp": "2026-11-01T10:00:00Z",
+          "properties": { "secret": word, "$browser": word, "$session_id": session, "$current_url": format!("https://x.example/{word}"),
+              "$set": { "email": format!("{word}@example.com"), "name": word } } },
+        { "event": "$identify", "distinct_id": "shared", "timestamp": "2026-11-01T10:01:00Z",
+          "properties": { "$anon_distinct_id": format!("{word}-anon"), "secret": word, "$session_id": session } },
+        { "event": "same", "distinct_id": format!("{word}-nobody"), "timestamp": "2026-11-01T10:02:00Z",
+          "properties": { "secret": word, "$process_person_profile": false } },
+    ])
+}
+
+#[tokio::test]
+async fn nothing_of_another_project_ever_shows() {
+    let desk = Desk::start().await;
+    let (_, _, theirs) = desk.app.stranger().await;
+    let session = "0199c000-0000-7000-8000-00000000000a";
+    desk.send(&life("mine", session)).await;
+    desk.send_to(&theirs, &life(CANARY, session)).await;
+    desk.send_to(&theirs, &life(CANARY, "0199c000-0000-7000-8000-00000000000b")).await;
+    assert_eq!(desk.app.ch_count("SELECT count() FROM events").await, 9);
+
+    for sql in [
+        "select * from events",
+        "select event, properties, person.properties, pdi.person.properties, person_id from events",
+        "select e.event, f.properties.secret from events e cross join events f",
+        "select e.event, f.properties.secret, f.pdi.person.properties.email from events e join events f on e.distinct_id = f.distinct_id",
+        "select e.event from events e left join events f on 1 = 1",
+        "select * from persons",
+        "select properties from persons union all select properties from events",
+        "select * from person_distinct_ids",
+        "select distinct_id, person.properties.email from person_distinct_ids",
+        "select * from raw_person_distinct_ids",
+        "select p.properties, e.properties from events e full join persons p on p.id = e.person_id",
+        "select p.properties from events e right join persons p on p.id = e.person_id",
+        "select * from sessions",
+        "select event, session.$entry_current_url, session.distinct_id from events",
+        "select groupArray(properties.secret) from events",
+        "select (select groupArray(properties.secret) from events), event from events",
+        "with a as (select * from events), b as (select * from a) select * from b union all select * from a",
+        "select event from events where properties.secret in (select properties.secret from events)",
+        "select event from events where 1 = 1 or 1 = 1",
+        "select event from events where not 1 = 0 or event = 'canary-event'",
+        "select arrayJoin(groupUniqArray(properties.$browser)) from events",
+        "select event, row_number() over (order by timestamp) from events",
+        "select * from (select * from (select * from events) union all select * from events)",
+    ] {
+        let reply = desk.reply(json!({ "kind": "HogQLQuery", "query": sql })).await;
+        assert_eq!(reply.status.as_u16(), 200, "{sql}\n{}", reply.text());
+        let rows = reply.json()["results"].to_string();
+        assert!(!rows.contains(CANARY), "{sql}\n{rows}");
+        assert!(rows.len() > 4, "{sql} finds nothing, so it proves nothing");
+    }
+    for (sql, count) in [
+        ("select count() from events", 3),
+        ("select count() from persons", 1),
+        ("select count() from person_distinct_ids", 2),
+        ("select count() from raw_person_distinct_ids", 2),
+        ("select count() from sessions", 1),
+        ("select $event_count from sessions", 2),
+        ("select uniq(person_id) from events", 2),
+    ] {
+        assert_eq!(desk.rows(sql).await, json!([[count]]), "{sql}");
+    }
+    for query in [
+        json!({ "kind": "EventsQuery", "select": ["*", "person"], "after": "all" }),
+        json!({ "kind": "ActorsQuery" }),
+        json!({ "kind": "ActorsQuery", "search": CANARY }),
+        json!({ "kind": "TrendsQuery", "series": [{}], "breakdownFilter": { "breakdown": "secret" } }),
+    ] {
+        let rows = desk.answer(query.clone()).await["results"].to_string();
+        assert!(!rows.contains(CANARY), "{query}\n{rows}");
+    }
+}
