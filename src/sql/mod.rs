@@ -8,10 +8,12 @@ mod error;
 mod lexer;
 mod parser;
 mod print;
+mod room;
 mod tree;
 
 pub use error::{Span, SqlError};
 pub use parser::{MAX_DEPTH, MAX_TEXT_BYTES, parse_expr, parse_order, parse_query};
+pub use room::with_room;
 pub use tree::{
     ArithmeticOp, ArrayJoin, CompareOp, Cte, CteBody, Expr, ExprKind, Frame, FrameEdge, FrameUnit, From, Join,
     JoinKind, JoinOn, Limit, LimitBy, Literal, Nulls, Order, OverWindow, Query, Select, SelectItem, SetOp, Source,

@@ -132,7 +132,7 @@ fn found_by(search: &str) -> Expr {
     made(ExprKind::Or(vec![
         holds(field(&["properties", "email"])),
         holds(field(&["properties", "name"])),
-        holds(as_text(&["id"])),
+        compare(CompareOp::Equal, as_text(&["id"]), text(search.to_lowercase())),
         compare(CompareOp::In, field(&["id"]), ids),
     ]))
 }

@@ -81,7 +81,7 @@ const HOSTS: &[(HostKind, &str)] = &[
          1688.com taobao.com tmall.com jd.com pinduoduo.com flipkart.com myntra.com snapdeal.com otto.de \
          aboutyou.de check24.de geizhals.at geizhals.de billiger.de guenstiger.de preisvergleich.de bol.com \
          coolblue.nl marktplaats.nl leboncoin.fr fnac.com darty.com argos.co.uk johnlewis.com pricespy.co.uk \
-         pricerunner.com prisjakt.nu kelkoo.com shopzilla.com pricegrabber.com bizrate.com slickdeals.net \
+         pricerunner.com prisjakt.nu kelkoo.com shopzilla.com pricegrabber.com bizrate.com slickdeals.net stripe.com \
          mydealz.de hotukdeals.com dealabs.com gumtree.com craigslist.org ozon.ru wildberries.ru market.yandex.ru \
          trendyol.com hepsiburada.com n11.com emag.ro heureka.cz ceneo.pl skroutz.gr wish.com shein.com \
          poshmark.com depop.com vinted.com mercari.com stockx.com kohls.com sears.com nordstrom.com asos.com \

@@ -7,7 +7,7 @@ mod select;
 mod window;
 
 use super::lexer::{Token, tokens};
-use super::{Expr, Order, Query, Span, SqlError};
+use super::{Expr, Order, Query, Span, SqlError, with_room};
 
 /// Longest text.
 pub const MAX_TEXT_BYTES: usize = 256 << 10;
@@ -48,7 +48,12 @@ pub fn parse_order(text: &str) -> Result<Order, SqlError> {
     whole(text, Parser::order)
 }
 
-fn whole<T>(text: &str, read: impl FnOnce(&mut Parser) -> Result<T, SqlError>) -> Result<T, SqlError> {
+fn whole<T: Send>(text: &str, read: impl FnOnce(&mut Parser) -> Result<T, SqlError> + Send) -> Result<T, SqlError> {
+    // A short one cannot be nested deeply.
+    if text.len() > 64 { with_room(|| read_whole(text, read)) } else { read_whole(text, read) }
+}
+
+fn read_whole<T>(text: &str, read: impl FnOnce(&mut Parser) -> Result<T, SqlError>) -> Result<T, SqlError> {
     if text.len() > MAX_TEXT_BYTES {
         let span = Span { start: MAX_TEXT_BYTES, end: MAX_TEXT_BYTES };
         return Err(SqlError::new(span, format!("the text is longer than {} KiB", MAX_TEXT_BYTES >> 10)));

@@ -55,9 +55,16 @@ impl Parser {
             return self.made(Expr::new(ExprKind::Array(items), span.to(self.last_span())));
         }
         if self.sign("{") {
-            let mut names = vec![self.name()?.0];
-            while self.sign(".") {
-                names.push(self.name()?.0);
+            let mut names = Vec::new();
+            loop {
+                // Between braces every word is a name.
+                match self.step() {
+                    (Token::Word(name) | Token::Quoted(name), _) => names.push(name),
+                    (_, span) => return Err(SqlError::new(span, "the name of a placeholder is needed here")),
+                }
+                if !self.sign(".") {
+                    break;
+                }
             }
             self.need_sign("}")?;
             return Ok(Expr::new(ExprKind::Placeholder(names), span.to(self.last_span())));

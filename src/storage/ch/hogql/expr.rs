@@ -357,6 +357,14 @@ impl<'q> Compiler<'q> {
                 _ => self.expr(arg, level)?,
             });
         }
+        if gives_list(function, args)
+            && let Some(first) = values.first_mut().filter(|first| first.is_nullable && first.ty != Ty::List)
+        {
+            // No list is null: a text that is not set gives an empty one.
+            let mut safe = Sql::new("ifNull(");
+            safe.append(&first.sql).push(", '')");
+            *first = Value::new(safe, Ty::Text, false);
+        }
         let mut sql = Sql::default();
         match (function.name, is_distinct) {
             ("count", true) | ("countDistinct", _) => sql.push("uniqExact"),
@@ -429,8 +437,11 @@ impl<'q> Compiler<'q> {
         }
         if let Some(params) = params {
             let are_literals = params.iter().all(|param| matches!(param.kind, ExprKind::Literal(_)));
-            if params.len() > function.params || !are_literals {
-                return wrong(format!("{name} takes at most {} plain values in its first brackets", function.params));
+            if params.is_empty() || params.len() > function.params || !are_literals {
+                return wrong(match function.params {
+                    0 => format!("{name} takes no brackets before those of its arguments"),
+                    most => format!("{name} takes 1 to {most} plain values in its first brackets"),
+                });
             }
         }
         if is_distinct && function.role != Role::Aggregate {
@@ -468,6 +479,17 @@ fn unknown(steps: &[String], span: Span, level: &Level<'_>) -> SqlError {
         format!("there is no column {name} here; a property is properties.{}", steps[0])
     };
     SqlError::new(span, message)
+}
+
+/// Whether a function makes a list of a text.
+fn gives_list(function: &Function, args: &[Expr]) -> bool {
+    let of_text = ["split", "extract", "alpha", "ngrams", "URL", "JSONExtractKeys", "JSONExtractArray"];
+    let takes_text = of_text.iter().any(|start| function.name.starts_with(start));
+    let says_list = args.last().is_some_and(|arg| match &arg.kind {
+        ExprKind::Literal(Literal::Text(text)) => ["Array", "Tuple", "Map"].iter().any(|start| text.starts_with(start)),
+        _ => false,
+    });
+    takes_text && function.gives == Gives::One(Ty::List) || function.name == "JSONExtract" && says_list
 }
 
 fn element(name: &'static str, of: &Sql, place: u64) -> Sql {

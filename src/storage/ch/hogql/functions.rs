@@ -559,7 +559,8 @@ pub(super) fn similar(name: &str) -> Option<&'static str> {
         let known = function.name.to_ascii_lowercase();
         wanted.len() > 2 && (known.starts_with(&wanted) || wanted.starts_with(&known) && known.len() > 3)
     };
-    FUNCTIONS.iter().find(near).map(|function| function.name)
+    let distance = |function: &&Function| function.name.len().abs_diff(name.len());
+    FUNCTIONS.iter().filter(near).min_by_key(distance).map(|function| function.name)
 }
 
 /// How many there are, and their ClickHouse names; for tests.

@@ -155,9 +155,9 @@ pub(super) fn whole(column: JsonColumn) -> Value {
     if column != JsonColumn::Event {
         return Value::new(whole_text(column), Ty::Json, false);
     }
-    // A merge leaves out what is null: what is not set is not there. A value that did not fit its column stands in the
-    // tail, so the tail goes last.
-    let mut sql = Sql::new("jsonMergePatch('{}', toJSONString(CAST(tuple(");
+    // What is not set is not there: nulls of the columns are taken out again, which stand there in one way only. A value
+    // that did not fit its column stands in the tail, so the tail goes last.
+    let mut sql = Sql::new("jsonMergePatch(replaceRegexpAll(replaceRegexpAll(toJSONString(CAST(tuple(");
     for (at, column) in PROPERTY_COLUMNS.iter().enumerate() {
         sql.push(if at > 0 { ", events.`" } else { "events.`" }).push(column.key).push("`");
     }
@@ -168,7 +168,7 @@ pub(super) fn whole(column: JsonColumn) -> Value {
             other => other.sql_type(),
         });
     }
-    sql.push(")')), toString(events.properties))");
+    sql.push(")')), '\"[$_a-z0-9]+\":null(,|(}))', '\\\\2'), ',}$', '}'), toString(events.properties))");
     Value::new(sql, Ty::Json, false)
 }
 

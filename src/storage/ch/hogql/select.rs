@@ -8,6 +8,7 @@ use super::tables::{Needs, TABLES, Table};
 use super::value::{Ty, Value};
 use crate::model::ProjectId;
 use crate::model::query::WeekStart;
+use crate::sql::with_room;
 use crate::sql::{
     Cte, CteBody, Expr, ExprKind, Join, JoinKind, JoinOn, Limit, Literal, Nulls, Order, Query, Select, SetOp, Source,
     SourceKind, Span, SqlError,
@@ -28,9 +29,9 @@ pub struct QueryScope<'a> {
     pub zone: &'a str,
     pub week_start: WeekStart,
     /// What type a property of events has, by its key.
-    pub event_type: &'a dyn Fn(&str) -> Option<PropertyType>,
+    pub event_type: &'a (dyn Fn(&str) -> Option<PropertyType> + Sync),
     /// What type a property of persons has, by its key.
-    pub person_type: &'a dyn Fn(&str) -> Option<PropertyType>,
+    pub person_type: &'a (dyn Fn(&str) -> Option<PropertyType> + Sync),
     /// What `{name}` stands for; steps of a name have dots between.
     pub placeholders: &'a HashMap<String, Expr>,
 }
@@ -60,6 +61,14 @@ pub struct CompiledQuery {
 /// # Errors
 /// If it names what there is not, or asks for too much; the error says where.
 pub fn compile<'q>(
+    query: &'q Query,
+    scope: &'q QueryScope<'q>,
+    rule: Option<LimitRule>,
+) -> Result<CompiledQuery, SqlError> {
+    with_room(|| compile_here(query, scope, rule))
+}
+
+fn compile_here<'q>(
     query: &'q Query,
     scope: &'q QueryScope<'q>,
     rule: Option<LimitRule>,
@@ -157,10 +166,16 @@ impl<'q> Compiler<'q> {
             }
             Query::Set { first, rest } => {
                 let (first_sql, mut columns) = self.query(first, ctes)?;
+                // What is named before the first part is known in all of them.
+                let named = match first.as_ref() {
+                    Query::Select(select) => select.ctes.as_slice(),
+                    Query::Set { .. } => &[],
+                };
+                let ctes: Vec<&Cte> = ctes.iter().copied().chain(named).collect();
                 let mut sql = Sql::new("(");
                 sql.append(&first_sql).push(")");
                 for (op, part) in rest {
-                    let (part_sql, part_columns) = self.query(part, ctes)?;
+                    let (part_sql, part_columns) = self.query(part, &ctes)?;
                     if part_columns.len() != columns.len() {
                         let message = "the questions that are put together have different numbers of columns";
                         return Err(SqlError::new(span_of(part), message));
