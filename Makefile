@@ -86,6 +86,16 @@ chaos: parts assets faketime ## break everything under load and count what is le
 	$(say) 'Killing, stopping and misleading it under load'
 	@TENREC_CHAOS=$${TENREC_CHAOS:-pr} cargo test --locked $(if $(RELEASE),--release) --test chaos -- --nocapture --test-threads=1
 
+# The cases come from outside: CONFORMANCE names the folder that holds conformance.py and cases/. It takes some minutes.
+.PHONY: conformance
+conformance: parts assets ## answer the conformance cases in the folder CONFORMANCE, by area
+	@[ -f "$(CONFORMANCE)/conformance.py" ] || { \
+		echo 'error: say where the cases are: make conformance CONFORMANCE=/path/to/conformance' >&2; exit 1; }
+	$(say) 'Building the program'
+	@cargo build --locked
+	$(say) 'Asking the conformance cases'
+	@tests/conformance.sh "$(CONFORMANCE)"
+
 # The clients that nobody here wrote; the Python ones need a place of their own.
 .PHONY: clients
 clients:
