@@ -7,9 +7,6 @@ CREATE TABLE IF NOT EXISTS persons
     uuid UUID,
     created_at DateTime64(6, 'UTC') CODEC(ZSTD(1)),
     is_identified Bool,
-    -- Worked out from the properties that say where the person first came from.
-    initial_channel_type LowCardinality(String),
-    initial_referring_domain_type LowCardinality(String),
     properties JSON(max_dynamic_paths = 0),
     version UInt64,
     is_deleted Bool

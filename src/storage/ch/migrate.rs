@@ -14,6 +14,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (16, include_str!("../../../migrations/clickhouse/0016_persons.sql")),
     (17, include_str!("../../../migrations/clickhouse/0017_person_distinct_ids.sql")),
     (12, include_str!("../../../migrations/clickhouse/0012_events_of_persons.sql")),
+    (18, include_str!("../../../migrations/clickhouse/0018_person_channels.sql")),
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, applied_at DateTime DEFAULT now()) \

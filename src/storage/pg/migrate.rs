@@ -25,6 +25,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (14, "erasures", include_str!("../../../migrations/postgres/0014_erasures.sql")),
     (16, "project_settings", include_str!("../../../migrations/postgres/0016_project_settings.sql")),
     (17, "person_changes", include_str!("../../../migrations/postgres/0017_person_changes.sql")),
+    (18, "person_channels", include_str!("../../../migrations/postgres/0018_person_channels.sql")),
 ];
 
 /// The advisory lock under which both stores are migrated: any number, the same for ever.

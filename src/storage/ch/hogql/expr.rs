@@ -100,7 +100,7 @@ impl<'q> Compiler<'q> {
                 }
                 let of = self.expr(of, level)?;
                 if let ExprKind::Literal(literal) = &index.kind {
-                    return self.into_steps(of, &[step_of(literal)], index.span, true);
+                    return self.step_inside(of, &[step_of(literal)], index.span, true);
                 }
                 let index = self.expr(index, level)?;
                 Ok(Value::new(call("arrayElement", &[&of.sql, &index.sql]), Ty::Any, true))
@@ -112,7 +112,7 @@ impl<'q> Compiler<'q> {
                     return self.field_owned(steps, expr.span, level);
                 }
                 let of = self.expr(of, level)?;
-                self.into_steps(of, std::slice::from_ref(step), expr.span, false)
+                self.step_inside(of, std::slice::from_ref(step), expr.span, false)
             }
             ExprKind::Cast(of, name) => {
                 let of = self.expr(of, level)?;
@@ -204,7 +204,7 @@ impl<'q> Compiler<'q> {
             let later = level.ctes.split_off(at);
             let found = self.expr(value, level);
             level.ctes.extend(later);
-            return self.into_steps(found?, &steps[1..], span, false);
+            return self.step_inside(found?, &steps[1..], span, false);
         }
         self.field_owned(steps.to_vec(), span, level)
     }
@@ -213,7 +213,7 @@ impl<'q> Compiler<'q> {
         let known = level.lambdas.iter().rev().chain(level.aliases.iter().rev()).find(|(name, _)| *name == steps[0]);
         if let Some((_, value)) = known {
             let value = value.clone();
-            return self.into_steps(value, &steps[1..], span, false);
+            return self.step_inside(value, &steps[1..], span, false);
         }
         if let Some(at) = level.sources.iter().position(|source| source.name.as_ref() == Some(&steps[0]))
             && steps.len() > 1
@@ -261,7 +261,7 @@ impl<'q> Compiler<'q> {
             Rows::Query { columns, .. } => {
                 let Some(column) = columns.iter().find(|column| column.name == steps[0]) else { return Ok(None) };
                 let value = derived(source.id, column);
-                self.into_steps(value, &steps[1..], span, false).map(Some)
+                self.step_inside(value, &steps[1..], span, false).map(Some)
             }
             Rows::Table { table, needs, keys, columns } => {
                 let at = match keys.iter().position(|known| known == steps) {
@@ -302,7 +302,7 @@ impl<'q> Compiler<'q> {
     }
 
     /// Goes into a value by names and places.
-    fn into_steps(&mut self, value: Value, steps: &[String], span: Span, is_index: bool) -> Result<Value, SqlError> {
+    fn step_inside(&mut self, value: Value, steps: &[String], span: Span, is_index: bool) -> Result<Value, SqlError> {
         let Some((first, rest)) = steps.split_first() else { return Ok(value) };
         if first == "0" {
             return Err(SqlError::new(span, "places in a list start at 1, not at 0"));
@@ -323,7 +323,7 @@ impl<'q> Compiler<'q> {
             }
             _ => return Err(SqlError::new(span, format!("there is nothing in this to go into by {first}"))),
         };
-        self.into_steps(Value::new(inner, Ty::Any, true), rest, span, is_index)
+        self.step_inside(Value::new(inner, Ty::Any, true), rest, span, is_index)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a call, as the tree has them")]
