@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{EventList, EventQuery, ExploreError, Person, PersonName, list_events};
+use super::{EventQuery, ExploreError, Person, PersonName};
 use crate::model::query::{Operator, PropertyFilter, PropertyGroup, PropertyScope};
 use crate::model::{PersonId, ProjectId};
-use crate::storage::ch::{ClickHouse, EventPage, GroupActivity, GroupPerson, Wanted};
+use crate::storage::ch::{ClickHouse, GroupActivity, GroupPerson, Wanted};
 use crate::storage::pg::{GroupRow, GroupTypeRow, Pg};
 
 /// How far back a group's people and counts go.
@@ -96,26 +96,14 @@ pub async fn summarise_group(
     Ok(GroupSummary { event_count, person_count, members: people.into_iter().map(member).collect() })
 }
 
-/// One page of the events of a group.
-///
-/// # Errors
-/// If a store does not answer.
-pub async fn list_group_events(
-    pg: &Pg,
-    ch: &ClickHouse,
-    project: ProjectId,
-    group: &GroupRow,
-    wanted: Wanted,
-    page: EventPage,
-    limit: usize,
-    now: Timestamp,
-) -> Result<EventList, ExploreError> {
+/// Asks for the events of a group, for [`list_events`](super::list_events).
+#[must_use]
+pub fn events_of_group(group: &GroupRow, wanted: Wanted) -> EventQuery {
     let of_group = PropertyFilter {
         scope: PropertyScope::Event,
         key: format!("$group_{}", group.index),
         operator: Operator::Exact,
         values: vec![group.key.clone()],
     };
-    let query = EventQuery { properties: PropertyGroup::all(vec![of_group]), wanted, ..EventQuery::default() };
-    list_events(pg, ch, project, &query, page, limit, now).await
+    EventQuery { properties: PropertyGroup::all(vec![of_group]), wanted, ..EventQuery::default() }
 }

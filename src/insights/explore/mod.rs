@@ -8,7 +8,7 @@ mod sessions;
 
 pub use events::{EventLine, EventList, EventQuery, count_received, find_event, list_events, list_received};
 pub use groups::{
-    ACTIVE_WITHIN_DAYS, GroupMember, GroupSummary, PersonGroup, list_group_events, list_person_groups, summarise_group,
+    ACTIVE_WITHIN_DAYS, GroupMember, GroupSummary, PersonGroup, events_of_group, list_person_groups, summarise_group,
 };
 pub use origins::{Origin, find_property_origins};
 pub use people::{Person, PersonFound, find_event_span, find_person, find_person_without_events};

@@ -100,10 +100,8 @@ pub async fn get(
         (None, None) => EventPage::Newest,
     };
     let columns = vec![Column::Event, Column::Person, Column::Address, Column::Time];
-    let read = |page| {
-        let wanted = Column::wanted(&columns);
-        explore::list_group_events(&state.pg, &state.ch, project.id, &group, wanted, page, PAGE_SIZE, now)
-    };
+    let of_group = explore::events_of_group(&group, Column::wanted(&columns));
+    let read = |page| explore::list_events(&state.pg, &state.ch, project.id, &of_group, page, PAGE_SIZE, now);
     let read_list = async {
         match (read(asked).await?, asked) {
             (list, EventPage::NewerThan(_)) if !list.has_more => {
