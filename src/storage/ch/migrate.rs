@@ -11,10 +11,10 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (5, include_str!("../../../migrations/clickhouse/0005_json_paths.sql")),
     (6, include_str!("../../../migrations/clickhouse/0006_events_in_time.sql")),
     (7, include_str!("../../../migrations/clickhouse/0007_small_tails.sql")),
-    (16, include_str!("../../../migrations/clickhouse/0016_persons.sql")),
-    (17, include_str!("../../../migrations/clickhouse/0017_person_distinct_ids.sql")),
-    (12, include_str!("../../../migrations/clickhouse/0012_events_of_persons.sql")),
-    (18, include_str!("../../../migrations/clickhouse/0018_person_channels.sql")),
+    (8, include_str!("../../../migrations/clickhouse/0008_events_of_persons.sql")),
+    (9, include_str!("../../../migrations/clickhouse/0009_persons.sql")),
+    (10, include_str!("../../../migrations/clickhouse/0010_person_distinct_ids.sql")),
+    (11, include_str!("../../../migrations/clickhouse/0011_person_channels.sql")),
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, applied_at DateTime DEFAULT now()) \

@@ -20,12 +20,12 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "ledger", include_str!("../../../migrations/postgres/0006_ledger.sql")),
     (7, "identity", include_str!("../../../migrations/postgres/0007_identity.sql")),
     (8, "duplicates", include_str!("../../../migrations/postgres/0008_duplicates.sql")),
-    (10, "people_lists", include_str!("../../../migrations/postgres/0010_people_lists.sql")),
-    (13, "privacy", include_str!("../../../migrations/postgres/0013_privacy.sql")),
-    (14, "erasures", include_str!("../../../migrations/postgres/0014_erasures.sql")),
-    (16, "project_settings", include_str!("../../../migrations/postgres/0016_project_settings.sql")),
-    (17, "person_changes", include_str!("../../../migrations/postgres/0017_person_changes.sql")),
-    (18, "person_channels", include_str!("../../../migrations/postgres/0018_person_channels.sql")),
+    (9, "people_lists", include_str!("../../../migrations/postgres/0009_people_lists.sql")),
+    (10, "privacy", include_str!("../../../migrations/postgres/0010_privacy.sql")),
+    (11, "erasures", include_str!("../../../migrations/postgres/0011_erasures.sql")),
+    (12, "project_settings", include_str!("../../../migrations/postgres/0012_project_settings.sql")),
+    (13, "person_changes", include_str!("../../../migrations/postgres/0013_person_changes.sql")),
+    (14, "person_channels", include_str!("../../../migrations/postgres/0014_person_channels.sql")),
 ];
 
 /// The advisory lock under which both stores are migrated: any number, the same for ever.
