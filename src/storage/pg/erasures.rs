@@ -322,16 +322,11 @@ async fn delete_profile(
 async fn delete_overrides(tx: &mut PgConnection, project: ProjectId, subject: &ErasureSubject) -> Result<u64, PgError> {
     let numbers: Vec<i64> = subject.numbers.iter().map(|number| number.as_row()).collect();
     for (table, condition) in MERGE_TABLES {
-        let is_there: bool =
-            sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(table).fetch_one(&mut *tx).await?;
-        if is_there {
-            let sql = format!(
-                "DELETE FROM {table} WHERE project_id = $1 AND ({condition}) AND cardinality($2::bigint[]) + cardinality($3::text[]) > 0"
-            );
-            let deleted =
-                sqlx::query(sqlx::AssertSqlSafe(sql)).bind(project).bind(&numbers).bind(&subject.distinct_ids);
-            deleted.execute(&mut *tx).await?;
-        }
+        let sql = format!(
+            "DELETE FROM {table} WHERE project_id = $1 AND ({condition}) AND cardinality($2::bigint[]) + cardinality($3::text[]) > 0"
+        );
+        let deleted = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(project).bind(&numbers).bind(&subject.distinct_ids);
+        deleted.execute(&mut *tx).await?;
     }
     let sql = "DELETE FROM person_overrides WHERE project_id = $1 AND into_id = ANY($2)";
     Ok(sqlx::query(sql).bind(project).bind(numbers).execute(tx).await?.rows_affected())

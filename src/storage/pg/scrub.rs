@@ -55,12 +55,7 @@ impl Pg {
         let mut connection = self.pool.acquire().await?.detach();
         sqlx::raw_sql(LOCK_TIMEOUT).execute(&mut connection).await?;
         let is_clear = sqlx::query(CLEAR_STATISTICS).bind(TABLES).execute(&mut connection).await.is_ok();
-        let there: Vec<String> =
-            sqlx::query_scalar("SELECT name FROM UNNEST($1::text[]) AS t (name) WHERE to_regclass(name) IS NOT NULL")
-                .bind(TABLES)
-                .fetch_all(&mut connection)
-                .await?;
-        for table in there {
+        for table in TABLES {
             let statement = format!("VACUUM (FULL, ANALYZE) {table}");
             sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await?;
         }

@@ -30,6 +30,13 @@ async fn an_erased_person_is_gone_from_every_query_and_others_stay() {
     assert_eq!(app.pg_value::<i64>("SELECT count(*) FROM unstored_events").await, 1);
     let uuid = app.person_uuid("ada").await;
 
+    let edited = json!({ "properties": { "plan": "gold" } });
+    app.api(&owner, Method::PATCH, &format!("/persons/{uuid}/"), edited).await.assert_ok();
+    let remembered = ["person_merges", "person_property_edits"];
+    for table in remembered {
+        assert!(app.pg_value::<i64>(&format!("SELECT count(*) FROM {table}")).await > 0, "{table}");
+    }
+
     let preview = app.api(&owner, Method::GET, &format!("/persons/{uuid}/erase_preview/"), Value::Null).await;
     let preview = preview.assert_ok().json();
     let count = |counts: &Value, store: &str, when: &str| {
@@ -61,7 +68,9 @@ async fn an_erased_person_is_gone_from_every_query_and_others_stay() {
     for sql in ["SELECT count(*) FROM persons", "SELECT count(*) FROM person_distinct_ids"] {
         assert_eq!(app.pg_value::<i64>(sql).await, 1, "{sql}: bob's");
     }
-    assert_eq!(app.pg_value::<i64>("SELECT count(*) FROM unstored_events").await, 0);
+    for table in remembered.into_iter().chain(["unstored_events", "merged_persons", "duplicates"]) {
+        assert_eq!(app.pg_value::<i64>(&format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
+    }
     assert_eq!(app.pg_value::<i64>("SELECT count(*) FROM person_overrides").await, 1);
     app.api(&owner, Method::DELETE, &format!("/persons/{uuid}/"), Value::Null).await.assert_status(404);
 }
