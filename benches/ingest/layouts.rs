@@ -33,9 +33,9 @@ struct Variant {
 /// With so many paths that have files of their own; the rest shares some.
 const JSON_256: (Kept, &str) = (Kept::Json, "JSON(max_dynamic_paths=256)");
 const JSON_128: (Kept, &str) = (Kept::Json, "JSON(max_dynamic_paths=128)");
-const JSON_16: (Kept, &str) = (Kept::Json, "JSON(max_dynamic_paths=16)");
-const JSON_8: (Kept, &str) = (Kept::Json, "JSON(max_dynamic_paths=8)");
-const JSON_0: (Kept, &str) = (Kept::Json, "JSON(max_dynamic_paths=0)");
+const JSON_16: (Kept, &str) = (Kept::Json, "JSON(max_dynamic_paths=16) CODEC(ZSTD(1))");
+const JSON_8: (Kept, &str) = (Kept::Json, "JSON(max_dynamic_paths=8) CODEC(ZSTD(1))");
+const JSON_0: (Kept, &str) = (Kept::Json, "JSON(max_dynamic_paths=0) CODEC(ZSTD(1))");
 const MAP: (Kept, &str) = (Kept::Map, "Map(LowCardinality(String), String) CODEC(ZSTD(1))");
 const TEXT: (Kept, &str) = (Kept::Text, "String CODEC(ZSTD(1))");
 const NOTHING: (Kept, &str) = (Kept::Nothing, "String");
@@ -43,6 +43,8 @@ const MAP_BUCKETS: &str =
     ", map_serialization_version='with_buckets', map_serialization_version_for_zero_level_parts='basic'";
 const BUCKETS: &str = ", object_serialization_version='v3', object_shared_data_serialization_version='map_with_buckets', \
                        object_shared_data_serialization_version_for_zero_level_parts='map'";
+const FILES: &str = ", object_serialization_version='v3', object_shared_data_serialization_version='map_with_buckets', \
+                     object_shared_data_serialization_version_for_zero_level_parts='map', min_bytes_for_wide_part=0";
 const ADVANCED: &str = ", object_serialization_version='v3', object_shared_data_serialization_version='advanced', \
                         object_shared_data_serialization_version_for_zero_level_parts='map'";
 
@@ -58,7 +60,8 @@ const fn variant(
 const VARIANTS: &[Variant] = &[
     variant("as it is: JSON(16), JSON(0), in buckets", JSON_16, JSON_0, BUCKETS),
     Variant { has_bloom: false, ..variant("  without uuid_bloom", JSON_16, JSON_0, BUCKETS) },
-    variant("as it was: JSON(256), JSON(128)", JSON_256, JSON_128, ""),
+    variant("  a file for each column from the start", JSON_16, JSON_0, FILES),
+    variant("as it was: JSON(256), JSON(128), files", JSON_256, JSON_128, ", min_bytes_for_wide_part=0"),
     variant("JSON(8), JSON(0), in buckets", JSON_8, JSON_0, BUCKETS),
     variant("JSON(0), JSON(0), in buckets", JSON_0, JSON_0, BUCKETS),
     variant("JSON(0), JSON(0), 'advanced'", JSON_0, JSON_0, ADVANCED),
@@ -168,8 +171,11 @@ fn table(variant: &Variant, ddl: &str) -> Result<String> {
                 return Some(format!("{column}{kind}{}", if line.ends_with(',') { "," } else { "" }));
             }
             if let Some(settings) = line.strip_prefix("SETTINGS ") {
-                // How shared data is kept is the variant's choice.
-                let kept: Vec<_> = settings.split(", ").filter(|setting| !setting.starts_with("object_")).collect();
+                // How shared data is kept is the variant's choice, and whatever else it names.
+                let name = |setting: &str| setting.split(" = ").next().unwrap_or_default().to_owned();
+                let is_kept =
+                    |setting: &&str| !setting.starts_with("object_") && !variant.settings.contains(&name(setting));
+                let kept: Vec<_> = settings.split(", ").filter(is_kept).collect();
                 return Some(format!("SETTINGS {}", kept.join(", ")));
             }
             (variant.has_bloom || !line.trim_start().starts_with("INDEX uuid_bloom")).then(|| line.to_owned())
