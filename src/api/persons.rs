@@ -50,6 +50,8 @@ impl From<PersonRow> for PersonOut {
 /// The path of a person: by UUID, or by number.
 #[derive(Debug, Deserialize)]
 pub struct PersonPath {
+    /// A uuid or a number.
+    #[serde(rename = "uuid")]
     pub person: String,
 }
 
