@@ -29,8 +29,8 @@ pub struct Store {
     pub kept: BTreeMap<PersonId, MergedPerson>,
     pub group_types: Vec<GroupType>,
     pub groups: BTreeMap<(u8, String), Map<String, Value>>,
-    /// Of merges that got other ends: their places in the order.
-    places: BTreeMap<i64, i64>,
+    /// All merges by their places; one that gets other ends goes last.
+    order: Vec<i64>,
     last_id: i64,
 }
 
@@ -169,6 +169,7 @@ impl Store {
         for merge in changes.merges {
             let event = merge.cause.event();
             assert!(event.is_none() || self.merges.iter().all(|(m, _)| m.cause.event() != event), "it decided twice");
+            self.order.push(self.merges.len() as i64);
             self.merges.push((merge, true));
         }
         for (_, person) in changes.merged_persons {
@@ -190,7 +191,7 @@ impl Store {
             (*stands && numbers.contains(&merge.other_number)).then_some(link)
         };
         let mut links: Vec<MergeLink> = self.merges.iter().enumerate().filter_map(link).collect();
-        links.sort_by_key(|link| *self.places.get(&link.id).unwrap_or(&link.id));
+        links.sort_by_key(|link| self.order.iter().position(|id| *id == link.id));
         Some(PersonTree {
             ids: self.ids.iter().filter(|(_, (p, _))| *p == root.id).map(|(id, (_, n))| (id.clone(), *n)).collect(),
             links,
@@ -221,7 +222,8 @@ impl Store {
         for link in &parting.relinked {
             let (merge, _) = &mut self.merges[link.id as usize];
             (merge.other_number, merge.target_number) = (link.other, link.target);
-            self.places.insert(link.id, 1_000 + self.places.values().max().unwrap_or(&0));
+            self.order.retain(|id| *id != link.id);
+            self.order.push(link.id);
         }
         let restored = parting.restored.as_ref().map(|restored| {
             let mut state = restored.state.clone();
