@@ -35,6 +35,7 @@ mod left_out;
 mod quarantine;
 mod sessions;
 mod status;
+mod step;
 mod steps;
 
 use std::io;
@@ -56,10 +57,11 @@ use crate::storage::pg::Pg;
 use backoff::Backoff;
 use left_out::LeftOut;
 use status::Counters;
-use steps::{Stopped, Work};
+use step::Stopped;
+use steps::Work;
 
 pub use status::{PipelineHandle, PipelineStatus};
-pub use steps::Step;
+pub use step::Step;
 
 /// How the pipeline works; the defaults are meant for use.
 #[derive(Debug, Clone)]

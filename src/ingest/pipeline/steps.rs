@@ -10,78 +10,21 @@ use uuid::Uuid;
 use super::backoff::{self, Backoff};
 use super::definitions::Definitions;
 use super::duplicates::{find_stored, first_of_each, key};
-use super::fence::{Fence, FenceError};
+use super::fence::Fence;
 use super::insert::{InsertError, insert};
 use super::ledger::{Ledger, Tally};
 use super::left_out::LeftOut;
 use super::quarantine::Quarantine;
 use super::sessions::{Sessions, Touched};
 use super::status::Counters;
+use super::step::{Failure, Step, Stopped, in_clickhouse, in_postgres, outside};
 use crate::identity::{Identity, IdentityError, Resolved, Subject};
 use crate::ingest::AcceptedEvent;
 use crate::ingest::sessions::SessionFold;
 use crate::ingest::spool::SpoolBatch;
 use crate::model::Clock;
-use crate::storage::ch::{self, ChError, ClickHouse};
-use crate::storage::pg::{self, Pg, PgError};
-
-/// The steps of a batch, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    LookUp,
-    Identity,
-    Insert,
-    Definitions,
-    Overrides,
-    Sessions,
-    Ledger,
-    Cursor,
-}
-
-impl Step {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::LookUp => "look-up",
-            Self::Identity => "identity",
-            Self::Insert => "insert",
-            Self::Definitions => "definitions",
-            Self::Overrides => "overrides",
-            Self::Sessions => "sessions",
-            Self::Ledger => "ledger",
-            Self::Cursor => "cursor",
-        }
-    }
-}
-
-/// Why the batch was not finished.
-#[derive(Debug)]
-pub(super) enum Stopped {
-    Shutdown,
-    /// As [`super::Pipeline::crash_before`] asked.
-    Crash,
-}
-
-/// Why a try ended.
-#[derive(Debug)]
-enum Failure {
-    /// The store was away, slow, or busy with another change: it may work later.
-    Passing {
-        step: Step,
-        error: String,
-    },
-    /// The store refuses what the events contain.
-    Poison {
-        step: Step,
-        error: String,
-    },
-    Crash,
-}
-
-impl From<Stopped> for Failure {
-    fn from(_: Stopped) -> Self {
-        Self::Crash
-    }
-}
+use crate::storage::ch::ClickHouse;
+use crate::storage::pg::{self, Pg};
 
 /// What is known of a part of a batch from one try to the next.
 #[derive(Debug)]
@@ -456,30 +399,4 @@ fn pairs<'a, 'r>(
         Some(resolved @ Resolved::Person { .. }) => Some((event, resolved)),
         Some(Resolved::Dropped(_)) | None => None,
     })
-}
-
-fn outside(error: FenceError) -> Failure {
-    Failure::Passing { step: Step::LookUp, error: error.to_string() }
-}
-
-fn in_clickhouse(step: Step) -> impl Fn(ChError) -> Failure {
-    move |error| {
-        let text = error.to_string();
-        if ch::blames_data(&error) {
-            Failure::Poison { step, error: text }
-        } else {
-            Failure::Passing { step, error: text }
-        }
-    }
-}
-
-fn in_postgres(step: Step) -> impl Fn(PgError) -> Failure {
-    move |error| {
-        let text = error.to_string();
-        if pg::blames_data(&error) {
-            Failure::Poison { step, error: text }
-        } else {
-            Failure::Passing { step, error: text }
-        }
-    }
 }
