@@ -7,6 +7,7 @@
 mod answer;
 mod error;
 pub mod explore;
+mod ground;
 pub mod home;
 mod query;
 pub mod saved;

@@ -6,7 +6,7 @@ use super::sql::{run_actors, run_events, run_hogql};
 use super::{InsightError, run_trends};
 use crate::model::query::{InvalidQuery, Reader, TrendsQuery};
 use crate::model::{Clock, Project, ProjectSettings};
-use crate::storage::ch::ClickHouse;
+use crate::storage::ch::{ClickHouse, Sql};
 use crate::storage::pg::Pg;
 
 /// The kinds that can be answered.
@@ -46,6 +46,14 @@ pub async fn run_query(context: QueryContext<'_>, query: &Value) -> Result<Query
             Err(kind.wrong(format!("{other:?} cannot be answered here; {known} can")).into())
         }
     }
+}
+
+/// The people behind a point of another query's answer (`source` of an `ActorsQuery`), as a statement with one column: their
+/// numbers after merges.
+pub(super) async fn people_behind(_context: QueryContext<'_>, source: &Reader<'_>) -> Result<Sql, InsightError> {
+    let kind = source.get("kind")?;
+    let said = kind.text()?.ok_or_else(|| kind.wrong("the kind of the query is needed"))?;
+    Err(kind.wrong(format!("the people of {said} cannot be listed yet")).into())
 }
 
 /// What a page's wrapper holds.

@@ -6,8 +6,9 @@ use futures_util::future::try_join_all;
 
 use super::answer::{Period, TrendResult, TrendsAnswer, ValueOf};
 use super::error::InsightError;
+use super::sql::statement;
 use crate::model::query::{Math, ResolvedRange, TrendsQuery, WeekStart};
-use crate::model::{Clock, Project, ProjectId};
+use crate::model::{Clock, Project};
 use crate::storage::ch::{ClickHouse, Cost, TrendPoint, TrendQuestion, trend_sql};
 
 /// Answers a trend about a project.
@@ -44,7 +45,8 @@ pub async fn run_trends(
         cost = if at == 0 { *part } else { cost.and(*part) };
         results.extend(shape(query, *series, *period, range, points));
     }
-    let statements = asked.iter().map(|(series, _, range)| statement(project.id, question(query, *series, range)));
+    let statements =
+        asked.iter().map(|(series, _, range)| statement(&trend_sql(project.id, question(query, *series, range))));
     let statements = statements.collect();
     Ok(TrendsAnswer { results, statements, range, previous, cost, computed_at: now })
 }
@@ -59,16 +61,6 @@ fn question<'a>(query: &'a TrendsQuery, series: usize, range: &'a ResolvedRange)
         range,
         is_aggregated: query.display.is_aggregated(),
     }
-}
-
-/// A statement as people read it: its text, and below it what the parameters were.
-fn statement(project: ProjectId, question: TrendQuestion<'_>) -> String {
-    let sql = trend_sql(project, question);
-    let params = sql.params().iter().enumerate().map(|(at, value)| {
-        let value = serde_json::to_string(value).unwrap_or_default();
-        format!("\n-- p{at} = {value}")
-    });
-    format!("{}\n{}", sql.text(), params.collect::<String>())
 }
 
 /// Lays the store's numbers over the buckets: a bucket without a row is a zero.

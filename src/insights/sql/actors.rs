@@ -1,12 +1,11 @@
 //! `ActorsQuery`: a list of people, a column for each value asked for.
 
-use std::collections::HashMap;
-
 use serde_json::{Value, json};
 
-use super::ask::{Asked, PropertyTypes};
+use super::ask::{Asked, PropertyTypes, Question};
 use super::events::{from_table, grouped, orders, page, properties, texts, tuple, written};
 use super::filters::{FilterTarget, compare, field, filters_to_expr, joined, made, text};
+use crate::insights::query::people_behind;
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::Reader;
 use crate::sql::{CompareOp, Expr, ExprKind, Literal, Nulls, Order, Select, SelectItem, Span};
@@ -19,16 +18,14 @@ const DEFAULT_COLUMNS: [&str; 4] = ["person", "id", "created_at", "person.$delet
 /// What stands in a person that is asked for whole.
 const PERSON_FIELDS: [&str; 4] = ["id", "properties", "created_at", "is_identified"];
 
-/// Answers an `ActorsQuery` over all people.
+/// Answers an `ActorsQuery` over all people, or those behind a point of another query's answer.
 ///
 /// # Errors
 /// If a field makes no sense; the error names it.
 pub async fn run_actors(context: QueryContext<'_>, json: &Value) -> Result<QueryAnswer, InsightError> {
     let reader = Reader::new(json);
     let source = reader.get("source")?;
-    if !source.is_missing() {
-        return Err(source.wrong("the people of another query cannot be listed yet").into());
-    }
+    let only_people = if source.is_missing() { None } else { Some(people_behind(context, &source).await?) };
     let types = PropertyTypes::of(context.pg, context.project.id).await?;
     let place = reader.get("select")?;
     let names = match texts(&place)? {
@@ -71,7 +68,7 @@ pub async fn run_actors(context: QueryContext<'_>, json: &Value) -> Result<Query
         ..Select::default()
     };
     let query = from_table(select, "persons");
-    let mut asked = Asked::ask(context, &types, &query, &HashMap::new(), "", "select").await?;
+    let mut asked = Asked::ask(context, &types, &Question { only_people, ..Question::made(&query, "select") }).await?;
     let whole: Vec<bool> = names.iter().map(|name| matches!(*name, "person" | "actor")).collect();
     for row in &mut asked.rows.rows {
         for (cell, _) in row.iter_mut().zip(&whole).filter(|(_, is_whole)| **is_whole) {

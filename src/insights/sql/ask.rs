@@ -60,6 +60,28 @@ impl PropertyTypes {
     }
 }
 
+/// A question in the language, and what its words stand for.
+#[derive(Debug)]
+pub struct Question<'a> {
+    pub query: &'a Query,
+    /// What was written, for showing where it is wrong; empty if it was put together here.
+    pub text: &'a str,
+    /// Where it stands in the request.
+    pub field: &'static str,
+    /// What `{name}` stands for.
+    pub placeholders: HashMap<String, Expr>,
+    /// Of people, only these: a statement with one column, their numbers after merges.
+    pub only_people: Option<Sql>,
+}
+
+impl<'a> Question<'a> {
+    /// One that was put together here for a field of the request, about everybody.
+    #[must_use]
+    pub fn made(query: &'a Query, field: &'static str) -> Self {
+        Self { query, text: "", field, placeholders: HashMap::new(), only_people: None }
+    }
+}
+
 /// A question that was answered.
 #[derive(Debug)]
 pub struct Asked {
@@ -74,10 +96,9 @@ pub struct Asked {
 pub(super) fn prepare(
     context: QueryContext<'_>,
     types: &PropertyTypes,
-    query: &Query,
-    placeholders: &HashMap<String, Expr>,
+    question: &Question<'_>,
     rule: Option<LimitRule>,
-) -> Result<CompiledQuery, SqlError> {
+) -> Result<CompiledQuery, InvalidQuery> {
     let event_type = |key: &str| types.event(key);
     let person_type = |key: &str| types.person(key);
     let scope = QueryScope {
@@ -86,32 +107,31 @@ pub(super) fn prepare(
         week_start: context.settings.week_start,
         event_type: &event_type,
         person_type: &person_type,
-        placeholders,
+        placeholders: &question.placeholders,
+        only_people: question.only_people.as_ref(),
     };
-    compile(query, &scope, rule)
+    let said = |error: SqlError| InvalidQuery::new(question.field, error.describe(question.text));
+    compile(question.query, &scope, rule).map_err(said)
 }
 
 impl Asked {
-    /// Compiles a question and asks it. `text` is what was written, for showing where it is wrong; `field` is where.
+    /// Compiles a question and asks it.
     ///
     /// # Errors
     /// If the question makes no sense, is refused or takes too much, or ClickHouse does not answer.
     pub async fn ask(
         context: QueryContext<'_>,
         types: &PropertyTypes,
-        query: &Query,
-        placeholders: &HashMap<String, Expr>,
-        text: &str,
-        field: &'static str,
+        question: &Question<'_>,
     ) -> Result<Self, InsightError> {
-        let compiled = prepare(context, types, query, placeholders, Some(ROWS))
-            .map_err(|error| InvalidQuery::new(field, error.describe(text)))?;
-        let mut rows = context.ch.sql_rows(&compiled.sql).await.map_err(|error| sql_error(error, field))?;
+        let compiled = prepare(context, types, question, Some(ROWS))?;
+        let rows = context.ch.sql_rows(&compiled.sql).await;
+        let mut rows = rows.map_err(|error| sql_error(error, question.field))?;
         let limit = compiled.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
         let has_more = rows.rows.len() > limit;
         rows.rows.truncate(limit);
         show_times(&mut rows);
-        Ok(Self { compiled, rows, hogql: query.to_string(), has_more })
+        Ok(Self { compiled, rows, hogql: question.query.to_string(), has_more })
     }
 
     /// What an answer made of rows holds.
@@ -138,7 +158,7 @@ impl Asked {
 }
 
 /// A statement as people read it: its text, and below it what the parameters were.
-pub(super) fn statement(sql: &Sql) -> String {
+pub(in crate::insights) fn statement(sql: &Sql) -> String {
     let params = sql.params().iter().enumerate().map(|(at, value)| {
         let value = serde_json::to_string(value).unwrap_or_default();
         format!("\n-- p{at} = {value}")

@@ -1,11 +1,9 @@
 //! `EventsQuery`: a list of events, a column for each value asked for.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::ask::{Asked, PropertyTypes};
+use super::ask::{Asked, PropertyTypes, Question};
 use super::filters::{FilterTarget, compare, date_filter, field, filters_to_expr, joined, made, text};
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::{DateBound, InvalidQuery, Reader};
@@ -75,7 +73,7 @@ pub async fn run_events(context: QueryContext<'_>, json: &Value) -> Result<Query
         ..Select::default()
     };
     let query = from_table(select, "events");
-    let asked = Asked::ask(context, &types, &query, &HashMap::new(), "", "select").await?;
+    let asked = Asked::ask(context, &types, &Question::made(&query, "select")).await?;
     Ok(answer(asked, &names, &columns))
 }
 
@@ -170,7 +168,7 @@ pub(super) fn page(reader: &Reader<'_>) -> Result<Limit, InvalidQuery> {
     Ok(Limit { count: Some(whole(limit)), offset: Some(whole(offset)), has_ties: false })
 }
 
-pub(super) fn from_table(select: Select, table: &str) -> Query {
+pub(in crate::insights) fn from_table(select: Select, table: &str) -> Query {
     let source = Source { kind: SourceKind::Table(vec![table.to_owned()]), alias: None, span: Span::default() };
     Query::Select(Box::new(Select { from: Some(From { first: source, joins: Vec::new() }), ..select }))
 }

@@ -66,30 +66,30 @@ fn group(
 }
 
 /// All of them, or any.
-pub(super) fn joined(mut items: Vec<Expr>, is_or: bool) -> Option<Expr> {
+pub(in crate::insights) fn joined(mut items: Vec<Expr>, is_or: bool) -> Option<Expr> {
     if items.len() < 2 {
         return items.pop();
     }
     Some(made(if is_or { ExprKind::Or(items) } else { ExprKind::And(items) }))
 }
 
-pub(super) fn made(kind: ExprKind) -> Expr {
+pub(in crate::insights) fn made(kind: ExprKind) -> Expr {
     Expr::new(kind, Span::default())
 }
 
-pub(super) fn field(steps: &[&str]) -> Expr {
+pub(in crate::insights) fn field(steps: &[&str]) -> Expr {
     made(ExprKind::Field(steps.iter().map(|step| (*step).to_owned()).collect()))
 }
 
-pub(super) fn text(text: impl Into<String>) -> Expr {
+pub(in crate::insights) fn text(text: impl Into<String>) -> Expr {
     made(ExprKind::Literal(Literal::Text(text.into())))
 }
 
-pub(super) fn compare(op: CompareOp, left: Expr, right: Expr) -> Expr {
+pub(in crate::insights) fn compare(op: CompareOp, left: Expr, right: Expr) -> Expr {
     made(ExprKind::Compare(op, Box::new(left), Box::new(right)))
 }
 
-pub(super) fn not(of: Expr) -> Expr {
+pub(in crate::insights) fn not(of: Expr) -> Expr {
     made(ExprKind::Not(Box::new(of)))
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::ask::{Asked, PropertyTypes, prepare, sql_error};
+use super::ask::{Asked, PropertyTypes, Question, prepare, sql_error};
 use super::filters::{FilterTarget, bounds, date_filter, filters_to_expr, joined, made};
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::{DateRange, InvalidQuery, Reader};
@@ -23,7 +23,7 @@ pub async fn run_hogql(context: QueryContext<'_>, json: &Value) -> Result<QueryA
     let (text, query) = read(json)?;
     let types = PropertyTypes::of(context.pg, context.project.id).await?;
     let placeholders = placeholders(context, json, &query, &types)?;
-    let asked = Asked::ask(context, &types, &query, &placeholders, text, "query").await?;
+    let asked = Asked::ask(context, &types, &question(&query, text, placeholders)).await?;
     let mut answer = asked.into_answer();
     answer.insert("query".to_owned(), text.into());
     Ok(answer)
@@ -37,10 +37,13 @@ pub async fn export_csv(context: QueryContext<'_>, json: &Value) -> Result<(Vec<
     let (text, query) = read(json)?;
     let types = PropertyTypes::of(context.pg, context.project.id).await?;
     let placeholders = placeholders(context, json, &query, &types)?;
-    let compiled = prepare(context, &types, &query, &placeholders, None)
-        .map_err(|error| InvalidQuery::new("query", error.describe(text)))?;
+    let compiled = prepare(context, &types, &question(&query, text, placeholders), None)?;
     let stream = context.ch.sql_csv(&compiled.sql).map_err(|error| sql_error(error, "query"))?;
     Ok((compiled.columns, stream))
+}
+
+fn question<'a>(query: &'a Query, text: &'a str, placeholders: HashMap<String, Expr>) -> Question<'a> {
+    Question { text, placeholders, ..Question::made(query, "query") }
 }
 
 fn read(json: &Value) -> Result<(&str, Query), InvalidQuery> {

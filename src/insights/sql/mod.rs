@@ -10,7 +10,10 @@ mod filters;
 mod hogql;
 
 pub use actors::run_actors;
+pub(in crate::insights) use ask::statement;
 pub use ask::{Asked, PropertyTypes, sql_error};
+pub(in crate::insights) use events::from_table;
 pub use events::run_events;
 pub use filters::{FilterTarget, date_filter, filters_to_expr};
+pub(in crate::insights) use filters::{compare, field, joined, made, not, text};
 pub use hogql::{export_csv, run_hogql};

@@ -61,7 +61,11 @@ impl Traffic {
         Self::WORDS.iter().find(|(known, _)| *known == word).map(|(_, traffic)| *traffic)
     }
 
-    pub(super) fn read(reader: &Reader<'_>) -> Result<Self, InvalidQuery> {
+    /// As a query has it.
+    ///
+    /// # Errors
+    /// If it is none of the words.
+    pub fn read(reader: &Reader<'_>) -> Result<Self, InvalidQuery> {
         Ok(reader.word(Self::WORDS)?.unwrap_or(Self::OF_INSIGHTS))
     }
 }

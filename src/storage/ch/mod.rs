@@ -2,6 +2,7 @@
 
 mod answer;
 mod broken_parts;
+mod buckets;
 mod client;
 mod erase;
 mod events_block;
@@ -31,6 +32,7 @@ mod unix;
 mod values;
 
 pub use answer::Cost;
+pub use buckets::bucket_key;
 pub use client::{ChError, ClickHouse, ClickHouseAddress, InvalidClickHouseUrl};
 pub use erase::{ErasedRows, ErasedTable, text_hash};
 pub use events_block::{EventBlock, EventRow, event_blocks, fits, partition};

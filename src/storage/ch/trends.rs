@@ -8,10 +8,11 @@ use clickhouse::Row;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::buckets::bucket_key;
 use super::filters::{events_of, property_text, push_group, push_known_people, push_traffic};
 use super::{ChError, ClickHouse, Cost, Sql};
 use crate::model::ProjectId;
-use crate::model::query::{Breakdown, Interval, Math, PropertyGroup, ResolvedRange, Series, Traffic, WeekStart};
+use crate::model::query::{Breakdown, Math, PropertyGroup, ResolvedRange, Series, Traffic};
 
 /// One series of a trend, ready to be asked.
 #[derive(Debug, Clone, Copy)]
@@ -166,14 +167,6 @@ fn bucket(question: TrendQuestion<'_>) -> Sql {
         sql.push("toInt64(0)");
         return sql;
     }
-    let (before, after) = match (question.range.interval, question.range.week_start) {
-        (Interval::Minute, _) => ("toInt64(toUnixTimestamp(toStartOfMinute(timestamp, ", ")))"),
-        (Interval::Hour, _) => ("toInt64(toUnixTimestamp(toStartOfHour(timestamp, ", ")))"),
-        (Interval::Day, _) => ("toInt64(toInt32(toDate32(timestamp, ", ")))"),
-        (Interval::Week, WeekStart::Sunday) => ("toInt64(toStartOfWeek(timestamp, 0, ", "))"),
-        (Interval::Week, WeekStart::Monday) => ("toInt64(toStartOfWeek(timestamp, 1, ", "))"),
-        (Interval::Month, _) => ("toInt64(toStartOfMonth(timestamp, ", "))"),
-    };
-    sql.push(before).param("String", question.range.zone.as_str()).push(after);
+    sql.append(&bucket_key(question.range, "timestamp"));
     sql
 }

@@ -23,7 +23,7 @@ mod window;
 pub use functions::has_aggregate;
 pub use json::PropertyType;
 pub use run::{SqlRows, SqlStream};
-pub use select::{CompiledQuery, LimitRule, QueryScope, compile};
+pub use select::{ColumnName, CompiledQuery, LimitRule, QueryScope, compile};
 
 #[cfg(test)]
 mod tests;

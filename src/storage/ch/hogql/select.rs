@@ -34,6 +34,8 @@ pub struct QueryScope<'a> {
     pub person_type: &'a (dyn Fn(&str) -> Option<PropertyType> + Sync),
     /// What `{name}` stands for; steps of a name have dots between.
     pub placeholders: &'a HashMap<String, Expr>,
+    /// Only these people: a statement with one column, their numbers after merges.
+    pub only_people: Option<&'a Sql>,
 }
 
 /// How many rows an answer holds.
@@ -54,6 +56,41 @@ pub struct CompiledQuery {
     /// How many rows the answer may hold. The statement asks for one more, to know whether there are.
     pub limit: Option<u64>,
     pub offset: u64,
+    /// What the statement itself calls the columns: numbers after an `a`.
+    aliases: Vec<usize>,
+}
+
+/// What a statement of ours calls a column of a question inside it: `person`, or `step3`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ColumnName(&'static str, Option<usize>);
+
+impl From<&'static str> for ColumnName {
+    fn from(name: &'static str) -> Self {
+        Self(name, None)
+    }
+}
+
+impl From<(&'static str, usize)> for ColumnName {
+    fn from((letters, number): (&'static str, usize)) -> Self {
+        Self(letters, Some(number))
+    }
+}
+
+impl CompiledQuery {
+    /// The statement with names for its columns, one for each, for a statement of ours around it.
+    #[must_use]
+    pub fn named(&self, names: &[ColumnName]) -> Sql {
+        let mut sql = Sql::new("SELECT ");
+        for (at, (alias, ColumnName(letters, number))) in self.aliases.iter().zip(names).enumerate() {
+            sql.push(if at > 0 { ", " } else { "" }).name("a", *alias).push(" AS ");
+            match number {
+                Some(number) => sql.name(letters, *number),
+                None => sql.push(letters),
+            };
+        }
+        sql.push(" FROM (").append(&self.sql).push(")");
+        sql
+    }
 }
 
 /// Prints a question; with a rule, never more rows than that.
@@ -103,8 +140,9 @@ fn compile_here<'q>(
     if travels > MAX_PARAM_BYTES {
         return Err(SqlError::new(Span::default(), "the question names too many values or properties"));
     }
+    let aliases = columns.iter().map(|column| column.alias).collect();
     let names = columns.into_iter().map(|column| column.name).collect();
-    Ok(CompiledQuery { sql, columns: names, limit, offset })
+    Ok(CompiledQuery { sql, columns: names, limit, offset, aliases })
 }
 
 /// A column of a question inside another.

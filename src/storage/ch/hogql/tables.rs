@@ -5,6 +5,7 @@ use super::super::sessions_sql::{SessionScope, sessions_sql};
 use super::json::{JsonColumn, property, whole};
 use super::select::QueryScope;
 use super::value::{Ty, Value};
+use crate::model::PersonId;
 
 /// A table of the language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +139,7 @@ impl Table {
             Self::Events => print_events(&mut sql, scope, needs),
             Self::Persons => {
                 sql.push(" FROM ").append(&persons_now(scope));
+                push_only_people(&mut sql, scope);
             }
             Self::DistinctIds | Self::RawDistinctIds => print_distinct_ids(&mut sql, self, scope, needs),
             Self::Sessions => {
@@ -207,6 +209,13 @@ fn event_column(names: &[&str], steps: &[String], scope: &QueryScope<'_>, needs:
         ["person_number"] => {
             needs.person = true;
             value(PERSON_NUMBER, Ty::Whole, false)
+        }
+        ["stored_person_number"] => value("events.person_id", Ty::Whole, false),
+        ["is_bot"] => value("(ifNull(events.`$bot_class`, '') != '')", Ty::Flag, false),
+        ["is_cookieless"] => {
+            let mut sql = Sql::new("(events.person_id >= ");
+            sql.param("UInt64", PersonId::FIRST_COOKIELESS.get()).push(")");
+            Some(Value::new(sql, Ty::Flag, false))
         }
         ["person", "properties"] | ["poe", "properties"] | ["person_properties"] => {
             Some(whole(JsonColumn::PersonOfEvent))
@@ -289,6 +298,13 @@ fn persons_now(scope: &QueryScope<'_>) -> Sql {
     );
     sql.param("UInt32", scope.project).push(" AND NOT is_deleted) AS person_now");
     sql
+}
+
+/// ` WHERE …` for the people that a question is about, if not all.
+fn push_only_people(sql: &mut Sql, scope: &QueryScope<'_>) {
+    if let Some(people) = scope.only_people {
+        sql.push(" WHERE person_now.now_number IN (").append(people).push(")");
+    }
 }
 
 fn print_events(sql: &mut Sql, scope: &QueryScope<'_>, needs: Needs) {

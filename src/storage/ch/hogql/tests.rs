@@ -68,6 +68,7 @@ fn printed(text: &str) -> Option<String> {
         event_type: &|_| None,
         person_type: &|_| None,
         placeholders: &placeholders,
+        only_people: None,
     };
     let compiled = compile(&query, &scope, Some(LimitRule { default: 100, most: 50_000 })).ok()?;
     Some(compiled.sql.text().to_owned())

@@ -1,0 +1,92 @@
+//! What holds for all of a question's events.
+
+use serde_json::Value;
+
+use crate::insights::sql::{FilterTarget, PropertyTypes, field, filters_to_expr, not};
+use crate::insights::{InsightError, QueryContext};
+use crate::model::query::{DateRange, Interval, InvalidQuery, Reader, ResolvedRange, Traffic};
+use crate::sql::{Expr, Query};
+use crate::storage::ch::hogql::{CompiledQuery, QueryScope, compile};
+
+/// Whom a question is about and what is known of its words; the fields that all kinds share are read.
+#[derive(Debug)]
+pub struct Ground<'a> {
+    pub context: QueryContext<'a>,
+    /// The whole question.
+    pub query: Reader<'a>,
+    pub types: PropertyTypes,
+    /// Whether visitors without cookies count as people: each is another one every day. Written as `includeCookieless`.
+    pub counts_cookieless: bool,
+    /// `properties`, the project's internal users if they are to be left out, and `traffic`: conditions on events.
+    pub conditions: Vec<Expr>,
+}
+
+impl<'a> Ground<'a> {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// If a shared field makes no sense, or Postgres does not answer.
+    pub async fn of(context: QueryContext<'a>, json: &'a Value) -> Result<Self, InsightError> {
+        let query = Reader::new(json);
+        let types = PropertyTypes::of(context.pg, context.project.id).await?;
+        let mut conditions = Vec::new();
+        let target = FilterTarget::Events;
+        conditions.extend(filters_to_expr(&query.get("properties")?, target, &types)?);
+        if query.get("filterTestAccounts")?.flag()? {
+            conditions.extend(filters_to_expr(&Reader::new(&context.settings.test_account_filters), target, &types)?);
+        }
+        match Traffic::read(&query.get("traffic")?)? {
+            Traffic::All => {}
+            Traffic::Humans => conditions.push(not(field(&["is_bot"]))),
+            Traffic::Bots => conditions.push(field(&["is_bot"])),
+        }
+        let counts_cookieless = query.get("includeCookieless")?.flag()?;
+        Ok(Self { context, query, types, counts_cookieless, conditions })
+    }
+
+    /// The condition that an event is of somebody who is the same tomorrow; none if the question counts all. Whatever counts
+    /// people adds it.
+    #[must_use]
+    pub fn known_people(&self) -> Option<Expr> {
+        (!self.counts_cookieless).then(|| not(field(&["is_cookieless"])))
+    }
+
+    /// Filters on events, at a place of the question.
+    ///
+    /// # Errors
+    /// If one makes no sense.
+    pub fn filters(&self, place: &Reader<'_>) -> Result<Option<Expr>, InvalidQuery> {
+        filters_to_expr(place, FilterTarget::Events, &self.types)
+    }
+
+    /// `dateRange` with its instants, cut into buckets.
+    ///
+    /// # Errors
+    /// If it makes no sense, or ClickHouse does not answer when the first event is asked for.
+    pub async fn range(&self, interval: Interval) -> Result<ResolvedRange, InsightError> {
+        let dates = DateRange::read(&self.query.get("dateRange")?)?;
+        let QueryContext { ch, clock, project, settings, .. } = self.context;
+        let first_event =
+            if dates.starts_with_first_event() { ch.find_first_event_time(project.id).await? } else { None };
+        Ok(dates.resolve(interval, &project.time_zone, clock.now(), settings.week_start, first_event)?)
+    }
+
+    /// A question in the language as a statement of this project, without a limit of rows.
+    ///
+    /// # Errors
+    /// If it names what there is not, as filters and expressions of a request may.
+    pub fn compile(&self, query: &Query) -> Result<CompiledQuery, InvalidQuery> {
+        let event_type = |key: &str| self.types.event(key);
+        let person_type = |key: &str| self.types.person(key);
+        let scope = QueryScope {
+            project: self.context.project.id,
+            zone: self.context.project.time_zone.as_str(),
+            week_start: self.context.settings.week_start,
+            event_type: &event_type,
+            person_type: &person_type,
+            placeholders: &std::collections::HashMap::new(),
+            only_people: None,
+        };
+        compile(query, &scope, None).map_err(|error| InvalidQuery::new("query", error.describe("")))
+    }
+}

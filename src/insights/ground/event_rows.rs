@@ -1,0 +1,61 @@
+//! Events as rows of an inner statement.
+
+use jiff::Timestamp;
+
+use super::Ground;
+use crate::insights::sql::{date_filter, from_table, joined};
+use crate::model::query::InvalidQuery;
+use crate::sql::{Expr, Select, SelectItem};
+use crate::storage::ch::Sql;
+use crate::storage::ch::hogql::ColumnName;
+
+/// Which events, and which of their columns under which names.
+///
+/// Besides the columns that the query language has for everybody (`timestamp`, `event`, `properties.x`,
+/// `person.properties.x`, `session.x`, `person_number` …), a column may be `stored_person_number`: the number on the event,
+/// before merges. A statement that first puts rows together by it and then looks merges up, once for each number, is faster
+/// than one that reads `person_number`, which looks them up for each event.
+#[derive(Debug, Clone)]
+pub struct EventRows {
+    columns: Vec<(ColumnName, Expr)>,
+    conditions: Vec<Expr>,
+}
+
+impl EventRows {
+    /// The events for which all that the question says holds.
+    #[must_use]
+    pub fn of(ground: &Ground<'_>) -> Self {
+        Self { columns: Vec::new(), conditions: ground.conditions.clone() }
+    }
+
+    /// With a column.
+    #[must_use]
+    pub fn column(mut self, name: impl Into<ColumnName>, value: Expr) -> Self {
+        self.columns.push((name.into(), value));
+        self
+    }
+
+    /// Only those for which this holds too.
+    #[must_use]
+    pub fn only(mut self, condition: impl IntoIterator<Item = Expr>) -> Self {
+        self.conditions.extend(condition);
+        self
+    }
+
+    /// Only those of `from <= timestamp < to`.
+    #[must_use]
+    pub fn within(self, from: Timestamp, to: Timestamp) -> Self {
+        self.only(date_filter(&["timestamp"], Some(from), Some(to)))
+    }
+
+    /// The statement that gives them: `SELECT … AS name, … FROM …`.
+    ///
+    /// # Errors
+    /// If a condition or a column names what there is not.
+    pub fn sql(self, ground: &Ground<'_>) -> Result<Sql, InvalidQuery> {
+        let (names, items): (Vec<_>, Vec<_>) =
+            self.columns.into_iter().map(|(name, expr)| (name, SelectItem { expr, alias: None })).unzip();
+        let select = Select { items, filter: joined(self.conditions, false), ..Select::default() };
+        Ok(ground.compile(&from_table(select, "events"))?.named(&names))
+    }
+}

@@ -1,0 +1,13 @@
+//! What every kind of insight stands on.
+//!
+//! [`Ground`] is read first: what holds for all of a question's events. [`SeriesNode`] is one thing that is counted: an event
+//! or an action, with its filters. [`EventRows`] are the events of both as rows of an inner statement, with the columns that
+//! the kind needs; the statement around it counts them, and stands with its kind in [`crate::storage::ch`].
+
+mod common;
+mod event_rows;
+mod series_node;
+
+pub use common::Ground;
+pub use event_rows::EventRows;
+pub use series_node::{Entity, SeriesNode};
