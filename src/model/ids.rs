@@ -89,6 +89,9 @@ impl ProjectId {
 /// Two kinds share the space. A person with a profile has the number Postgres gave out. An id that never got a profile
 /// has the top bit set and a hash of project and distinct id below it, so that its events need no row in Postgres; when
 /// the id is identified later, one override row joins the two.
+///
+/// Of the latter, those of visitors without cookies have the sixteen topmost bits set. So narrow a mark leaves the hashes
+/// that were stored before there was one what they are, but for one in 32,768.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PersonId(u64);
 
@@ -97,9 +100,11 @@ pub const COOKIELESS_PREFIX: &str = "cookieless_";
 
 impl PersonId {
     const NO_PROFILE: u64 = 1 << 63;
-    const COOKIELESS: u64 = 1 << 62;
+    const COOKIELESS: u64 = 0xffff << 48;
+    /// What a hash loses that would lie among those of visitors without cookies.
+    const LOST_BIT: u64 = 1 << 48;
     /// From here on numbers are of visitors without cookies: known for a day, so that they are many for one person.
-    pub const FIRST_COOKIELESS: Self = Self(Self::NO_PROFILE | Self::COOKIELESS);
+    pub const FIRST_COOKIELESS: Self = Self(Self::COOKIELESS);
 
     /// A person with a profile, by the number Postgres gave out.
     #[must_use]
@@ -120,12 +125,13 @@ impl PersonId {
         let digest = Sha256::new().chain_update(project.get().to_be_bytes()).chain_update(distinct_id).finalize();
         let mut head = [0; 8];
         head.copy_from_slice(&digest[..8]);
-        let number = u64::from_be_bytes(head) | Self::NO_PROFILE;
-        if distinct_id.starts_with(COOKIELESS_PREFIX) {
-            Self(number | Self::COOKIELESS)
-        } else {
-            Self(number & !Self::COOKIELESS)
-        }
+        let hash = u64::from_be_bytes(head) | Self::NO_PROFILE;
+        if distinct_id.starts_with(COOKIELESS_PREFIX) { Self(hash | Self::COOKIELESS) } else { Self::unmarked(hash) }
+    }
+
+    /// A hash as the number of somebody who is no visitor without cookies.
+    const fn unmarked(hash: u64) -> Self {
+        if hash < Self::COOKIELESS { Self(hash) } else { Self(hash & !Self::LOST_BIT) }
     }
 
     /// Whether this person has a profile in Postgres.
@@ -159,10 +165,46 @@ mod tests {
         assert!(!one.has_profile());
         assert_eq!(PersonId::from_row(one.as_row()), one);
         assert!(PersonId::from_row(7).has_profile());
-        for n in 0..64 {
+    }
+
+    #[test]
+    fn an_id_without_profile_keeps_its_old_number_outside_of_those_without_cookies() {
+        // As stored before visitors without cookies had numbers of their own: the top bit and a hash. Half of them have the
+        // next bit set.
+        for (id, old) in [
+            ("anon-0", 0xb11c_ae45_034c_099b),
+            ("anon-4", 0xfdf3_9be9_97bf_fe11),
+            ("anon-5", 0xeed2_bbc4_4381_cfc9),
+            ("anon-7", 0xe260_a257_c6c5_4b5a),
+        ] {
+            assert_eq!(PersonId::without_profile(ProjectId::new(1), id).get(), old, "{id}");
+        }
+        // This one's was 0xffff_45d8_f6ac_b666.
+        let moved = PersonId::without_profile(ProjectId::new(1), "anon-91972");
+        assert_eq!(moved.get(), 0xfffe_45d8_f6ac_b666);
+        for (hash, number) in [
+            (1 << 63, 1 << 63),
+            (0xfffe_ffff_ffff_ffff, 0xfffe_ffff_ffff_ffff),
+            (0xffff_0000_0000_0000, 0xfffe_0000_0000_0000),
+            (0xffff_1234_5678_9abc, 0xfffe_1234_5678_9abc),
+            (u64::MAX, 0xfffe_ffff_ffff_ffff),
+        ] {
+            let unmarked = PersonId::unmarked(hash);
+            assert_eq!(unmarked.get(), number, "{hash:x}");
+            assert!(unmarked < PersonId::FIRST_COOKIELESS && !unmarked.has_profile(), "{hash:x}");
+        }
+    }
+
+    #[test]
+    fn visitors_without_cookies_are_told_by_their_number_from_everybody_else() {
+        let mut visitors = std::collections::HashSet::new();
+        for n in 0..1_000 {
             let visitor = PersonId::without_profile(ProjectId::new(1), &format!("cookieless_{n}"));
             let other = PersonId::without_profile(ProjectId::new(1), &format!("anon-{n}"));
-            assert!(visitor >= PersonId::FIRST_COOKIELESS && other < PersonId::FIRST_COOKIELESS);
+            assert!(visitor >= PersonId::FIRST_COOKIELESS && other < PersonId::FIRST_COOKIELESS, "{n}");
+            assert!(!visitor.has_profile() && PersonId::from_row(visitor.as_row()) == visitor, "{n}");
+            visitors.insert(visitor);
         }
+        assert_eq!(visitors.len(), 1_000);
     }
 }
