@@ -9,6 +9,7 @@ mod error;
 pub mod explore;
 mod ground;
 pub mod home;
+mod lifecycle;
 mod query;
 pub mod saved;
 pub mod sql;

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::lifecycle::run_lifecycle;
 use super::sql::{run_actors, run_events, run_hogql};
 use super::{InsightError, run_trends};
 use crate::model::query::{InvalidQuery, Reader, TrendsQuery};
@@ -10,7 +11,7 @@ use crate::storage::ch::{ClickHouse, Sql};
 use crate::storage::pg::Pg;
 
 /// The kinds that can be answered.
-pub const QUERY_KINDS: &[&str] = &["HogQLQuery", "EventsQuery", "ActorsQuery", "TrendsQuery"];
+pub const QUERY_KINDS: &[&str] = &["HogQLQuery", "EventsQuery", "ActorsQuery", "TrendsQuery", "LifecycleQuery"];
 
 /// Deepest wrapping of one query in another (`InsightVizNode`, `DataVisualizationNode`).
 const MAX_WRAPPERS: usize = 4;
@@ -41,6 +42,7 @@ pub async fn run_query(context: QueryContext<'_>, query: &Value) -> Result<Query
         "EventsQuery" => run_events(context, query).await,
         "ActorsQuery" => run_actors(context, query).await,
         "TrendsQuery" => trends(context, query).await,
+        "LifecycleQuery" => run_lifecycle(context, query).await,
         other => {
             let known = QUERY_KINDS.join(", ");
             Err(kind.wrong(format!("{other:?} cannot be answered here; {known} can")).into())

@@ -1,9 +1,7 @@
 //! Events as rows of an inner statement.
 
-use jiff::Timestamp;
-
 use super::Ground;
-use crate::insights::sql::{date_filter, from_table, joined};
+use crate::insights::sql::{from_table, joined};
 use crate::model::query::InvalidQuery;
 use crate::sql::{Expr, Select, SelectItem};
 use crate::storage::ch::Sql;
@@ -40,12 +38,6 @@ impl EventRows {
     pub fn only(mut self, condition: impl IntoIterator<Item = Expr>) -> Self {
         self.conditions.extend(condition);
         self
-    }
-
-    /// Only those of `from <= timestamp < to`.
-    #[must_use]
-    pub fn within(self, from: Timestamp, to: Timestamp) -> Self {
-        self.only(date_filter(&["timestamp"], Some(from), Some(to)))
     }
 
     /// The statement that gives them: `SELECT … AS name, … FROM …`.

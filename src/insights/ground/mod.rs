@@ -10,4 +10,4 @@ mod series_node;
 
 pub use common::Ground;
 pub use event_rows::EventRows;
-pub use series_node::{Entity, SeriesNode};
+pub use series_node::SeriesNode;

@@ -16,9 +16,7 @@ pub enum Entity {
 
 /// An `EventsNode` or `ActionsNode` of a question: a series, a step, a target.
 #[derive(Debug, Clone)]
-pub struct SeriesNode<'a> {
-    /// Where it stands, for reading what only some kinds have (`math` …).
-    pub place: Reader<'a>,
+pub struct SeriesNode {
     pub entity: Entity,
     /// What the sender calls it.
     pub name: Option<String>,
@@ -28,12 +26,12 @@ pub struct SeriesNode<'a> {
     pub condition: Option<Expr>,
 }
 
-impl<'a> SeriesNode<'a> {
+impl SeriesNode {
     /// Reads one.
     ///
     /// # Errors
     /// If it is no such node or a field makes no sense.
-    pub fn read(place: Reader<'a>, ground: &Ground<'_>) -> Result<Self, InvalidQuery> {
+    pub fn read(place: &Reader<'_>, ground: &Ground<'_>) -> Result<Self, InvalidQuery> {
         let kind = place.get("kind")?;
         let entity = match kind.text()? {
             Some("EventsNode") | None => Entity::Event(name(&place.get("event")?)?),
@@ -54,7 +52,6 @@ impl<'a> SeriesNode<'a> {
             custom_name: name(&place.get("custom_name")?)?,
             condition: joined(conditions, false),
             entity,
-            place,
         })
     }
 
@@ -62,12 +59,12 @@ impl<'a> SeriesNode<'a> {
     ///
     /// # Errors
     /// If there are none or too many, or one makes no sense.
-    pub fn read_all(place: &Reader<'a>, ground: &Ground<'_>, most: usize) -> Result<Vec<Self>, InvalidQuery> {
+    pub fn read_all(place: &Reader<'_>, ground: &Ground<'_>, most: usize) -> Result<Vec<Self>, InvalidQuery> {
         let items = place.items()?;
         if items.is_empty() || items.len() > most {
             return Err(place.wrong(format!("1 to {most} series are needed")));
         }
-        items.into_iter().map(|item| Self::read(item, ground)).collect()
+        items.iter().map(|item| Self::read(item, ground)).collect()
     }
 
     /// What the query API calls it: the event's name, or the action's.

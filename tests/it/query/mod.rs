@@ -3,6 +3,7 @@
 mod endpoint;
 mod hostile;
 mod isolation;
+mod lifecycle;
 mod lists;
 mod sql;
 mod statements;
