@@ -88,6 +88,58 @@ async fn two_people_are_merged_by_hand_after_a_look() {
 }
 
 #[tokio::test]
+async fn what_was_edited_on_somebody_merged_says_by_whom_and_goes_back_with_them() {
+    let explorer = Explorer::start().await;
+    let [ada, _, bob] = explorer.people().await;
+    let edit = async |uuid: Uuid, key: &str, value: &str| {
+        let fields = [("key", key), ("kind", "text"), ("value", value)];
+        explorer.post(&format!("/persons/{uuid}/properties"), &fields).await.assert_status(303);
+    };
+    edit(ada, "plan", "gold").await;
+    explorer
+        .app
+        .pg_execute(
+            "INSERT INTO users (id, email, name, password_hash, created_at)
+             VALUES ('00000000-0000-7000-8000-000000000002', 'eve@example.com', 'Eve', 'none', now())",
+        )
+        .await;
+    edit(bob, "plan", "pro").await;
+    edit(bob, "city", "Rome").await;
+    let by_eve = format!(
+        "UPDATE person_property_edits SET edited_by = '{}' WHERE new_value <> '\"gold\"'",
+        Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0002)
+    );
+    explorer.app.pg_execute(&by_eve).await;
+    let origins = async |uuid: Uuid| -> Vec<(String, String, String)> {
+        let page = explorer.page(&format!("/persons/{uuid}?origins=1")).await;
+        let (keys, values) = (page.texts(".prop dt"), page.texts(".prop dd:not(.prop-origin)"));
+        let words = |text: String| {
+            let edited = text.split(" edited by ").nth(1).map(|rest| rest.split(' ').next().unwrap().to_owned());
+            edited.unwrap_or_default()
+        };
+        let by = page.texts(".prop-origin").into_iter().map(words);
+        keys.into_iter().zip(values).zip(by).map(|((key, value), by)| (key, value, by)).collect()
+    };
+    let row = |key: &str, value: &str, by: &str| (key.to_owned(), value.to_owned(), by.to_owned());
+    let of_ada = [row("email", "ada@example.com", ""), row("plan", "gold", "Ada")];
+    let of_bob = [row("city", "Rome", "Eve"), row("email", "bob@example.com", ""), row("plan", "pro", "Eve")];
+    assert_eq!((origins(ada).await, origins(bob).await), (of_ada.to_vec(), of_bob.to_vec()));
+
+    let (target, with) = (ada.to_string(), bob.to_string());
+    explorer.post("/merges", &[("target", &target), ("with", &with)]).await.assert_status(303);
+    let of_both = [row("city", "Rome", "Eve"), row("email", "ada@example.com", ""), row("plan", "gold", "Ada")];
+    assert_eq!(origins(ada).await, of_both, "the value that stays says who set it");
+    // What is edited now is edited on whom it is seen.
+    edit(ada, "city", "Oslo").await;
+    assert_eq!(origins(ada).await[0], row("city", "Oslo", "Ada"));
+
+    let merge: i64 = explorer.app.pg_value("SELECT max(id) FROM person_merges").await;
+    explorer.post(&format!("/merges/{merge}/undo"), &[]).await.assert_status(303);
+    let of_ada = [row("city", "Oslo", "Ada"), row("email", "ada@example.com", ""), row("plan", "gold", "Ada")];
+    assert_eq!((origins(ada).await, origins(bob).await), (of_ada.to_vec(), of_bob.to_vec()));
+}
+
+#[tokio::test]
 async fn another_project_and_a_reader_merge_nobody() {
     let explorer = Explorer::start().await;
     let [ada, _, bob] = explorer.people().await;

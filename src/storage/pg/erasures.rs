@@ -291,14 +291,12 @@ impl Pg {
     }
 }
 
-/// What is kept of merges so that one can be undone, and of people who may be one: whose a row is, by the numbers in `$2` and the
-/// distinct ids in `$3`.
-const MERGE_TABLES: [(&str, &str); 3] = [
+/// What is kept of merges, and of people who may be one: whose a row is, by the numbers in `$2` and the distinct ids in `$3`.
+const MERGE_TABLES: [(&str, &str); 2] = [
     (
         "person_merges",
         "other_number = ANY($2) OR target_number = ANY($2) OR other_distinct_id = ANY($3) OR target_distinct_id = ANY($3)",
     ),
-    ("merged_persons", "id = ANY($2)"),
     ("duplicates", "person_ids && $2"),
 ];
 
@@ -315,6 +313,14 @@ async fn delete_profile(
         "DELETE FROM persons WHERE project_id = $1 AND id = $2",
     ]) {
         *count = sqlx::query(sql).bind(project).bind(person.as_row()).execute(&mut *tx).await?.rows_affected();
+    }
+    // What is known of those merged into it, and what was changed by hand on any of them.
+    let numbers: Vec<i64> = subject.numbers.iter().map(|number| number.as_row()).collect();
+    for sql in [
+        "DELETE FROM merged_persons WHERE project_id = $1 AND id = ANY($2)",
+        "DELETE FROM person_property_edits WHERE project_id = $1 AND person_id = ANY($2)",
+    ] {
+        sqlx::query(sql).bind(project).bind(&numbers).execute(&mut *tx).await?;
     }
     Ok((deleted[0], deleted[1]))
 }

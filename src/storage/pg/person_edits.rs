@@ -96,7 +96,8 @@ impl Pg {
         Ok(EditOutcome::Done)
     }
 
-    /// The last change by hand of each of a person's properties.
+    /// Of each property whose value was set by hand, the last time that it was: on the person, or else on somebody who
+    /// became part of them.
     ///
     /// # Errors
     /// If Postgres does not answer.
@@ -107,11 +108,15 @@ impl Pg {
     ) -> Result<Vec<PropertyEdit>, PgError> {
         let rows: Vec<(String, Option<String>, PgTime)> = sqlx::query_as(
             r"
-            SELECT DISTINCT ON (key) key, users.name, edited_at
-            FROM person_property_edits
-            LEFT JOIN users ON users.id = edited_by
-            WHERE project_id = $1 AND person_id = $2
-            ORDER BY key, person_property_edits.id DESC
+            SELECT DISTINCT ON (edit.key) edit.key, users.name, edit.edited_at
+            FROM persons
+            JOIN person_property_edits AS edit ON edit.new_value = persons.properties -> edit.key
+            LEFT JOIN users ON users.id = edit.edited_by
+            WHERE persons.project_id = $1 AND persons.id = $2 AND edit.project_id = $1
+              AND edit.person_id = ANY (
+                  ARRAY(SELECT from_id FROM person_overrides WHERE project_id = $1 AND into_id = $2) || $2
+              )
+            ORDER BY edit.key, edit.person_id = $2 DESC, edit.id DESC
             ",
         )
         .bind(project)
