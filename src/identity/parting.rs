@@ -4,6 +4,7 @@
 //!   its own links ever been made, gets its profile back.
 //! - Each side knows what its own profiles told, put together as its own links say. What was set after the merge stays with
 //!   the person that it was set on.
+//! - Who is identified is so by `$identify`, which named one of the ids, or by a link that stands.
 //! - An id that never had a profile of its own is nobody's again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -158,7 +159,9 @@ impl Sides<'_> {
         // A date of old, that no kept profile explains, stays.
         let oldest = tree.persons.iter().map(|p| p.own_created_at).fold(root.own_created_at, Timestamp::min);
         let created_at = stayed.created_at.filter(|_| root.created_at >= oldest);
+        let is_staying = |number: &PersonId| !self.leaving.contains(number);
         let survivor = PersonState {
+            is_identified: self.is_identified(is_staying),
             inherited: inherited(&stayed.own.properties, &own_of_root.properties),
             properties: stayed.own.properties,
             created_at: created_at.unwrap_or(root.created_at),
@@ -201,11 +204,15 @@ impl Sides<'_> {
         all.into_values().next().expect("what hangs together ends as one, and there is at least one number")
     }
 
+    /// Whether a side is identified.
+    fn is_identified(&self, is_in: impl Fn(&PersonId) -> bool) -> bool {
+        self.tree.identified.iter().any(&is_in) || self.rest.iter().any(|link| is_in(&link.other))
+    }
+
     /// A kept profile as a person again, with those that leave with it.
     fn restored(&self, told: Told) -> Result<RestoredPerson, CannotPart> {
         let kept = self.tree.persons.iter().find(|person| person.id == told.id).ok_or(CannotPart::ProfileNotKept)?;
         let leaving = self.tree.persons.iter().filter(|person| self.leaving.contains(&person.id));
-        let has_links = self.rest.iter().any(|link| self.leaving.contains(&link.other));
         Ok(RestoredPerson {
             was_kept: true,
             state: PersonState {
@@ -213,7 +220,7 @@ impl Sides<'_> {
                 uuid: kept.uuid,
                 inherited: inherited(&told.own.properties, &kept.properties),
                 properties: told.own.properties,
-                is_identified: kept.is_identified || has_links,
+                is_identified: self.is_identified(|number| self.leaving.contains(number)),
                 own_created_at: kept.own_created_at,
                 created_at: told.created_at.unwrap_or(kept.own_created_at),
                 last_seen_at: leaving.map(|person| person.last_seen_at).fold(kept.last_seen_at, Timestamp::max),

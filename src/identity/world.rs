@@ -12,7 +12,9 @@ use super::legal::may_merge;
 use super::person_properties::{Operations, Own, merged};
 use super::subject::{Dropped, Resolved, Subject, Warning};
 use crate::model::{PersonId, ProjectId};
-use crate::storage::pg::{IdentityAnswer, IdentityChanges, MergeCause, MergedPerson, NewMerge, PersonState};
+use crate::storage::pg::{
+    IdentityAnswer, IdentityChanges, MergeCause, MergedPerson, NewDistinctId, NewMerge, PersonState,
+};
 
 /// The namespace of person uuids: the one the SDKs' world uses, so that uuids are the same here.
 const PERSON_NAMESPACE: Uuid = Uuid::from_u128(0x9329_79b4_65c3_4424_8467_0b66_ec27_bc22);
@@ -69,6 +71,8 @@ pub(super) struct World {
     projects: HashMap<ProjectId, bool>,
     persons: Vec<Person>,
     by_distinct_id: HashMap<(ProjectId, String), Holding>,
+    /// Distinct ids that `$identify` named, and whether Postgres knows it.
+    identified: HashMap<(ProjectId, String), bool>,
     /// Numbers for the persons that may be made.
     spare: HashMap<(ProjectId, String), PersonId>,
     /// Events whose merge was decided before.
@@ -95,6 +99,9 @@ impl World {
         let mut slots: HashMap<PersonId, Slot> = HashMap::new();
         for known in answer.ids {
             let key = (known.project_id, known.distinct_id);
+            if known.is_identified {
+                world.identified.insert(key.clone(), true);
+            }
             let Some(state) = known.person else {
                 world.spare.insert(key, known.number);
                 continue;
@@ -143,6 +150,10 @@ impl World {
         if (joined || subject.event == "$identify") && !person.is_identified {
             person.is_identified = true;
             person.is_changed = true;
+        }
+        if subject.event == "$identify" {
+            let key = (subject.project_id, subject.distinct_id.to_owned());
+            self.identified.entry(key).or_insert(false);
         }
         if Operations::of(subject.event, subject.properties).apply(&mut person.properties, is_new) {
             person.is_changed = true;
@@ -249,7 +260,6 @@ impl World {
             uuid: from.uuid,
             properties: own.properties,
             removed: own.removed,
-            is_identified: from.is_identified,
             own_created_at: from.own_created_at,
             last_seen_at,
         };
@@ -332,10 +342,19 @@ impl World {
             groups: self.groups.changes(),
             ..IdentityChanges::default()
         };
+        let new: HashSet<&(ProjectId, String)> = self.new_distinct_ids.iter().collect();
         for key in &self.new_distinct_ids {
             let (slot, number) = self.by_distinct_id[key];
-            changes.distinct_ids.push((key.0, key.1.clone(), living_id(slot), number));
+            changes.distinct_ids.push(NewDistinctId {
+                project_id: key.0,
+                distinct_id: key.1.clone(),
+                person: living_id(slot),
+                number,
+                is_identified: self.identified.contains_key(key),
+            });
         }
+        let news = self.identified.iter().filter(|(key, is_known)| !**is_known && !new.contains(key));
+        changes.identified = news.map(|(key, _)| key.clone()).collect();
         for (slot, person) in self.persons.iter().enumerate() {
             let state = |version| PersonState {
                 id: person.id,

@@ -118,6 +118,36 @@ fn one_id_gets_off_alone_and_the_others_stay_together() {
 }
 
 #[test]
+fn who_was_identified_by_a_merge_alone_is_so_while_it_stands() {
+    let mut store = Store::default();
+    store.batch(0, &[set("a", json!({})), set("b", json!({})), alias("a", "b")]);
+    assert!(store.of("a").is_identified);
+    store.part(Part::Merge(0)).unwrap();
+    assert!(!store.of("a").is_identified && !store.of("b").is_identified);
+    // One that is merged by a link that is undone later, and by another that stands.
+    store.batch(1, &[set("c", json!({})), dangerous("a", "b"), dangerous("c", "a")]);
+    store.part(Part::Merge(2)).unwrap();
+    assert!(store.of("a").is_identified && !store.of("c").is_identified);
+    store.part(Part::Merge(1)).unwrap();
+    assert!(!store.of("a").is_identified && !store.of("b").is_identified);
+}
+
+#[test]
+fn who_was_identified_by_name_stays_so_wherever_the_id_goes() {
+    let mut store = Store::default();
+    store.batch(0, &[identify("anon", "ada"), set("visitor", json!({})), identify("visitor", "bob")]);
+    // What a visitor with a profile did before is theirs again, and nobody said who they are.
+    store.part(Part::Merge(1)).unwrap();
+    assert!(!store.of("visitor").is_identified && !store.ids.contains_key("bob"));
+    store.part(Part::Merge(0)).unwrap();
+    assert!(store.of("ada").is_identified);
+    // Said while they were one person, and so of the id that said it.
+    store.batch(1, &[dangerous("ada", "visitor"), event("$identify", "visitor", json!({}))]);
+    store.part(Part::Merge(2)).unwrap();
+    assert!(store.of("visitor").is_identified && store.of("ada").is_identified);
+}
+
+#[test]
 fn what_was_joined_before_merges_were_written_down_cannot_be_parted() {
     let mut store = Store::default();
     store.batch(0, &[event("e", "a", json!({}))]);
@@ -157,15 +187,16 @@ fn a_merge_by_hand_takes_anybody_and_is_undone_as_any_other() {
     assert_eq!(people(&store), people(&before));
 }
 
-type Profile<'a> = (BTreeSet<&'a str>, BTreeMap<&'a str, &'a Value>, Timestamp, uuid::Uuid);
+type Profile<'a> = (BTreeSet<&'a str>, BTreeMap<&'a str, &'a Value>, bool, Timestamp, uuid::Uuid);
 
-/// Each person: its ids, properties, date and uuid.
+/// Each person: its ids, properties, whether it is identified, its date and uuid.
 fn people(store: &Store) -> BTreeMap<PersonId, Profile<'_>> {
     let ids = |id: PersonId| store.ids.iter().filter(move |(_, held)| held.0 == id).map(|(id, _)| id.as_str());
     let mut people = BTreeMap::new();
     for person in store.persons.values() {
         let properties = person.properties.iter().map(|(key, value)| (key.as_str(), value)).collect();
-        people.insert(person.id, (ids(person.id).collect(), properties, person.created_at, person.uuid));
+        let profile = (ids(person.id).collect(), properties, person.is_identified, person.created_at, person.uuid);
+        people.insert(person.id, profile);
     }
     people
 }
@@ -204,6 +235,8 @@ fn any_op() -> impl Strategy<Value = Op> {
 #[derive(Debug, Default)]
 struct Model {
     links: Vec<(String, String, bool)>,
+    /// Ids that `$identify` named.
+    named: BTreeSet<String>,
 }
 
 impl Model {
@@ -224,6 +257,11 @@ impl Model {
         }
     }
 
+    /// Who was named, or became one with somebody, is identified.
+    fn is_identified(&self, id: &str) -> bool {
+        self.named.contains(id) || IDS.iter().any(|other| *other != id && self.are_one(id, other))
+    }
+
     fn read(&mut self, store: &Store) {
         let id_of = |number| store.ids.iter().find(|(_, held)| held.1 == number).map(|(id, _)| id.clone());
         self.links = store
@@ -241,6 +279,9 @@ impl Model {
 fn say(model: &mut Model, store: &mut Store, at: i64, event: &Event) -> PersonId {
     let merges = store.merges.len();
     let (resolved, warnings) = store.batch(at, std::slice::from_ref(event));
+    if event.name == "$identify" {
+        model.named.insert(event.distinct_id.clone());
+    }
     let key = if event.name == "$identify" { "$anon_distinct_id" } else { "alias" };
     if let Some(other) = event.properties.get(key).and_then(Value::as_str) {
         let is_refused = warnings.iter().any(|w| matches!(w, Warning::AlreadyIdentified | Warning::IllegalDistinctId));
@@ -277,6 +318,8 @@ proptest! {
                     let merges = store.merges.len();
                     store.batch(at, &last);
                     // What was refused the first time may be accepted by now: it is news, and that alone.
+                    let named = last.iter().filter(|event| event.name == "$identify");
+                    model.named.extend(named.map(|event| event.distinct_id.clone()));
                     for (merge, _) in &store.merges[merges..] {
                         model.links.push((merge.other_distinct_id.clone(), merge.target_distinct_id.clone(), true));
                     }
@@ -306,6 +349,10 @@ proptest! {
                         model.links.push((b.to_owned(), a.to_owned(), true));
                     }
                 }
+            }
+            model.named.retain(|id| store.ids.contains_key(id));
+            for id in IDS.iter().filter(|id| store.ids.contains_key(**id)) {
+                prop_assert_eq!(store.of(id).is_identified, model.is_identified(id), "{} of {:?}", id, model);
             }
             for (number, id) in &stored {
                 let owner = store.ids.get(id).map_or(PersonId::without_profile(PROJECT, id), |held| held.0);
@@ -388,6 +435,8 @@ proptest! {
                 prop_assert_eq!(person.uuid, before.of(own).uuid, "{}", id);
                 prop_assert_eq!(text(&person.properties), text(properties), "{}", id);
                 prop_assert_eq!(person.created_at, *created_at, "{}", id);
+                let is_joined = made.iter().any(|(other, (its_own, ..))| other != id && its_own == own);
+                prop_assert_eq!(person.is_identified, is_joined, "{}", id);
             }
         }
     }

@@ -23,6 +23,8 @@ pub struct Store {
     pub persons: BTreeMap<PersonId, PersonState>,
     /// Whose each id is, and its number.
     pub ids: BTreeMap<String, (PersonId, PersonId)>,
+    /// Those that `$identify` named.
+    pub identified: BTreeSet<String>,
     pub overrides: BTreeMap<PersonId, PersonId>,
     /// Whether each stands.
     pub merges: Vec<(NewMerge, bool)>,
@@ -125,7 +127,8 @@ impl Store {
                 None if may_be_created => (self.next_id(), None),
                 None => continue,
             };
-            ids.push(KnownId { project_id: PROJECT, distinct_id, number, person });
+            let is_identified = self.identified.contains(&distinct_id);
+            ids.push(KnownId { project_id: PROJECT, distinct_id, number, is_identified, person });
         }
         let decided = self.merges.iter().filter_map(|(merge, _)| merge.cause.event());
         IdentityAnswer {
@@ -159,8 +162,16 @@ impl Store {
             }
             self.persons.remove(&id).expect("a merged person existed");
         }
-        for (_, id, person, number) in changes.distinct_ids {
-            assert!(self.ids.insert(id, (person, number)).is_none(), "a new distinct id was known");
+        for (_, id) in changes.identified {
+            assert!(self.ids.contains_key(&id), "a known distinct id is not known");
+            assert!(self.identified.insert(id), "it was identified before");
+        }
+        for new in changes.distinct_ids {
+            if new.is_identified {
+                self.identified.insert(new.distinct_id.clone());
+            }
+            let was = self.ids.insert(new.distinct_id, (new.person, new.number));
+            assert!(was.is_none(), "a new distinct id was known");
         }
         for (_, from, into) in changes.overrides {
             assert!(touched.insert(from), "one statement would touch an override twice");
@@ -196,6 +207,7 @@ impl Store {
             ids: self.ids.iter().filter(|(_, (p, _))| *p == root.id).map(|(id, (_, n))| (id.clone(), *n)).collect(),
             links,
             persons: self.kept.values().filter(|person| numbers.contains(&person.id)).cloned().collect(),
+            identified: self.identified.iter().map(|id| self.ids[id].1).filter(|n| numbers.contains(n)).collect(),
             numbers,
             root,
         })
@@ -245,7 +257,10 @@ impl Store {
         for (id, _) in &parting.ids {
             match restored {
                 Some(person) => self.ids.get_mut(id).expect("it is known").0 = person,
-                None => drop(self.ids.remove(id)),
+                None => {
+                    self.ids.remove(id);
+                    self.identified.remove(id);
+                }
             }
         }
         self.has_personless |= restored.is_none();

@@ -41,6 +41,8 @@ pub struct KnownId {
     pub distinct_id: String,
     /// Under which its events are stored. If it belongs to nobody, one that nobody has: for the person made for it.
     pub number: PersonId,
+    /// Whether `$identify` ever named it.
+    pub is_identified: bool,
     pub person: Option<PersonState>,
 }
 
@@ -113,9 +115,20 @@ pub struct MergedPerson {
     pub properties: Map<String, Value>,
     /// Keys that it had from others and that were unset.
     pub removed: Vec<String>,
-    pub is_identified: bool,
     pub own_created_at: Timestamp,
     pub last_seen_at: Timestamp,
+}
+
+/// A distinct id that is given to somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDistinctId {
+    pub project_id: ProjectId,
+    pub distinct_id: String,
+    pub person: PersonId,
+    /// Under which its events are stored.
+    pub number: PersonId,
+    /// Whether `$identify` named it.
+    pub is_identified: bool,
 }
 
 /// All that a batch changes.
@@ -125,8 +138,10 @@ pub struct IdentityChanges {
     pub first_personless: Vec<ProjectId>,
     pub created: Vec<(ProjectId, PersonState)>,
     pub changed: Vec<PersonState>,
-    /// Distinct ids that belonged to nobody: whose they are, and under which number their events are stored.
-    pub distinct_ids: Vec<(ProjectId, String, PersonId, PersonId)>,
+    /// Distinct ids that belonged to nobody.
+    pub distinct_ids: Vec<NewDistinctId>,
+    /// Of the others, those that `$identify` named for the first time.
+    pub identified: Vec<(ProjectId, String)>,
     /// Persons that become another: their distinct ids move, what led to them leads on, they are deleted.
     pub absorbed: Vec<(ProjectId, PersonId, PersonId)>,
     /// Numbers whose events belong to a person now.
@@ -161,6 +176,7 @@ struct Row {
     last_seen_at: Option<PgTime>,
     version: Option<i64>,
     inherited: Option<Json<Map<String, Value>>>,
+    is_id_identified: Option<bool>,
 }
 
 impl Row {
@@ -208,6 +224,7 @@ impl IdentityTx {
                     project_id,
                     distinct_id: row.name.take().unwrap_or_default(),
                     number: PersonId::from_row(row.number.unwrap_or_default()),
+                    is_identified: row.is_id_identified == Some(true),
                     person: row.person(),
                 }),
                 2 => answer.decided.extend(row.uuid.map(|uuid| (project_id, uuid))),
@@ -232,7 +249,7 @@ impl IdentityTx {
         fn inherited(person: &PersonState) -> Option<Json<&Map<String, Value>>> {
             Some(Json(&person.inherited)).filter(|inherited| !inherited.is_empty())
         }
-        let IdentityChanges { created, changed, distinct_ids, absorbed, overrides, .. } = changes;
+        let IdentityChanges { created, changed, distinct_ids, identified, absorbed, overrides, .. } = changes;
         let IdentityChanges { merges, merged_persons, group_types, groups, .. } = changes;
         sqlx::query(include_str!("identity_write.sql"))
             .bind(each(&changes.first_personless, |p| p.get()))
@@ -253,10 +270,13 @@ impl IdentityTx {
             .bind(each(changed, |p| PgTime(p.last_seen_at)))
             .bind(each(changed, |p| p.version))
             .bind(each(changed, inherited))
-            .bind(each(distinct_ids, |(project, ..)| project.get()))
-            .bind(each(distinct_ids, |(_, id, ..)| id.as_str()))
-            .bind(each(distinct_ids, |(.., person, _)| person.as_row()))
-            .bind(each(distinct_ids, |(.., person, number)| (number != person).then_some(number.as_row())))
+            .bind(each(distinct_ids, |d| d.project_id.get()))
+            .bind(each(distinct_ids, |d| d.distinct_id.as_str()))
+            .bind(each(distinct_ids, |d| d.person.as_row()))
+            .bind(each(distinct_ids, |d| (d.number != d.person).then_some(d.number.as_row())))
+            .bind(each(distinct_ids, |d| d.is_identified))
+            .bind(each(identified, |(project, _)| project.get()))
+            .bind(each(identified, |(_, id)| id.as_str()))
             .bind(each(absorbed, |(project, ..)| project.get()))
             .bind(each(absorbed, |(_, id, _)| id.as_row()))
             .bind(each(absorbed, |(.., into)| into.as_row()))
@@ -278,7 +298,6 @@ impl IdentityTx {
             .bind(each(merged_persons, |(_, p)| p.uuid))
             .bind(each(merged_persons, |(_, p)| Json(&p.properties)))
             .bind(each(merged_persons, |(_, p)| Json(&p.removed)))
-            .bind(each(merged_persons, |(_, p)| p.is_identified))
             .bind(each(merged_persons, |(_, p)| PgTime(p.own_created_at)))
             .bind(each(merged_persons, |(_, p)| PgTime(p.last_seen_at)))
             .bind(each(group_types, |(group, _)| group.project_id.get()))

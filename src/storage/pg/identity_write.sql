@@ -26,31 +26,39 @@ changed AS (
 ),
 -- Distinct ids that belonged to nobody.
 given AS (
-    INSERT INTO person_distinct_ids (project_id, distinct_id, person_id, number)
-    SELECT * FROM UNNEST($19::integer[], $20::text[], $21::bigint[], $22::bigint[])
+    INSERT INTO person_distinct_ids (project_id, distinct_id, person_id, number, is_identified)
+    SELECT * FROM UNNEST($19::integer[], $20::text[], $21::bigint[], $22::bigint[], $23::boolean[])
+),
+-- Those that $identify named for the first time; where the person is gone by this, below.
+identified AS (
+    UPDATE person_distinct_ids AS d
+    SET is_identified = true
+    FROM UNNEST($24::integer[], $25::text[]) AS named (project_id, distinct_id)
+    WHERE d.project_id = named.project_id AND d.distinct_id = named.distinct_id AND d.person_id <> ALL ($27::bigint[])
 ),
 -- Persons that became another: their ids move and keep their numbers, what led to them leads on, so that one look-up is
 -- enough, and they are gone.
 moved AS (
     UPDATE person_distinct_ids AS d
-    SET person_id = absorbed.into_id, number = coalesce(d.number, absorbed.id)
-    FROM UNNEST($23::integer[], $24::bigint[], $25::bigint[]) AS absorbed (project_id, id, into_id)
+    SET person_id = absorbed.into_id, number = coalesce(d.number, absorbed.id),
+        is_identified = d.is_identified OR (d.project_id, d.distinct_id) IN (SELECT * FROM UNNEST($24::integer[], $25::text[]))
+    FROM UNNEST($26::integer[], $27::bigint[], $28::bigint[]) AS absorbed (project_id, id, into_id)
     WHERE d.person_id = absorbed.id
 ),
 led_on AS (
     UPDATE person_overrides AS o
     SET into_id = absorbed.into_id, version = nextval('person_override_version'), mirrored = false
-    FROM UNNEST($23::integer[], $24::bigint[], $25::bigint[]) AS absorbed (project_id, id, into_id)
+    FROM UNNEST($26::integer[], $27::bigint[], $28::bigint[]) AS absorbed (project_id, id, into_id)
     WHERE o.project_id = absorbed.project_id AND o.into_id = absorbed.id AND o.from_id <> o.into_id
 ),
 gone AS (
     DELETE FROM persons AS p
-    USING UNNEST($23::integer[], $24::bigint[]) AS absorbed (project_id, id)
+    USING UNNEST($26::integer[], $27::bigint[]) AS absorbed (project_id, id)
     WHERE p.project_id = absorbed.project_id AND p.id = absorbed.id
 ),
 overridden AS (
     INSERT INTO person_overrides (project_id, from_id, into_id)
-    SELECT * FROM UNNEST($26::integer[], $27::bigint[], $28::bigint[])
+    SELECT * FROM UNNEST($29::integer[], $30::bigint[], $31::bigint[])
     ON CONFLICT (project_id, from_id) DO UPDATE
     SET into_id = EXCLUDED.into_id, version = nextval('person_override_version'), mirrored = false
 ),
@@ -59,24 +67,23 @@ logged AS (
                                target_distinct_id, other_number, target_number, other_person)
     SELECT project_id, happened_at, event_name, event_uuid, user_id, other_distinct_id, target_distinct_id, other_number,
            target_number, other_person
-    FROM UNNEST($29::integer[], $30::timestamptz[], $31::text[], $32::uuid[], $33::uuid[], $34::text[], $35::text[],
-                $36::bigint[], $37::bigint[], $38::bigint[]) WITH ORDINALITY
+    FROM UNNEST($32::integer[], $33::timestamptz[], $34::text[], $35::uuid[], $36::uuid[], $37::text[], $38::text[],
+                $39::bigint[], $40::bigint[], $41::bigint[]) WITH ORDINALITY
       AS new (project_id, happened_at, event_name, event_uuid, user_id, other_distinct_id, target_distinct_id,
               other_number, target_number, other_person, place)
     ORDER BY place
 ),
 kept AS (
-    INSERT INTO merged_persons (project_id, id, uuid, properties, removed, is_identified, own_created_at, last_seen_at)
+    INSERT INTO merged_persons (project_id, id, uuid, properties, removed, own_created_at, last_seen_at)
     SELECT *
-    FROM UNNEST($39::integer[], $40::bigint[], $41::uuid[], $42::jsonb[], $43::jsonb[], $44::boolean[],
-                $45::timestamptz[], $46::timestamptz[])
+    FROM UNNEST($42::integer[], $43::bigint[], $44::uuid[], $45::jsonb[], $46::jsonb[], $47::timestamptz[], $48::timestamptz[])
 ),
 typed AS (
     INSERT INTO group_types (project_id, type_index, name, created_at)
-    SELECT * FROM UNNEST($47::integer[], $48::smallint[], $49::text[], $50::timestamptz[])
+    SELECT * FROM UNNEST($49::integer[], $50::smallint[], $51::text[], $52::timestamptz[])
 )
 INSERT INTO groups (project_id, type_index, key, properties, created_at)
-SELECT * FROM UNNEST($51::integer[], $52::smallint[], $53::text[], $54::jsonb[], $55::timestamptz[])
+SELECT * FROM UNNEST($53::integer[], $54::smallint[], $55::text[], $56::jsonb[], $57::timestamptz[])
 ON CONFLICT (project_id, type_index, key) DO UPDATE
 SET properties = groups.properties || EXCLUDED.properties,
     created_at = LEAST(groups.created_at, EXCLUDED.created_at)

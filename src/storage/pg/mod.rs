@@ -45,7 +45,7 @@ pub use erasures::{ErasureRow, ErasureStep, NewErasure, StoreCount};
 pub use groups_read::{GroupPage, GroupQuery, GroupRow, GroupSlice, GroupTypeRow};
 pub use identity_tx::{
     GroupChange, GroupType, IdentityAnswer, IdentityChanges, IdentityQuestion, KnownId, KnownProject, MergeCause,
-    MergedPerson, NewMerge, PersonState,
+    MergedPerson, NewDistinctId, NewMerge, PersonState,
 };
 pub use insights::{NewInsight, SavedInsight};
 pub use invitations::{Invitation, NewInvitation, NewMember};

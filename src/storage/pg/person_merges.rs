@@ -25,6 +25,8 @@ pub struct PersonTree {
     pub root: PersonState,
     /// Its distinct ids, each with the number of its events.
     pub ids: Vec<(String, PersonId)>,
+    /// The numbers of ids that `$identify` ever named.
+    pub identified: BTreeSet<PersonId>,
     /// All numbers that lead to it, and its own.
     pub numbers: BTreeSet<PersonId>,
     /// In the order in which they were made.
@@ -91,7 +93,6 @@ struct KeptRow {
     uuid: Uuid,
     properties: Json<Map<String, Value>>,
     removed: Json<Vec<String>>,
-    is_identified: bool,
     own_created_at: PgTime,
     last_seen_at: PgTime,
 }
@@ -153,8 +154,8 @@ impl IdentityTx {
         .fetch_optional(&mut *self.tx)
         .await?;
         let Some(root) = root else { return Ok(None) };
-        let ids: Vec<(String, i64)> = sqlx::query_as(
-            "SELECT distinct_id, coalesce(number, person_id) FROM person_distinct_ids
+        let ids: Vec<(String, i64, bool)> = sqlx::query_as(
+            "SELECT distinct_id, coalesce(number, person_id), is_identified FROM person_distinct_ids
              WHERE person_id = $1 ORDER BY length(distinct_id), distinct_id",
         )
         .bind(root.id)
@@ -181,7 +182,7 @@ impl IdentityTx {
         .await?;
         let kept: Vec<KeptRow> = sqlx::query_as(
             r"
-            SELECT id, uuid, properties, removed, is_identified, own_created_at, last_seen_at
+            SELECT id, uuid, properties, removed, own_created_at, last_seen_at
             FROM merged_persons
             WHERE project_id = $1 AND id = ANY($2)
             ",
@@ -202,7 +203,8 @@ impl IdentityTx {
                 version: root.version,
                 inherited: root.inherited.map(|inherited| inherited.0).unwrap_or_default(),
             },
-            ids: ids.into_iter().map(|(id, number)| (id, PersonId::from_row(number))).collect(),
+            identified: ids.iter().filter(|id| id.2).map(|(_, number, _)| PersonId::from_row(*number)).collect(),
+            ids: ids.into_iter().map(|(id, number, _)| (id, PersonId::from_row(number))).collect(),
             numbers: numbers.into_iter().map(PersonId::from_row).collect(),
             links: links
                 .into_iter()
@@ -228,14 +230,18 @@ impl IdentityTx {
         at: Timestamp,
     ) -> Result<Option<PersonId>, PgError> {
         let survivor = &parting.survivor;
-        sqlx::query("UPDATE persons SET properties = $2, created_at = $3, version = $4, inherited = $5 WHERE id = $1")
-            .bind(survivor.id.as_row())
-            .bind(Json(&survivor.properties))
-            .bind(PgTime(survivor.created_at))
-            .bind(survivor.version)
-            .bind(Json(&survivor.inherited))
-            .execute(&mut *self.tx)
-            .await?;
+        sqlx::query(
+            "UPDATE persons SET properties = $2, is_identified = $3, created_at = $4, version = $5, inherited = $6
+             WHERE id = $1",
+        )
+        .bind(survivor.id.as_row())
+        .bind(Json(&survivor.properties))
+        .bind(survivor.is_identified)
+        .bind(PgTime(survivor.created_at))
+        .bind(survivor.version)
+        .bind(Json(&survivor.inherited))
+        .execute(&mut *self.tx)
+        .await?;
         sqlx::query("UPDATE person_merges SET undone_at = $3, undone_by = $4 WHERE project_id = $1 AND id = $2")
             .bind(project)
             .bind(parting.undone)
@@ -346,7 +352,6 @@ impl From<KeptRow> for MergedPerson {
             uuid: row.uuid,
             properties: row.properties.0,
             removed: row.removed.0,
-            is_identified: row.is_identified,
             own_created_at: row.own_created_at.0,
             last_seen_at: row.last_seen_at.0,
         }

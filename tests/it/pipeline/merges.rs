@@ -21,6 +21,15 @@ const DISAGREEMENTS: &str = "
     LEFT JOIN person_overrides further ON further.project_id = o.project_id AND further.from_id = o.into_id
     WHERE coalesce(o.into_id, d.number, d.person_id) <> d.person_id OR further.into_id <> o.into_id";
 
+/// Whether who is identified is so by an id that was named, or by being several ids that were joined.
+const WRONGLY_IDENTIFIED: &str = "
+    SELECT count(*)
+    FROM persons p
+    JOIN LATERAL (
+        SELECT bool_or(is_identified) OR count(*) > 1 AS is_identified FROM person_distinct_ids WHERE person_id = p.id
+    ) ids ON true
+    WHERE p.is_identified <> ids.is_identified";
+
 impl Rig {
     async fn user(&self) -> UserId {
         let sql = "INSERT INTO users (id, email, name, password_hash, created_at)
@@ -92,6 +101,35 @@ async fn an_undone_merge_is_undone_in_queries_at_once_and_for_what_comes_later()
     let own = identity.part(&rig.clickhouse, rig.project, Part::DistinctId("bob"), user, now()).await;
     assert!(matches!(own, Err(HandError::Cannot(CannotPart::OwnId))), "{own:?}");
     assert_eq!(rig.pg_value::<i64>(DISAGREEMENTS).await, 0);
+}
+
+#[tokio::test]
+async fn who_was_identified_by_a_merge_alone_is_so_while_it_stands() {
+    let mut rig = Rig::start().await;
+    let (identity, user) = (Identity::new(rig.pg.clone()), rig.user().await);
+    // In one batch an id is named and its person becomes another's; in the next one, of a stored person.
+    rig.append(&[event(1, "e", "a", json!({})), event(2, "e", "b", json!({})), event(3, "e", "c", json!({}))]).await;
+    rig.drain().await;
+    rig.append(&[
+        event(4, "$create_alias", "a", json!({ "alias": "b" })),
+        event(5, "$identify", "c", json!({})),
+        event(6, "$merge_dangerously", "a", json!({ "alias": "c" })),
+    ])
+    .await;
+    rig.drain().await;
+    assert_eq!(rig.people().await, ["a+b+c"]);
+    let identified = "SELECT coalesce(string_agg(distinct_id, ' ' ORDER BY distinct_id), '')
+                      FROM person_distinct_ids d JOIN persons p ON p.id = d.person_id WHERE p.is_identified";
+    assert_eq!(rig.pg_value::<String>(identified).await, "a b c");
+    for (other, left) in [("b", "a c"), ("c", "c")] {
+        let sql = format!("SELECT id FROM person_merges WHERE other_distinct_id = '{other}'");
+        let merge = rig.pg_value::<i64>(&sql).await;
+        identity.part(&rig.clickhouse, rig.project, Part::Merge(merge), user, now()).await.unwrap();
+        assert_eq!(rig.pg_value::<String>(identified).await, left, "after {other} left");
+    }
+    let mirrored = "SELECT count() AS n FROM persons FINAL WHERE is_identified AND NOT is_deleted";
+    assert_eq!(rig.rows(mirrored).await, [json!({ "n": 1 })]);
+    assert_eq!(rig.pg_value::<i64>(WRONGLY_IDENTIFIED).await, 0);
 }
 
 #[tokio::test]
@@ -219,6 +257,7 @@ async fn two_instances_and_a_hand_at_once_agree_on_everybody() {
     let links = "SELECT count(*) FROM person_merges WHERE undone_at IS NULL";
     let owners = "SELECT count(*) - count(DISTINCT person_id) FROM person_distinct_ids";
     assert_eq!(rig.pg_value::<i64>(links).await, rig.pg_value::<i64>(owners).await, "each link joins two, no more");
+    assert_eq!(rig.pg_value::<i64>(WRONGLY_IDENTIFIED).await, 0);
     assert_eq!(rig.pg_value::<i64>("SELECT count(DISTINCT type_index) FROM group_types").await, 5);
     // Whatever number was ever given out for an id leads to who it is now.
     let known: Vec<(String, i64)> =
