@@ -68,7 +68,7 @@ pub async fn find_person_without_events(
         return Ok(Some(Person {
             name: PersonName::of(&profile),
             distinct_id: profile.distinct_ids.first().cloned(),
-            event_ids: pg.list_person_event_ids(project, profile.id).await?,
+            event_ids: pg.list_event_numbers(project, &[profile.id]).await?,
             profile: Some(profile),
             span: None,
         }));
@@ -111,18 +111,15 @@ pub(super) async fn search_event_ids(pg: &Pg, project: ProjectId, search: &str) 
         None => None,
     };
     let people = match exact {
-        Some(person) => vec![person],
+        Some(person) => vec![person.id],
         None => {
             let query = PersonQuery { search: Some(search.to_owned()), ..PersonQuery::default() };
-            pg.list_persons(project, &query, &PersonPage::First, MOST_PEOPLE, 1).await?.people
+            let found = pg.list_persons(project, &query, &PersonPage::First, MOST_PEOPLE, 1).await?.people;
+            found.into_iter().map(|person| person.id).collect()
         }
     };
-    let mut ids = vec![PersonId::without_profile(project, search)];
-    for person in people {
-        ids.extend(pg.list_person_event_ids(project, person.id).await?);
-    }
-    ids.sort_unstable();
-    ids.dedup();
+    let mut ids = pg.list_event_numbers(project, &people).await?;
+    ids.push(PersonId::without_profile(project, search));
     Ok(ids)
 }
 

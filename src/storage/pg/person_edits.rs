@@ -126,20 +126,4 @@ impl Pg {
         let edit = |(key, edited_by, at): (_, _, PgTime)| PropertyEdit { key, edited_by, edited_at: at.0 };
         Ok(rows.into_iter().map(edit).collect())
     }
-
-    /// Whether a person with this number exists, and their UUID.
-    ///
-    /// # Errors
-    /// If Postgres does not answer.
-    pub async fn find_person_uuid_by_id(
-        &self,
-        project: ProjectId,
-        person: PersonId,
-    ) -> Result<Option<uuid::Uuid>, PgError> {
-        sqlx::query_scalar("SELECT uuid FROM persons WHERE project_id = $1 AND id = $2")
-            .bind(project)
-            .bind(person.as_row())
-            .fetch_optional(&self.pool)
-            .await
-    }
 }

@@ -121,37 +121,38 @@ impl Pg {
         .await
     }
 
-    /// Every number under which a person's events may stand: their own, those that were merged into them, and those of
-    /// their distinct ids before they had a profile.
+    /// Every number under which these persons' events may stand, sorted: their own, those that were merged into them, and
+    /// those of their distinct ids before they had a profile.
     ///
     /// # Errors
     /// If Postgres does not answer.
-    pub async fn list_person_event_ids(&self, project: ProjectId, person: PersonId) -> Result<Vec<PersonId>, PgError> {
-        let merged: Vec<i64> = sqlx::query_scalar(
+    pub async fn list_event_numbers(&self, project: ProjectId, persons: &[PersonId]) -> Result<Vec<PersonId>, PgError> {
+        if persons.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<(Option<i64>, Option<String>)> = sqlx::query_as(
             r"
                 WITH RECURSIVE mine (id) AS (
-                    SELECT $2::bigint
+                    SELECT UNNEST($2::bigint[])
                     UNION
                     SELECT o.from_id
                     FROM person_overrides o
                     JOIN mine ON o.into_id = mine.id
                     WHERE o.project_id = $1
                 )
-                SELECT id FROM mine
+                SELECT id, NULL FROM mine
+                UNION ALL
+                SELECT NULL, distinct_id FROM person_distinct_ids WHERE project_id = $1 AND person_id = ANY($2)
             ",
         )
         .bind(project)
-        .bind(person.as_row())
+        .bind(persons.iter().map(|person| person.as_row()).collect::<Vec<_>>())
         .fetch_all(&self.pool)
         .await?;
-        let distinct_ids: Vec<String> =
-            sqlx::query_scalar("SELECT distinct_id FROM person_distinct_ids WHERE project_id = $1 AND person_id = $2")
-                .bind(project)
-                .bind(person.as_row())
-                .fetch_all(&self.pool)
-                .await?;
-        let hashed = distinct_ids.iter().map(|id| PersonId::without_profile(project, id));
-        let mut all: Vec<PersonId> = merged.into_iter().map(PersonId::from_row).chain(hashed).collect();
+        let number = |(id, distinct_id): (Option<i64>, Option<String>)| {
+            id.map(PersonId::from_row).or_else(|| Some(PersonId::without_profile(project, &distinct_id?)))
+        };
+        let mut all: Vec<PersonId> = rows.into_iter().filter_map(number).collect();
         all.sort_unstable();
         all.dedup();
         Ok(all)
