@@ -169,6 +169,10 @@ bench-ingest: parts assets ## measure ingest: acknowledged, stored, visible, dis
 bench-erase: build ## measure how soon an erased person with 10,000 events is gone, among a million of others
 	@node benches/erase.mjs
 
+.PHONY: bench-people
+bench-people: build ## measure pages about people where there are a million; needs psql, two gigabytes and five minutes
+	@node benches/people.mjs
+
 .PHONY: bench-layouts
 bench-layouts: parts assets ## measure variants of the events table, and look-ups in a large one
 	@cargo bench --locked --quiet --bench ingest -- layouts lookup $(BENCH)

@@ -1,13 +1,14 @@
 // Measures the pages about people where there are many: a million people, one of them with ten thousand events.
 //
-//   node benches/people.mjs                             a million people, five events each
+//   make bench-people                                   a million people, five events each
 //   node benches/people.mjs --people 100000 --each 10   fewer, busier
+//   node benches/people.mjs --data DIR                  keeps the data there, and takes what is there already
 //
 // The data is made by statements in the stores, not by capture, so this says nothing about ingest. It needs psql, and reports;
 // it never fails for being slow. TENREC names the program (target/release/tenrec).
 import { execFileSync } from "node:child_process";
 import { request } from "node:http";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -15,7 +16,7 @@ process.env.TENREC ??= "target/release/tenrec";
 const { launchBrowser, signIn, startTenrec } = await import("../tests/e2e/lib.mjs");
 
 const { values } = parseArgs({
-  options: { people: { type: "string", default: "1000000" }, each: { type: "string", default: "5" }, repeats: { type: "string", default: "15" } },
+  options: { people: { type: "string", default: "1000000" }, each: { type: "string", default: "5" }, repeats: { type: "string", default: "15" }, data: { type: "string" } },
 });
 const [people, each, repeats] = [Number(values.people), Number(values.each), Number(values.repeats)];
 const owner = { email: "owner@example.com", password: "correct horse battery staple" };
@@ -30,7 +31,8 @@ const report = (what, value, goal = "") => {
 const ms = (value) => `${value.toFixed(value < 10 ? 1 : 0)} ms`;
 const median = (list) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)];
 
-const tenrec = await startTenrec({ env: { TENREC_INIT_EMAIL: owner.email, TENREC_INIT_PASSWORD: owner.password } });
+const isFilled = values.data && existsSync(values.data);
+const tenrec = await startTenrec({ dataDir: values.data, env: { TENREC_INIT_EMAIL: owner.email, TENREC_INIT_PASSWORD: owner.password } });
 const postgres = (sql) =>
   execFileSync("psql", ["-h", join(tenrec.dataDir, "run", "postgres"), "-U", "tenrec", "-At", "-v", "ON_ERROR_STOP=1", "-c", sql, "tenrec"], { encoding: "utf8" }).trim();
 const clickhouse = (sql) =>
@@ -43,9 +45,8 @@ const clickhouse = (sql) =>
     asked.on("error", fail).end(sql);
   });
 
-try {
+async function fill(project) {
   console.log(`Making ${people.toLocaleString("en")} people with ${each} events each, one with ${heavyEvents.toLocaleString("en")}`);
-  const project = Number(postgres("SELECT min(id) FROM projects"));
   let began = performance.now();
   // As an SDK leaves people: a third with an address, all with what is copied from their events.
   postgres(`
@@ -83,9 +84,23 @@ try {
   report("events made and merged", `${((performance.now() - began) / 1000).toFixed(0)} s`);
   postgres(`INSERT INTO group_types (project_id, type_index, name, created_at) VALUES (${project}, 0, 'company', now())`);
   postgres(`INSERT INTO groups (project_id, type_index, key, properties, created_at) SELECT ${project}, 0, 'company-' || n, jsonb_build_object('name', 'Company ' || n), now() FROM generate_series(0, 999) n`);
+  // Questions about people are asked of a mirror; the next event that comes brings it up to date.
+  began = performance.now();
+  const api_key = postgres(`SELECT api_key FROM projects WHERE id = ${project}`);
+  await fetch(`${tenrec.url}/batch/`, { method: "POST", body: JSON.stringify({ api_key, batch: [{ event: "last", distinct_id: "last" }] }) });
+  while (postgres("SELECT EXISTS (SELECT FROM person_changes)") === "t") await new Promise((done) => setTimeout(done, 1_000));
+  report("… and mirrored", `${((performance.now() - began) / 1000).toFixed(0)} s`);
+}
+
+try {
+  const project = Number(postgres("SELECT min(id) FROM projects"));
+  if (!isFilled) await fill(project);
+  const first = Number(postgres("SELECT min(id) FROM persons"));
+  const number = first + heavy;
   const uuid = postgres(`SELECT uuid FROM persons WHERE id = ${number}`);
   const address = postgres(`SELECT properties ->> 'email' FROM persons WHERE id = ${number - (number % 3) + 3} OR properties ? 'email' ORDER BY id LIMIT 1`);
 
+  let began;
   const browser = await launchBrowser();
   const context = await browser.newContext();
   await signIn(await context.newPage(), tenrec.url, owner.email, owner.password);
@@ -148,7 +163,7 @@ try {
   report("… peak memory of tenrec before and after", `${before.toFixed(0)} ${peak().toFixed(0)} MiB`);
 } finally {
   await tenrec.stop();
-  await tenrec.remove();
+  if (!values.data) await tenrec.remove();
 }
 
 console.log("\n| figure | measured | goal |\n|---|---|---|");
