@@ -1,7 +1,7 @@
 //! Comparisons. They are true or false, never null: null equals null and is neither more nor less than anything.
 
 use super::super::Sql;
-use super::select::{Compiler, Level};
+use super::level::{Compiler, Level};
 use super::value::{Ty, Value, call};
 use crate::sql::{CompareOp, Expr, ExprKind, Literal, Span, SqlError};
 

@@ -9,21 +9,26 @@
 //! **A table is only ever printed by [`tables`], with its project in it**, so no question can leave the project out.
 //! Comparisons answer true or false, never null, as the language has it.
 
+mod call;
 mod compare;
+mod compile;
 mod expr;
+mod fields;
 mod functions;
 mod json;
+mod level;
 mod run;
 mod select;
+mod sources;
 mod special;
 mod tables;
 mod value;
 mod window;
 
+pub use compile::{ColumnName, CompiledQuery, LimitRule, QueryScope, compile};
 pub use functions::has_aggregate;
 pub use json::PropertyType;
 pub use run::{SqlRows, SqlStream};
-pub use select::{ColumnName, CompiledQuery, LimitRule, QueryScope, compile};
 
 #[cfg(test)]
 mod tests;

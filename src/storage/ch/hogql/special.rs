@@ -1,7 +1,7 @@
 //! Functions that ask for more than another name: those of times, which know the project's zone, and conversions.
 
 use super::super::Sql;
-use super::select::{Compiler, Level};
+use super::level::{Compiler, Level};
 use super::value::{Ty, Value, call};
 use crate::model::query::WeekStart;
 use crate::sql::{CompareOp, Expr, Span, SqlError};

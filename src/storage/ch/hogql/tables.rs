@@ -2,8 +2,8 @@
 
 use super::super::Sql;
 use super::super::sessions_sql::{SessionScope, sessions_sql};
+use super::compile::QueryScope;
 use super::json::{JsonColumn, property, whole};
-use super::select::QueryScope;
 use super::value::{Ty, Value};
 use crate::model::PersonId;
 

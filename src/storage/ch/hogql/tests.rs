@@ -15,7 +15,7 @@ const CANARY: &str = "zq";
 
 #[test]
 fn the_list_of_functions_says_each_once_and_none_that_reaches_out() {
-    let all = functions::all();
+    let all: Vec<_> = functions::all().collect();
     let mut names: Vec<_> = all.iter().map(|function| function.name).collect();
     names.sort_unstable();
     assert!(names.windows(2).all(|pair| pair[0] != pair[1]));

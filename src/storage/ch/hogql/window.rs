@@ -1,7 +1,7 @@
 //! Windows.
 
 use super::super::Sql;
-use super::select::{Compiler, Level};
+use super::level::{Compiler, Level};
 use crate::sql::{Frame, FrameEdge, FrameUnit, SqlError, Window};
 
 impl<'q> Compiler<'q> {

@@ -1,0 +1,60 @@
+//! What is known while a question is printed: where its rows come from, and what its names stand for.
+
+use super::super::Sql;
+use super::compile::QueryScope;
+use super::tables::{Needs, Table};
+use super::value::{Ty, Value};
+use crate::sql::Cte;
+
+/// A column of a question inside another.
+#[derive(Debug, Clone)]
+pub(super) struct Derived {
+    pub name: String,
+    pub alias: usize,
+    pub ty: Ty,
+    pub is_nullable: bool,
+}
+
+/// Where rows come from, while what is read from it is still being found.
+pub(super) enum Rows {
+    Table { table: Table, needs: Needs, keys: Vec<Vec<String>>, columns: Vec<Value> },
+    Query { sql: Sql, columns: Vec<Derived> },
+    Numbers { sql: Sql },
+}
+
+pub(super) struct SourceRef {
+    pub name: Option<String>,
+    pub id: usize,
+    pub rows: Rows,
+}
+
+/// What names stand for at one level of a question.
+pub(super) struct Level<'q> {
+    pub sources: Vec<SourceRef>,
+    pub aliases: Vec<(String, Value)>,
+    pub lambdas: Vec<(String, Value)>,
+    pub ctes: Vec<&'q Cte>,
+    pub windows: Vec<(String, usize)>,
+}
+
+pub(super) struct Compiler<'a> {
+    pub scope: &'a QueryScope<'a>,
+    pub names: usize,
+    pub sources: usize,
+    pub params: usize,
+    pub param_bytes: usize,
+}
+
+impl Compiler<'_> {
+    pub fn fresh(&mut self) -> usize {
+        self.names += 1;
+        self.names
+    }
+}
+
+/// A column of a question inside.
+pub(super) fn derived(source: usize, column: &Derived) -> Value {
+    let mut sql = Sql::default();
+    sql.name("t", source).name(".a", column.alias);
+    Value::new(sql, column.ty, column.is_nullable)
+}
