@@ -1,186 +1,143 @@
-//! `LifecycleQuery`: people who came anew, came again, came back or stayed away, bucket by bucket.
+//! `LifecycleQuery`: how many are new, return, come back or stay away, for each interval.
 //!
-//! Of everybody who was active in a bucket: **new** who became known in it (the profile's date; without a profile the first
-//! event), **returning** who was active in the bucket before too, **resurrecting** all others. **Dormant**, counted below
-//! zero, is who was active in the bucket before and is not in this one.
+//! Somebody is new in the interval they were first seen in; returns if they were there in the one before, and else comes
+//! back. Whoever was there and is not in the next is dormant in that one.
 
-use std::collections::HashMap;
-
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::ground::{EventRows, Ground, SeriesNode};
-use super::sql::{compare, date_filter, field, from_table, joined, made, statement};
+use super::ground::{Actor, Answered, EventRows, Ground, SeriesNode, action_json};
+use super::sql::{compare, field, from_table, made, sql_error};
 use super::{InsightError, QueryAnswer, QueryContext};
-use crate::model::query::{Bucket, DateBound, DateRange, Interval, InvalidQuery, Reader, ResolvedRange};
-use crate::sql::{CompareOp, ExprKind, Literal, Select, SelectItem};
-use crate::storage::ch::{LifecycleRow, lifecycle_sql};
+use crate::model::query::{Interval, InvalidQuery, Reader, ResolvedRange};
+use crate::sql::{CompareOp, ExprKind, Select, SelectItem};
+use crate::storage::ch::{LifecyclePoint, LifecycleQuestion, Sql, lifecycle_people_sql, lifecycle_sql};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Status {
-    New,
-    Returning,
-    Resurrecting,
-    Dormant,
+/// What somebody can be, with the number that the store calls it.
+const STATUSES: [(&str, u8); 4] = [("new", 1), ("returning", 2), ("resurrecting", 3), ("dormant", 4)];
+
+/// A lifecycle with its statements' parts.
+struct Lifecycle<'a> {
+    series: SeriesNode<'a>,
+    actor: Actor,
+    shown: Vec<u8>,
+    range: ResolvedRange,
+    /// One bucket longer.
+    seen: ResolvedRange,
+    events: Sql,
+    known: Option<Sql>,
+    others: Sql,
 }
 
-impl Status {
-    const WORDS: &[(&str, Self)] = &[
-        ("new", Self::New),
-        ("returning", Self::Returning),
-        ("resurrecting", Self::Resurrecting),
-        ("dormant", Self::Dormant),
-    ];
+impl<'a> Lifecycle<'a> {
+    async fn read(ground: &Ground<'a>) -> Result<Self, InsightError> {
+        let query = &ground.query;
+        let mut series = SeriesNode::read_all(&query.get("series")?, ground, 1)?;
+        let series = series.pop().ok_or_else(|| InvalidQuery::new("series", "one is needed"))?;
+        let actor = Actor::read(&query.get("aggregation_group_type_index")?)?;
+        let shown = shown(&query.get("lifecycleFilter")?.get("toggledLifecycles")?)?;
+        let interval = query.get("interval")?.word(Interval::WORDS)?.unwrap_or_default();
+        let range = ground.range(interval).await?;
+        let seen = range.with_bucket_before(ground.context.clock.now())?;
+        let events = actor.of(EventRows::of(ground), ground).column("at", field(&["timestamp"]));
+        let events = events.only(series.condition.clone()).within(seen.from, seen.to).sql(ground)?;
+        let mut others = actor.of(EventRows::all(), ground).column("at", field(&["timestamp"]));
+        let mut known = None;
+        if actor == Actor::Person {
+            let people = |columns: &[&str]| {
+                let items = columns.iter().map(|name| SelectItem { expr: field(&[name]), alias: None }).collect();
+                from_table(Select { items, ..Select::default() }, "persons")
+            };
+            let people_of = ground.compile(&people(&["number", "created_at"]))?;
+            known = Some(people_of.named(&["actor".into(), "first_at".into()]));
+            let with_profile = made(ExprKind::Query(Box::new(people(&["number"]))));
+            others = others.only([compare(CompareOp::NotIn, field(&["stored_person_number"]), with_profile)]);
+        }
+        let others = others.sql(ground)?;
+        Ok(Self { series, actor, shown, range, seen, events, known, others })
+    }
+
+    fn question(&self) -> LifecycleQuestion<'_> {
+        LifecycleQuestion {
+            counted: self.actor.counted(),
+            range: &self.seen,
+            events: &self.events,
+            known: self.known.as_ref(),
+            others: &self.others,
+        }
+    }
+}
+
+/// The statuses that are asked for; all unless said.
+fn shown(place: &Reader<'_>) -> Result<Vec<u8>, InvalidQuery> {
+    if place.is_missing() {
+        return Ok(STATUSES.map(|(_, status)| status).to_vec());
+    }
+    let said: Vec<_> = place.items()?.iter().map(|item| item.word(&STATUSES)).collect::<Result<_, _>>()?;
+    Ok(said.into_iter().flatten().collect())
 }
 
 /// Answers a `LifecycleQuery`.
 ///
 /// # Errors
-/// If a field makes no sense or asks for what cannot be answered, or a store does not answer.
+/// If a field makes no sense, a store does not answer, or the question takes too much.
 pub async fn run_lifecycle(context: QueryContext<'_>, json: &Value) -> Result<QueryAnswer, InsightError> {
     let ground = Ground::of(context, json).await?;
-    let interval = ground.query.get("interval")?.word(Interval::WORDS)?.unwrap_or_default();
-    let groups = ground.query.get("aggregation_group_type_index")?;
-    if !groups.is_missing() {
-        return Err(groups.wrong("the lifecycle of groups cannot be answered yet; that of people can").into());
-    }
-    let shown = shown(&ground.query.get("lifecycleFilter")?.get("toggledLifecycles")?)?;
-    let series = SeriesNode::read_all(&ground.query.get("series")?, &ground, 1)?;
-    let [series] = series.as_slice() else { return Err(ground.query.wrong("one series is needed").into()) };
-    let range = ground.range(interval).await?;
-    let mut buckets = range.buckets.clone();
-    buckets.splice(..0, one_before(&range, context)?);
-    let from = buckets.first().map_or(range.from, |bucket| bucket.start);
-    // Who has no profile is known from the first event on, which may lie before the range.
-    let first_without_profile = made(ExprKind::Literal(Literal::Whole(1 << 63)));
-    let counts = [
-        date_filter(&["timestamp"], Some(from), None),
-        Some(compare(CompareOp::GreaterOrEqual, field(&["stored_person_number"]), first_without_profile)),
-    ];
-    let events = EventRows::of(&ground)
-        .column("person", field(&["person_number"]))
-        .column("timestamp", field(&["timestamp"]))
-        .only(series.condition.clone())
-        .only(ground.known_people())
-        .only(date_filter(&["timestamp"], None, Some(range.to)))
-        .only(joined(counts.into_iter().flatten().collect(), true))
-        .sql(&ground)?;
-    let columns = ["number", "created_at"];
-    let items = columns.map(|name| SelectItem { expr: field(&[name]), alias: None }).into();
-    let persons = ground.compile(&from_table(Select { items, ..Select::default() }, "persons"))?;
-    let sql = lifecycle_sql(&range, &events, &persons.named(&columns.map(Into::into)));
-    let (rows, cost) = context.ch.lifecycle(&sql).await?;
-
-    let counted = count(&buckets, &rows);
-    let results: Vec<Value> =
-        shown.iter().map(|(word, status)| line(series, &range, word, &counted[*status as usize])).collect();
-    let fields = [
-        ("results", results.into()),
-        ("resolved_date_range", json!({ "date_from": range.from, "date_to": range.to })),
-        ("clickhouse", statement(&sql).into()),
-        ("rows_read", cost.rows_read.into()),
-        ("bytes_read", cost.bytes_read.into()),
-    ];
-    Ok(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    let lifecycle = Lifecycle::read(&ground).await?;
+    let sql = lifecycle_sql(context.project.id, lifecycle.question());
+    let (points, cost) = context.ch.lifecycle(&sql).await.map_err(|error| sql_error(error, "query"))?;
+    let mut answered = Answered::default();
+    answered.add(&sql, cost);
+    Ok(answered.with(lines(&lifecycle, &points), &lifecycle.range))
 }
 
-/// Which kinds are asked for: all, unless some are named.
-fn shown(place: &Reader<'_>) -> Result<Vec<(&'static str, Status)>, InvalidQuery> {
-    let mut named = Vec::new();
-    for item in place.items()? {
-        named.push(item.word(Status::WORDS)?.ok_or_else(|| item.wrong("the name of a kind is needed"))?);
-    }
-    let is_shown = |status: &Status| named.is_empty() || named.contains(status);
-    Ok(Status::WORDS.iter().filter(|(_, status)| is_shown(status)).copied().collect())
-}
-
-/// The bucket before a range's first, which says who returns and who stays away.
-fn one_before(range: &ResolvedRange, context: QueryContext<'_>) -> Result<Option<Bucket>, InvalidQuery> {
-    let Some(first) = range.buckets.first() else { return Ok(None) };
-    let Ok(before) = Timestamp::from_microsecond(first.start.as_microsecond() - 1) else { return Ok(None) };
-    let dates = DateRange {
-        from: Some(DateBound::Instant(before)),
-        to: Some(DateBound::Instant(first.start)),
-        is_explicit: true,
-    };
-    let whole = dates.resolve(range.interval, &range.zone, context.clock.now(), range.week_start, None)?;
-    Ok(whole.buckets.into_iter().next())
-}
-
-/// The numbers of each kind, for each bucket but the first.
-fn count(buckets: &[Bucket], rows: &[LifecycleRow]) -> [Vec<i64>; 4] {
-    let places: HashMap<i64, usize> = buckets.iter().enumerate().map(|(at, bucket)| (bucket.key, at)).collect();
-    let mut counted: [Vec<i64>; 4] = std::array::from_fn(|_| vec![0; buckets.len()]);
-    for row in rows {
-        let Some(at) = places.get(&row.active).copied() else { continue };
-        let was_there = at > 0 && places.get(&row.before) == Some(&(at - 1));
-        let status = match (row.is_new, was_there) {
-            (true, _) => Status::New,
-            (false, true) => Status::Returning,
-            (false, false) => Status::Resurrecting,
-        };
-        let people = i64::try_from(row.people).unwrap_or(i64::MAX);
-        counted[status as usize][at] += people;
-        if at + 1 < buckets.len() && places.get(&row.after) != Some(&(at + 1)) {
-            counted[Status::Dormant as usize][at + 1] -= people;
+fn lines(lifecycle: &Lifecycle<'_>, points: &[LifecyclePoint]) -> Vec<Value> {
+    let Lifecycle { series, shown, range, .. } = lifecycle;
+    let days: Vec<_> = range.buckets.iter().map(|bucket| bucket.day.as_str()).collect();
+    let labels: Vec<_> = range.buckets.iter().map(|bucket| bucket.label.as_str()).collect();
+    let of = |status: u8| {
+        let mut data = vec![0_i64; days.len()];
+        for point in points.iter().filter(|point| point.status == status) {
+            // The first bucket that was asked for is the one before the range.
+            let place = usize::try_from(point.bucket - 1).ok().and_then(|at| data.get_mut(at));
+            let value = i64::try_from(point.value).unwrap_or(i64::MAX);
+            place.into_iter().for_each(|place| *place = if status == 4 { -value } else { value });
         }
-    }
-    for line in &mut counted {
-        line.drain(..1.min(line.len()));
-    }
-    counted
+        data
+    };
+    let shown = STATUSES.iter().filter(|(_, status)| shown.contains(status));
+    shown
+        .map(|(word, status)| {
+            let data = of(*status);
+            json!({
+                "action": action_json(series, 0),
+                "label": format!("{} - {word}", series.label()),
+                "status": word,
+                "count": data.iter().sum::<i64>(),
+                "data": data,
+                "days": days,
+                "labels": labels,
+            })
+        })
+        .collect()
 }
 
-fn line(series: &SeriesNode, range: &ResolvedRange, status: &str, data: &[i64]) -> Value {
-    let name = series.custom_name.as_deref().unwrap_or(series.label());
-    json!({
-        "action": { "id": series.label(), "name": series.name.as_deref().unwrap_or(series.label()), "type": "events", "order": 0 },
-        "label": format!("{name} - {status}"),
-        "status": status,
-        "data": data,
-        "count": data.iter().sum::<i64>(),
-        "days": range.buckets.iter().map(|bucket| bucket.day.as_str()).collect::<Vec<_>>(),
-        "labels": range.buckets.iter().map(|bucket| bucket.label.as_str()).collect::<Vec<_>>(),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::query::WeekStart;
-    use crate::storage::ch::NO_BUCKET;
-
-    fn days() -> ResolvedRange {
-        let at = |text: &str| DateBound::Instant(text.parse().expect("a time"));
-        let dates = DateRange {
-            from: Some(at("2026-11-01T00:00:00Z")),
-            to: Some(at("2026-11-05T00:00:00Z")),
-            is_explicit: true,
-        };
-        let now = "2026-11-20T00:00:00Z".parse().expect("a time");
-        dates.resolve(Interval::Day, &"UTC".parse().expect("a zone"), now, WeekStart::Sunday, None).expect("a range")
-    }
-
-    #[test]
-    fn everybody_is_counted_once_where_they_were_and_once_where_they_went_missing() {
-        let range = days();
-        let key = |day: usize| range.buckets[day].key;
-        let row = |active, before, after, is_new, people| LifecycleRow { active, before, after, is_new, people };
-        let rows = [
-            // Two came on the first day already, one of them again on the next; both before the range.
-            row(key(0), NO_BUCKET, key(1), true, 1),
-            row(key(1), key(0), NO_BUCKET, false, 1),
-            row(key(0), NO_BUCKET, key(3), false, 1),
-            row(key(3), key(0), NO_BUCKET, false, 1),
-            // Five are new on the third day, and stay away.
-            row(key(2), NO_BUCKET, NO_BUCKET, true, 5),
-            // Long ago.
-            row(key(0) - 40, NO_BUCKET, key(0), true, 7),
-        ];
-        let [new, returning, resurrecting, dormant] = count(&range.buckets, &rows);
-        assert_eq!(new[..3], [0, 5, 0]);
-        assert_eq!(returning[..3], [1, 0, 0]);
-        assert_eq!(resurrecting[..3], [0, 0, 1]);
-        assert_eq!(dormant[..3], [-1, -1, -5]);
-    }
+/// The people who were something on a day: `status` and `day` of an `InsightActorsQuery`.
+///
+/// # Errors
+/// If a field makes no sense, or the day is none of the range's.
+pub async fn lifecycle_people(
+    context: QueryContext<'_>,
+    selection: &Reader<'_>,
+    insight: &Reader<'_>,
+) -> Result<Sql, InsightError> {
+    let ground = Ground::of(context, insight.value().unwrap_or(&Value::Null)).await?;
+    let lifecycle = Lifecycle::read(&ground).await?;
+    lifecycle.actor.must_be_person(&selection.get("source")?)?;
+    let place = selection.get("status")?;
+    let status = place.word(&STATUSES)?.ok_or_else(|| place.wrong("one of the four states is needed"))?;
+    let place = selection.get("day")?;
+    let day = place.text()?.ok_or_else(|| place.wrong("a day of the chart is needed"))?;
+    let bucket = lifecycle.seen.find_bucket(day).filter(|at| *at > 0);
+    let bucket = bucket.ok_or_else(|| place.wrong("this is no day of the chart"))?;
+    Ok(lifecycle_people_sql(context.project.id, lifecycle.question(), status, bucket))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::lifecycle::run_lifecycle;
+use super::lifecycle::{lifecycle_people, run_lifecycle};
 use super::sql::{run_actors, run_events, run_hogql};
 use super::{InsightError, run_trends};
 use crate::model::query::{InvalidQuery, Reader, TrendsQuery};
@@ -52,10 +52,18 @@ pub async fn run_query(context: QueryContext<'_>, query: &Value) -> Result<Query
 
 /// The people behind a point of another query's answer (`source` of an `ActorsQuery`), as a statement with one column: their
 /// numbers after merges.
-pub(super) async fn people_behind(_context: QueryContext<'_>, source: &Reader<'_>) -> Result<Sql, InsightError> {
+pub(super) async fn people_behind(context: QueryContext<'_>, source: &Reader<'_>) -> Result<Sql, InsightError> {
     let kind = source.get("kind")?;
     let said = kind.text()?.ok_or_else(|| kind.wrong("the kind of the query is needed"))?;
-    Err(kind.wrong(format!("the people of {said} cannot be listed yet")).into())
+    let insight = source.get("source")?;
+    let insight_kind = insight.get("kind")?.text()?;
+    match (said, insight_kind) {
+        ("InsightActorsQuery", Some("LifecycleQuery")) => lifecycle_people(context, source, &insight).await,
+        _ => {
+            let of = insight_kind.map(|of| format!(" of {of}")).unwrap_or_default();
+            Err(kind.wrong(format!("the people of {said}{of} cannot be listed yet")).into())
+        }
+    }
 }
 
 /// What a page's wrapper holds.

@@ -64,7 +64,14 @@ impl<'a> Ground<'a> {
     /// # Errors
     /// If it makes no sense, or ClickHouse does not answer when the first event is asked for.
     pub async fn range(&self, interval: Interval) -> Result<ResolvedRange, InsightError> {
-        let dates = DateRange::read(&self.query.get("dateRange")?)?;
+        self.resolve(&DateRange::read(&self.query.get("dateRange")?)?, interval).await
+    }
+
+    /// Dates as instants, cut into buckets.
+    ///
+    /// # Errors
+    /// If they make no sense, or ClickHouse does not answer when the first event is asked for.
+    pub async fn resolve(&self, dates: &DateRange, interval: Interval) -> Result<ResolvedRange, InsightError> {
         let QueryContext { ch, clock, project, settings, .. } = self.context;
         let first_event =
             if dates.starts_with_first_event() { ch.find_first_event_time(project.id).await? } else { None };

@@ -1,7 +1,9 @@
 //! Events as rows of an inner statement.
 
+use jiff::Timestamp;
+
 use super::Ground;
-use crate::insights::sql::{from_table, joined};
+use crate::insights::sql::{date_filter, from_table, joined};
 use crate::model::query::InvalidQuery;
 use crate::sql::{Expr, Select, SelectItem};
 use crate::storage::ch::Sql;
@@ -26,6 +28,12 @@ impl EventRows {
         Self { columns: Vec::new(), conditions: ground.conditions.clone() }
     }
 
+    /// All events of the project, whatever the question says.
+    #[must_use]
+    pub fn all() -> Self {
+        Self { columns: Vec::new(), conditions: Vec::new() }
+    }
+
     /// With a column.
     #[must_use]
     pub fn column(mut self, name: impl Into<ColumnName>, value: Expr) -> Self {
@@ -38,6 +46,12 @@ impl EventRows {
     pub fn only(mut self, condition: impl IntoIterator<Item = Expr>) -> Self {
         self.conditions.extend(condition);
         self
+    }
+
+    /// Only those of `from <= timestamp < to`.
+    #[must_use]
+    pub fn within(self, from: Timestamp, to: Timestamp) -> Self {
+        self.only(date_filter(&["timestamp"], Some(from), Some(to)))
     }
 
     /// The statement that gives them: `SELECT … AS name, … FROM …`.

@@ -4,10 +4,14 @@
 //! or an action, with its filters. [`EventRows`] are the events of both as rows of an inner statement, with the columns that
 //! the kind needs; the statement around it counts them, and stands with its kind in [`crate::storage::ch`].
 
+mod actor;
+mod answered;
 mod common;
 mod event_rows;
 mod series_node;
 
+pub use actor::Actor;
+pub use answered::Answered;
 pub use common::Ground;
 pub use event_rows::EventRows;
-pub use series_node::SeriesNode;
+pub use series_node::{SeriesNode, action_json};

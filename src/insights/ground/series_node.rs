@@ -1,5 +1,7 @@
 //! One thing that is counted.
 
+use serde_json::{Value, json};
+
 use super::Ground;
 use crate::insights::sql::{compare, field, joined, text};
 use crate::model::query::{InvalidQuery, Reader};
@@ -16,7 +18,9 @@ pub enum Entity {
 
 /// An `EventsNode` or `ActionsNode` of a question: a series, a step, a target.
 #[derive(Debug, Clone)]
-pub struct SeriesNode {
+pub struct SeriesNode<'a> {
+    /// Where it stands, for reading what only some kinds have (`math` …).
+    pub place: Reader<'a>,
     pub entity: Entity,
     /// What the sender calls it.
     pub name: Option<String>,
@@ -26,12 +30,12 @@ pub struct SeriesNode {
     pub condition: Option<Expr>,
 }
 
-impl SeriesNode {
+impl<'a> SeriesNode<'a> {
     /// Reads one.
     ///
     /// # Errors
     /// If it is no such node or a field makes no sense.
-    pub fn read(place: &Reader<'_>, ground: &Ground<'_>) -> Result<Self, InvalidQuery> {
+    pub fn read(place: Reader<'a>, ground: &Ground<'_>) -> Result<Self, InvalidQuery> {
         let kind = place.get("kind")?;
         let entity = match kind.text()? {
             Some("EventsNode") | None => Entity::Event(name(&place.get("event")?)?),
@@ -52,6 +56,7 @@ impl SeriesNode {
             custom_name: name(&place.get("custom_name")?)?,
             condition: joined(conditions, false),
             entity,
+            place,
         })
     }
 
@@ -59,12 +64,12 @@ impl SeriesNode {
     ///
     /// # Errors
     /// If there are none or too many, or one makes no sense.
-    pub fn read_all(place: &Reader<'_>, ground: &Ground<'_>, most: usize) -> Result<Vec<Self>, InvalidQuery> {
+    pub fn read_all(place: &Reader<'a>, ground: &Ground<'_>, most: usize) -> Result<Vec<Self>, InvalidQuery> {
         let items = place.items()?;
         if items.is_empty() || items.len() > most {
             return Err(place.wrong(format!("1 to {most} series are needed")));
         }
-        items.iter().map(|item| Self::read(item, ground)).collect()
+        items.into_iter().map(|item| Self::read(item, ground)).collect()
     }
 
     /// What the query API calls it: the event's name, or the action's.
@@ -75,6 +80,21 @@ impl SeriesNode {
             Entity::Event(None) => "All events",
         }
     }
+}
+
+/// What an answer says of a series: which event or action it is, and its place.
+#[must_use]
+pub fn action_json(series: &SeriesNode<'_>, order: usize) -> Value {
+    let said = |key: &str| series.place.value().and_then(|node| node.get(key)).cloned().unwrap_or_default();
+    let is_action = said("kind") == "ActionsNode";
+    json!({
+        "id": if is_action { said("id") } else { said("event") },
+        "type": if is_action { "actions" } else { "events" },
+        "order": order,
+        "name": series.name.as_deref().unwrap_or(series.label()),
+        "custom_name": series.custom_name,
+        "math": said("math"),
+    })
 }
 
 /// A name that is neither empty nor endless.

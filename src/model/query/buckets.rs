@@ -109,6 +109,30 @@ impl DateRange {
     }
 }
 
+impl ResolvedRange {
+    /// The range in whole buckets, from the bucket before its first one on.
+    ///
+    /// # Errors
+    /// If that has more buckets than can be shown.
+    pub fn with_bucket_before(&self, now: Timestamp) -> Result<Self, InvalidQuery> {
+        let first = self.buckets.first().map_or(self.from, |bucket| bucket.start);
+        let to = self.buckets.last().map_or(self.to, |bucket| bucket.end);
+        let from = first.checked_sub(1.microsecond()).unwrap_or(first);
+        let mut range = cut(from, to, self.interval, &self.zone, now, self.week_start)?;
+        range.from = range.buckets.first().map_or(from, |bucket| bucket.start);
+        Ok(range)
+    }
+
+    /// The place of the bucket that a chart calls so: `2026-11-01`, or with a time of day.
+    #[must_use]
+    pub fn find_bucket(&self, day: &str) -> Option<u32> {
+        let said = day.trim().trim_end_matches('Z').replace('T', " ");
+        let day_alone = said.split(' ').next().unwrap_or_default();
+        let is_it = |name: &str| name == said || (!self.interval.is_within_day() && name == day_alone);
+        self.buckets.iter().position(|bucket| is_it(&bucket.day)).and_then(|at| u32::try_from(at).ok())
+    }
+}
+
 fn cut(
     from: Timestamp,
     to: Timestamp,

@@ -22,3 +22,31 @@ pub fn bucket_key(range: &ResolvedRange, column: &'static str) -> Sql {
     sql.param("String", range.zone.as_str()).push(after);
     sql
 }
+
+/// The place in the range of the bucket that the moment in a column of ours falls into, from 0 on; no place of the range
+/// outside of it.
+#[must_use]
+pub fn bucket_index(range: &ResolvedRange, column: &'static str) -> Sql {
+    let first = range.buckets.first().map_or(0, |bucket| bucket.key);
+    let step = match range.interval {
+        Interval::Minute => Some(60),
+        Interval::Hour => Some(3_600),
+        Interval::Day => Some(1),
+        Interval::Week => Some(7),
+        Interval::Month => None,
+    };
+    // A zone may skip a day, or move its clocks by half an hour.
+    let step = step.filter(|step| range.buckets.windows(2).all(|pair| pair[1].key - pair[0].key == *step));
+    let mut sql = Sql::default();
+    if let Some(step) = step {
+        sql.push("toInt64(floor((").append(&bucket_key(range, column)).push(" - ").param("Int64", first);
+        sql.push(") / ").param("Int64", step).push("))");
+    } else {
+        sql.push("(toInt64(indexOf([");
+        for (at, bucket) in range.buckets.iter().enumerate() {
+            sql.push(if at > 0 { ", " } else { "" }).number(bucket.key.abs_diff(first));
+        }
+        sql.push("], ").append(&bucket_key(range, column)).push(" - ").param("Int64", first).push(")) - 1)");
+    }
+    sql
+}

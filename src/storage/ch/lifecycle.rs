@@ -1,51 +1,89 @@
-//! Lifecycle: in which buckets people were active, each beside the one before and the one after.
+//! Lifecycle: who is new, returns, comes back or stays away, for each bucket.
 
 use clickhouse::Row;
 use serde::Deserialize;
 
-use super::{ChError, ClickHouse, Cost, Sql, bucket_key};
+use super::buckets::bucket_index;
+use super::merges::after_merges;
+use super::{ChError, ClickHouse, Cost, Counted, Sql};
+use crate::model::ProjectId;
 use crate::model::query::ResolvedRange;
 
-/// A bucket that is none.
-pub const NO_BUCKET: i64 = i64::MIN;
-
-/// How many people were active in a bucket and had these neighbours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Row, Deserialize)]
-pub struct LifecycleRow {
-    /// The key of the [`Bucket`](crate::model::query::Bucket).
-    pub active: i64,
-    /// The bucket in which they were active last before, and next after; [`NO_BUCKET`] if in none that was looked at.
-    pub before: i64,
-    pub after: i64,
-    /// Whether they became known in this bucket.
-    pub is_new: bool,
-    pub people: u64,
+/// How many were what in a bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Row, Deserialize)]
+pub struct LifecyclePoint {
+    /// 1: new, 2: returning, 3: resurrecting, 4: dormant.
+    pub status: u8,
+    /// The place of the bucket in the range.
+    pub bucket: i64,
+    pub value: u64,
 }
 
-/// The statement. `events` gives `person` (the number after merges) and `timestamp`; `persons` gives `number` and
-/// `created_at`. Somebody without a profile is known from their first event on.
-#[must_use]
-pub fn lifecycle_sql(range: &ResolvedRange, events: &Sql, persons: &Sql) -> Sql {
-    let mut sql = Sql::new(
-        "SELECT point.1 AS active, point.2 AS before, point.3 AS after, active = since AS is_new, count() AS people\nFROM (\n  \
-         SELECT buckets, ",
-    );
-    sql.append(&bucket_key(range, "if(profile.number = 0, visitor.first_at, profile.created_at)"));
-    sql.push(" AS since\n  FROM (\n    SELECT person, min(timestamp) AS first_at, arraySort(groupUniqArray(");
-    sql.append(&bucket_key(range, "timestamp")).push(")) AS buckets\n    FROM (").append(events);
-    sql.push(")\n    GROUP BY person\n  ) AS visitor\n  LEFT JOIN (").append(persons);
-    sql.push(") AS profile ON profile.number = visitor.person\n)\nARRAY JOIN arrayZip(buckets, arrayPushFront(arrayPopBack(buckets), ");
-    sql.param("Int64", NO_BUCKET).push("), arrayPushBack(arrayPopFront(buckets), ").param("Int64", NO_BUCKET);
-    sql.push(")) AS point\nGROUP BY active, before, after, is_new");
-    sql
+/// What a lifecycle is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct LifecycleQuestion<'a> {
+    pub counted: Counted,
+    /// Begins one bucket early: whether somebody returns shows in the bucket before.
+    pub range: &'a ResolvedRange,
+    /// Events as `actor` and `at`.
+    pub events: &'a Sql,
+    /// When people with a profile were first seen, as `actor` and `first_at`.
+    pub known: Option<&'a Sql>,
+    /// All events ever of those without one, as `actor` and `at`.
+    pub others: &'a Sql,
 }
 
 impl ClickHouse {
-    /// Asks it.
+    /// Answers a lifecycle.
     ///
     /// # Errors
-    /// If ClickHouse does not answer, or the question takes too much.
-    pub async fn lifecycle(&self, sql: &Sql) -> Result<(Vec<LifecycleRow>, Cost), ChError> {
+    /// If ClickHouse does not answer or refuses.
+    pub async fn lifecycle(&self, sql: &Sql) -> Result<(Vec<LifecyclePoint>, Cost), ChError> {
         self.rows(sql).await
     }
+}
+
+/// The statement that counts: rows are [`LifecyclePoint`]s.
+#[must_use]
+pub fn lifecycle_sql(project: ProjectId, question: LifecycleQuestion<'_>) -> Sql {
+    let mut sql = Sql::new("SELECT toUInt8(state.1) AS status, toInt64(state.2) AS bucket, count() AS value\nFROM (\n");
+    sql.append(&states(project, question)).push("\n)\nGROUP BY status, bucket");
+    sql
+}
+
+/// Those who were something in a bucket: one column.
+#[must_use]
+pub fn lifecycle_people_sql(project: ProjectId, question: LifecycleQuestion<'_>, status: u8, bucket: u32) -> Sql {
+    let mut sql = Sql::new("SELECT whole FROM (\n");
+    sql.append(&states(project, question)).push("\n)\nWHERE state.1 = ").param("UInt8", u64::from(status));
+    sql.push(" AND state.2 = ").param("UInt32", bucket);
+    sql
+}
+
+/// A row for each state that somebody was in: `whole`, `state`.
+fn states(project: ProjectId, question: LifecycleQuestion<'_>) -> Sql {
+    let mut found = Sql::new("SELECT actor, ");
+    found.append(&bucket_index(question.range, "at")).push(" AS bucket\nFROM (").append(question.events);
+    found.push(")\nGROUP BY actor, bucket");
+    let mut sql = Sql::new(
+        "SELECT whole, arrayJoin(arrayConcat(\n  arrayMap((at, i) -> (multiIf(i > 1, if(active[i - 1] = at - 1, 2, 3), \
+         at = born, 1, 3), at), active, arrayEnumerate(active)),\n  arrayMap(at -> (4, at + 1), arrayFilter((at, i) -> \
+         i = length(active) OR active[i + 1] != at + 1, active, arrayEnumerate(active))))) AS state\nFROM (\n",
+    );
+    sql.push("SELECT whole, arraySort(groupUniqArray(bucket)) AS active\nFROM (\n");
+    sql.append(&after_merges(project, question.counted, "bucket", &found)).push("\n)\nGROUP BY whole\n) AS seen\n");
+    sql.push("LEFT JOIN (\nSELECT whole, ").append(&bucket_index(question.range, "min(first_at)"));
+    sql.push(" AS born\nFROM (\n");
+    if let Some(known) = question.known {
+        sql.push("SELECT actor AS whole, first_at FROM (")
+            .append(known)
+            .push(")\nUNION ALL\nSELECT whole, first_at FROM (");
+    } else {
+        sql.push("SELECT whole, first_at FROM (");
+    }
+    let mut earliest = Sql::new("SELECT actor, min(at) AS first_at\nFROM (");
+    earliest.append(question.others).push(")\nGROUP BY actor");
+    sql.append(&after_merges(project, question.counted, "first_at", &earliest));
+    sql.push(")\n)\nGROUP BY whole\n) AS first ON first.whole = seen.whole");
+    sql
 }

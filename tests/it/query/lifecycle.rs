@@ -1,128 +1,118 @@
-//! The lifecycle of people.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! `LifecycleQuery` beside a naive reading of the same events.
 
 use serde_json::{Value, json};
 
 use super::Desk;
+use super::random::World;
 
-/// The range that is asked for, of days of October.
-const FIRST_DAY: i64 = 8;
-const LAST_DAY: i64 = 15;
-
-fn view(who: &str, day: i64, name: &str, has_profile: bool) -> Value {
-    json!({ "event": name, "distinct_id": who, "timestamp": format!("2026-10-{day:02}T09:30:00Z"),
-            "properties": { "$process_person_profile": has_profile } })
+fn asked() -> Value {
+    json!({ "kind": "LifecycleQuery", "series": [{ "kind": "EventsNode", "event": "visit" }],
+        "dateRange": { "date_from": "2026-10-01", "date_to": "2026-10-12" } })
 }
 
-fn question() -> Value {
-    json!({ "kind": "LifecycleQuery", "interval": "day", "series": [{ "kind": "EventsNode", "event": "$pageview" }],
-            "dateRange": { "date_from": format!("2026-10-{FIRST_DAY:02}"), "date_to": format!("2026-10-{LAST_DAY:02}") } })
-}
-
-fn lines(answer: &Value) -> BTreeMap<String, Vec<i64>> {
-    let results = answer["results"].as_array().unwrap();
-    let line = |result: &Value| {
-        let data = result["data"].as_array().unwrap().iter().map(|number| number.as_i64().unwrap());
-        (result["status"].as_str().unwrap().to_owned(), data.collect())
-    };
-    results.iter().map(line).collect()
-}
-
-/// The same by the rules as they are written down, from the days of each person: of views, and of anything.
-fn naive(people: &[(BTreeSet<i64>, i64)]) -> BTreeMap<String, Vec<i64>> {
-    let width = usize::try_from(LAST_DAY - FIRST_DAY + 1).unwrap();
-    let mut lines: BTreeMap<String, Vec<i64>> =
-        ["new", "returning", "resurrecting", "dormant"].map(|status| (status.to_owned(), vec![0; width])).into();
-    for (views, known_since) in people {
-        for (at, day) in (FIRST_DAY..=LAST_DAY).enumerate() {
-            let status = match (views.contains(&day), views.contains(&(day - 1))) {
-                (true, _) if *known_since == day => "new",
-                (true, true) => "returning",
-                (true, false) => "resurrecting",
-                (false, true) => "dormant",
-                (false, false) => continue,
-            };
-            lines.get_mut(status).unwrap()[at] += if status == "dormant" { -1 } else { 1 };
+/// How many were each of the four, for each day.
+fn naive(world: &World) -> [Vec<i64>; 4] {
+    let visits = world.days_of(|event| event.event == "visit");
+    let born = world.days_of(|_| true);
+    let mut states: [Vec<i64>; 4] = Default::default();
+    for day in 0..=11 {
+        let mut counts = [0; 4];
+        for (person, days) in &visits {
+            let was = days.contains_key(&(day - 1));
+            let is_born = born[person].keys().next() == Some(&day);
+            match (days.contains_key(&day), was) {
+                (true, _) if is_born => counts[0] += 1,
+                (true, true) => counts[1] += 1,
+                (true, false) => counts[2] += 1,
+                (false, true) => counts[3] -= 1,
+                (false, false) => {}
+            }
         }
+        states.iter_mut().zip(counts).for_each(|(line, count)| line.push(count));
     }
-    lines
+    states
 }
 
 #[tokio::test]
-async fn it_is_what_the_rules_say_of_any_people() {
+async fn every_state_is_as_a_naive_reading_counts_it() {
     let desk = Desk::start().await;
-    let mut seed = 42_u64;
-    let mut any = |below: u64| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        i64::try_from((seed >> 33) % below).unwrap()
-    };
-    let (mut events, mut people) = (Vec::new(), Vec::new());
-    for person in 0..40 {
-        let (who, has_profile) = (format!("p{person}"), person % 3 > 0);
-        let views: BTreeSet<i64> = (0..any(9)).map(|_| 2 + any(16)).collect();
-        let signs: BTreeSet<i64> = (0..any(3)).map(|_| 2 + any(16)).collect();
-        for day in &views {
-            events.push(view(&who, *day, "$pageview", has_profile));
+    let world = World::send(&desk, 7, 14).await;
+    let answer = desk.answer(asked()).await;
+    let lines = answer["results"].as_array().unwrap();
+    let words = ["new", "returning", "resurrecting", "dormant"];
+    for ((line, data), word) in lines.iter().zip(naive(&world)).zip(words) {
+        assert_eq!(line["status"], word);
+        assert_eq!(line["data"], json!(data), "{word}");
+        assert!(data.iter().any(|n| *n != 0), "nobody is {word}, so it proves nothing");
+        for (day, value) in line["days"].as_array().unwrap().iter().zip(&data) {
+            let source = json!({ "kind": "InsightActorsQuery", "source": asked(), "day": day, "status": word });
+            let people = desk.answer(json!({ "kind": "ActorsQuery", "select": ["id"], "source": source })).await;
+            let found = people["results"].as_array().unwrap().len();
+            // Whoever has no profile is counted and cannot be listed.
+            assert!(i64::try_from(found).unwrap() <= value.abs(), "{word} {day}: {found} of {value}");
         }
-        for day in &signs {
-            events.push(view(&who, *day, "sign", has_profile));
-        }
-        // With a profile it is known since the first event of any name, without one since the first that is asked about.
-        let known = if has_profile { views.union(&signs).min() } else { views.iter().min() };
-        people.extend(known.map(|day| (views.clone(), *day)));
     }
-    // A profile is as old as the event that made it: they come in their order.
-    events.sort_by_key(|event| event["timestamp"].to_string());
-    desk.send(&json!(events)).await;
-    let answer = desk.answer(question()).await;
-    assert_eq!(lines(&answer), naive(&people), "{}", answer["clickhouse"].as_str().unwrap());
-    assert_eq!(answer["results"][0]["days"][0], "2026-10-08");
-    assert_eq!(answer["results"][3]["label"], "$pageview - dormant");
-
-    let mut some = question();
+    let mut some = asked();
     some["lifecycleFilter"] = json!({ "toggledLifecycles": ["new", "dormant"] });
-    let statuses: Vec<_> = lines(&desk.answer(some).await).into_keys().collect();
-    assert_eq!(statuses, ["dormant", "new"]);
+    let answer = desk.answer(some).await;
+    let shown: Vec<_> = answer["results"].as_array().unwrap().iter().map(|line| line["status"].clone()).collect();
+    assert_eq!(shown, ["new", "dormant"]);
+}
+
+/// Eight days from the eighth on.
+fn some_days() -> Value {
+    json!({ "kind": "LifecycleQuery", "series": [{ "kind": "EventsNode", "event": "$pageview" }],
+        "dateRange": { "date_from": "2026-10-08", "date_to": "2026-10-15" } })
+}
+
+fn view(who: &str, day: i64, has_profile: bool) -> Value {
+    json!({ "event": "$pageview", "distinct_id": who, "timestamp": format!("2026-10-{day:02}T09:30:00Z"),
+        "properties": { "$process_person_profile": has_profile } })
 }
 
 #[tokio::test]
 async fn ids_of_one_person_are_one_and_another_project_shows_nothing() {
     let desk = Desk::start().await;
     let (_, _, theirs) = desk.app.stranger().await;
-    desk.send_to(&theirs, &json!([view("ada", 9, "$pageview", true), view("anon", 10, "$pageview", false)])).await;
+    desk.send_to(&theirs, &json!([view("ada", 9, true), view("anon", 10, false)])).await;
     desk.send(&json!([
-        view("anon", 9, "$pageview", false),
-        view("ada", 10, "$pageview", true),
+        view("anon", 9, false),
+        view("ada", 10, true),
         { "event": "$identify", "distinct_id": "ada", "timestamp": "2026-10-12T09:30:00Z",
           "properties": { "$anon_distinct_id": "anon" } },
-        view("anon", 13, "$pageview", true),
+        view("anon", 13, true),
     ]))
     .await;
-    let lines = lines(&desk.answer(question()).await);
+    let answer = desk.answer(some_days()).await;
+    let states: Vec<_> = answer["results"].as_array().unwrap().iter().map(|line| line["data"].clone()).collect();
     // The profile was made on the tenth; what was merged into it is part of it from the ninth on.
-    assert_eq!(lines["new"], [0, 0, 1, 0, 0, 0, 0, 0]);
-    assert_eq!(lines["resurrecting"], [0, 1, 0, 0, 0, 1, 0, 0]);
-    assert_eq!(lines["returning"], [0; 8]);
-    assert_eq!(lines["dormant"], [0, 0, 0, -1, 0, 0, -1, 0]);
+    assert_eq!(states[0], json!([0, 0, 1, 0, 0, 0, 0, 0]));
+    assert_eq!(states[2], json!([0, 1, 0, 0, 0, 1, 0, 0]));
+    assert_eq!(states[1], json!([0, 0, 0, 0, 0, 0, 0, 0]));
+    assert_eq!(states[3], json!([0, 0, 0, -1, 0, 0, -1, 0]));
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_is_refused_with_its_field() {
+async fn what_makes_no_sense_is_refused_by_field() {
     let desk = Desk::start().await;
-    for (change, field) in [
-        (json!({ "series": [] }), "series"),
-        (json!({ "series": [{ "kind": "EventsNode" }, { "kind": "EventsNode" }] }), "series"),
-        (json!({ "series": [{ "kind": "ActionsNode", "id": 1 }] }), "series[0].kind"),
-        (json!({ "interval": "fortnight" }), "interval"),
-        (json!({ "aggregation_group_type_index": 0 }), "aggregation_group_type_index"),
-        (json!({ "lifecycleFilter": { "toggledLifecycles": ["gone"] } }), "lifecycleFilter.toggledLifecycles[0]"),
-        (json!({ "dateRange": { "date_from": "2026-10-08", "date_to": "2026-10-01" } }), "dateRange.date_to"),
+    for (field, value, attr) in [
+        ("series", json!([]), "series"),
+        ("series", json!([{}, {}]), "series"),
+        ("interval", json!("fortnight"), "interval"),
+        ("aggregation_group_type_index", json!(5), "aggregation_group_type_index"),
+        ("lifecycleFilter", json!({ "toggledLifecycles": ["old"] }), "lifecycleFilter.toggledLifecycles[0]"),
     ] {
-        let mut query = question();
-        query.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        let reply = desk.reply(query).await;
-        assert_eq!(reply.status.as_u16(), 400, "{change}");
-        assert_eq!(reply.json()["attr"], field, "{change}: {}", reply.text());
+        let mut query = asked();
+        query[field] = value;
+        let reply = desk.reply(query.clone()).await;
+        assert_eq!(reply.status.as_u16(), 400, "{query}\n{}", reply.text());
+        assert_eq!(reply.json()["attr"], attr, "{}", reply.text());
+    }
+    for (field, value) in [("status", json!("old")), ("day", json!("2026-01-01"))] {
+        let mut source =
+            json!({ "kind": "InsightActorsQuery", "source": asked(), "day": "2026-10-05", "status": "new" });
+        source[field] = value;
+        let reply = desk.reply(json!({ "kind": "ActorsQuery", "source": source })).await;
+        assert_eq!(reply.status.as_u16(), 400, "{}", reply.text());
     }
 }

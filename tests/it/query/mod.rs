@@ -5,6 +5,7 @@ mod hostile;
 mod isolation;
 mod lifecycle;
 mod lists;
+mod random;
 mod sql;
 mod statements;
 
