@@ -14,6 +14,7 @@ mod query;
 pub mod saved;
 pub mod sql;
 pub mod starter;
+mod stickiness;
 pub mod suggestions;
 mod trends;
 

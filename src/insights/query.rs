@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::lifecycle::{lifecycle_people, run_lifecycle};
 use super::sql::{run_actors, run_events, run_hogql};
+use super::stickiness::{run_stickiness, stickiness_people};
 use super::{InsightError, run_trends};
 use crate::model::query::{InvalidQuery, Reader, TrendsQuery};
 use crate::model::{Clock, Project, ProjectSettings};
@@ -11,7 +12,8 @@ use crate::storage::ch::{ClickHouse, Sql};
 use crate::storage::pg::Pg;
 
 /// The kinds that can be answered.
-pub const QUERY_KINDS: &[&str] = &["HogQLQuery", "EventsQuery", "ActorsQuery", "TrendsQuery", "LifecycleQuery"];
+pub const QUERY_KINDS: &[&str] =
+    &["HogQLQuery", "EventsQuery", "ActorsQuery", "TrendsQuery", "LifecycleQuery", "StickinessQuery"];
 
 /// Deepest wrapping of one query in another (`InsightVizNode`, `DataVisualizationNode`).
 const MAX_WRAPPERS: usize = 4;
@@ -43,6 +45,7 @@ pub async fn run_query(context: QueryContext<'_>, query: &Value) -> Result<Query
         "ActorsQuery" => run_actors(context, query).await,
         "TrendsQuery" => trends(context, query).await,
         "LifecycleQuery" => run_lifecycle(context, query).await,
+        "StickinessQuery" => run_stickiness(context, query).await,
         other => {
             let known = QUERY_KINDS.join(", ");
             Err(kind.wrong(format!("{other:?} cannot be answered here; {known} can")).into())
@@ -59,6 +62,9 @@ pub(super) async fn people_behind(context: QueryContext<'_>, source: &Reader<'_>
     let insight_kind = insight.get("kind")?.text()?;
     match (said, insight_kind) {
         ("InsightActorsQuery", Some("LifecycleQuery")) => lifecycle_people(context, source, &insight).await,
+        ("InsightActorsQuery" | "StickinessActorsQuery", Some("StickinessQuery")) => {
+            stickiness_people(context, source, &insight).await
+        }
         _ => {
             let of = insight_kind.map(|of| format!(" of {of}")).unwrap_or_default();
             Err(kind.wrong(format!("the people of {said}{of} cannot be listed yet")).into())

@@ -8,6 +8,7 @@ mod lists;
 mod random;
 mod sql;
 mod statements;
+mod stickiness;
 
 use serde_json::{Value, json};
 
