@@ -60,26 +60,29 @@ pub fn lifecycle_people_sql(project: ProjectId, question: LifecycleQuestion<'_>,
     sql
 }
 
+/// When somebody was first seen: a profile's own date counts, also where visits from before it were merged into it.
+const BORN: &str = "if(max(has_profile) = 1, minIf(first_at, has_profile = 1), min(first_at))";
+
 /// A row for each state that somebody was in: `whole`, `state`.
 fn states(project: ProjectId, question: LifecycleQuestion<'_>) -> Sql {
     let mut found = Sql::new("SELECT actor, ");
     found.append(&bucket_index(question.range, "at")).push(" AS bucket\nFROM (").append(question.events);
     found.push(")\nGROUP BY actor, bucket");
     let mut sql = Sql::new(
-        "SELECT whole, arrayJoin(arrayConcat(\n  arrayMap((at, i) -> (multiIf(i > 1, if(active[i - 1] = at - 1, 2, 3), \
-         at = born, 1, 3), at), active, arrayEnumerate(active)),\n  arrayMap(at -> (4, at + 1), arrayFilter((at, i) -> \
+        "SELECT whole, arrayJoin(arrayConcat(\n  arrayMap((at, i) -> (multiIf(at = born, 1, i > 1 AND \
+         active[i - 1] = at - 1, 2, 3), at), active, arrayEnumerate(active)),\n  arrayMap(at -> (4, at + 1), arrayFilter((at, i) -> \
          i = length(active) OR active[i + 1] != at + 1, active, arrayEnumerate(active))))) AS state\nFROM (\n",
     );
     sql.push("SELECT whole, arraySort(groupUniqArray(bucket)) AS active\nFROM (\n");
     sql.append(&after_merges(project, question.counted, "bucket", &found)).push("\n)\nGROUP BY whole\n) AS seen\n");
-    sql.push("LEFT JOIN (\nSELECT whole, ").append(&bucket_index(question.range, "min(first_at)"));
+    sql.push("LEFT JOIN (\nSELECT whole, ").append(&bucket_index(question.range, BORN));
     sql.push(" AS born\nFROM (\n");
     if let Some(known) = question.known {
-        sql.push("SELECT actor AS whole, first_at FROM (")
+        sql.push("SELECT actor AS whole, first_at, 1 AS has_profile FROM (")
             .append(known)
-            .push(")\nUNION ALL\nSELECT whole, first_at FROM (");
+            .push(")\nUNION ALL\nSELECT whole, first_at, 0 FROM (");
     } else {
-        sql.push("SELECT whole, first_at FROM (");
+        sql.push("SELECT whole, first_at, 0 AS has_profile FROM (");
     }
     let mut earliest = Sql::new("SELECT actor, min(at) AS first_at\nFROM (");
     earliest.append(question.others).push(")\nGROUP BY actor");
