@@ -137,6 +137,14 @@ impl IntakeReader {
         }
     }
 
+    /// Reads what is there of the next batch, so that it need not be waited for.
+    pub async fn read_ahead(&self, limits: BatchLimits) {
+        match self {
+            Self::Spool(reader) => reader.read_ahead(limits).await,
+            Self::Queue(_) => {} // it is in memory
+        }
+    }
+
     /// Notes that both stores have everything up to this number.
     ///
     /// # Errors

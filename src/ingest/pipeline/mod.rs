@@ -196,7 +196,7 @@ impl Pipeline {
             };
             reads = Backoff::default();
             let (events, seq) = (batch.events.len() + batch.rejected.len(), batch.last_seq);
-            match self.store(batch, &shutdown).await {
+            match self.store(batch, limits, &shutdown).await {
                 Ok(()) => {
                     self.stored.send_replace(seq);
                 }
@@ -213,9 +213,16 @@ impl Pipeline {
         }
     }
 
-    async fn store(&mut self, batch: SpoolBatch, shutdown: &CancellationToken) -> Result<(), Stopped> {
+    async fn store(
+        &mut self,
+        batch: SpoolBatch,
+        limits: BatchLimits,
+        shutdown: &CancellationToken,
+    ) -> Result<(), Stopped> {
         let seq = batch.last_seq;
-        self.work.store(batch, shutdown).await?;
+        // Most of the time of a batch the stores work, and we may read the next one.
+        let (stored, ()) = tokio::join!(self.work.store(batch, shutdown), self.reader.read_ahead(limits));
+        stored?;
         self.work.reach(Step::Cursor)?;
         let mut retries = Backoff::default();
         while let Err(error) = self.reader.stored(seq).await {

@@ -216,7 +216,14 @@ impl Work {
             self.reach(Step::Insert)?;
             let resolved = progress.resolved.iter().flatten();
             let missing: Vec<_> = pairs(events, resolved).filter(|(event, _)| is_missing(event)).collect();
-            insert(&mut self.fence, &self.clickhouse, batch, &missing).await.map_err(|error| match error {
+            let inserted = insert(&mut self.fence, &self.clickhouse, batch, &missing);
+            // What people became is certain already. What fails here is done again below.
+            let told = async {
+                if self.crash_before.is_none() {
+                    self.identity.mirror_overrides(&self.clickhouse).await.ok();
+                }
+            };
+            tokio::join!(inserted, told).0.map_err(|error| match error {
                 InsertError::Turn(error) => outside(error.into()),
                 InsertError::ClickHouse(error) => in_clickhouse(Step::Insert)(error),
             })?;

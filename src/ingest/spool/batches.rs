@@ -1,5 +1,6 @@
 //! Frames, in order, cut into batches.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,7 +27,8 @@ pub(super) struct Batches {
     /// The highest number read or stored; `None` if neither is known, so that nothing is called missing.
     seen: Option<u64>,
     open: Option<OpenSegment>,
-    ahead: Option<Frame>,
+    /// Read and not given out yet, in order.
+    ahead: VecDeque<ReadFrame>,
     /// Whether the segment just left ended in damage.
     tail_damaged: bool,
     /// Events in the batch that was given out last and is not stored yet.
@@ -34,6 +36,13 @@ pub(super) struct Batches {
     pub enricher: Enricher,
     /// A batch that begins at or before this frame ends there.
     pub end_at: u64,
+}
+
+/// A frame with what is in it, or why that cannot be read.
+#[derive(Debug)]
+struct ReadFrame {
+    header: FrameHeader,
+    contents: Result<Arrivals, String>,
 }
 
 /// The frames of a batch.
@@ -60,7 +69,7 @@ impl Batches {
             stored,
             seen,
             open: None,
-            ahead: None,
+            ahead: VecDeque::new(),
             tail_damaged: false,
             given: 0,
             enricher: Enricher::default(),
@@ -131,7 +140,7 @@ impl Batches {
 
     fn begin_anew(&mut self) {
         self.open = None;
-        self.ahead = None;
+        self.ahead.clear();
         self.seen = self.seen.map(|_| self.stored);
         self.tail_damaged = true; // what was read once is not called missing
     }
@@ -150,8 +159,8 @@ impl Batches {
 
     fn cut(&mut self, fixed_end: Option<u64>, limits: BatchLimits) -> io::Result<Cut> {
         let mut cut = Cut { last_seq: self.stored, ..Cut::default() };
-        while let Some(frame) = self.next_frame()? {
-            let Frame { header, payload } = &frame;
+        while let Some(frame) = self.next_read()? {
+            let header = &frame.header;
             let fits = match fixed_end {
                 Some(end) => header.seq <= end,
                 None => {
@@ -162,14 +171,14 @@ impl Batches {
                 }
             };
             if !fits {
-                self.ahead = Some(frame);
+                self.ahead.push_front(frame);
                 break;
             }
             cut.bytes += header.inflated;
             cut.counted += u64::from(header.events);
             cut.last_seq = header.seq;
             cut.first_seq.get_or_insert(header.seq);
-            match self.arrivals(header, payload) {
+            match frame.contents {
                 Ok(more) => {
                     cut.arrivals.events.extend(more.events);
                     cut.arrivals.rejected.extend(more.rejected);
@@ -177,11 +186,45 @@ impl Batches {
                 Err(reason) => {
                     self.shared.damaged.fetch_add(1, Ordering::Relaxed);
                     self.shared.lost_events.fetch_add(header.events.into(), Ordering::Relaxed);
-                    tracing::error!(seq = header.seq, reason, "A frame of the spool is sound but unreadable");
+                    tracing::error!(seq = cut.last_seq, reason, "A frame of the spool is sound but unreadable");
                 }
             }
         }
         Ok(cut)
+    }
+
+    /// Reads one more frame of the batches to come; `false` if there is none now, or one batch is read.
+    pub fn read_ahead(&mut self, limits: BatchLimits) -> bool {
+        let events: usize = self.ahead.iter().map(|frame| frame.header.events as usize).sum();
+        let bytes: usize = self.ahead.iter().map(|frame| frame.header.inflated).sum();
+        if self.again.is_some() || events >= limits.events || bytes >= limits.bytes {
+            return false;
+        }
+        match self.next_frame() {
+            Ok(Some(frame)) => {
+                let frame = self.read(&frame);
+                self.ahead.push_back(frame);
+                true
+            }
+            Ok(None) => false,
+            // Whoever needs the frames meets the error again; what was read before it must not be left out then.
+            Err(_) => {
+                self.begin_anew();
+                false
+            }
+        }
+    }
+
+    /// The next frame with what is in it.
+    fn next_read(&mut self) -> io::Result<Option<ReadFrame>> {
+        if let Some(frame) = self.ahead.pop_front() {
+            return Ok(Some(frame));
+        }
+        Ok(self.next_frame()?.map(|frame| self.read(&frame)))
+    }
+
+    fn read(&self, Frame { header, payload }: &Frame) -> ReadFrame {
+        ReadFrame { contents: self.arrivals(header, payload), header: *header }
     }
 
     fn arrivals(&self, header: &FrameHeader, payload: &[u8]) -> Result<Arrivals, String> {
@@ -202,9 +245,6 @@ impl Batches {
 
     /// The next frame that is durable and not stored.
     fn next_frame(&mut self) -> io::Result<Option<Frame>> {
-        if let Some(frame) = self.ahead.take() {
-            return Ok(Some(frame));
-        }
         loop {
             let Some(Extent { limit, sealed, last_seq }) = self.current()? else { return Ok(None) };
             let open = self.open.as_mut().expect("current() opened one");

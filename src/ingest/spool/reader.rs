@@ -82,6 +82,16 @@ impl SpoolReader {
         self.blocking(move |batches| batches.next(limits)).await
     }
 
+    /// Reads what is there of the batch after the one that was given out last, so that it need not be waited for.
+    pub async fn read_ahead(&self, limits: BatchLimits) {
+        let batches = Arc::clone(&self.batches);
+        // A frame at a time: others look at these too.
+        let read = move || while batches.lock().unwrap_or_else(PoisonError::into_inner).read_ahead(limits) {};
+        if let Err(error) = tokio::task::spawn_blocking(read).await {
+            tracing::error!(error = %error, "Reading ahead in the spool failed");
+        }
+    }
+
     /// The last frame that was there when the spool was opened; 0 if there was none.
     #[must_use]
     pub fn opened_at(&self) -> u64 {

@@ -22,6 +22,10 @@ enum Step {
         events: u8,
         is_stored: bool,
     },
+    /// The pipeline reads on while a batch is with the stores.
+    ReadAhead {
+        events: u8,
+    },
     Save,
     /// The keeper looks; before that, time passes.
     Look {
@@ -44,6 +48,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         10 => (1..5_u8, 1..4_u8).prop_map(|(senders, events)| Step::Append { senders, events }),
         7 => (1..8_u8, any::<bool>()).prop_map(|(events, is_stored)| Step::Take { events, is_stored }),
+        3 => (1..8_u8).prop_map(|events| Step::ReadAhead { events }),
         2 => Just(Step::Save),
         2 => (0..1200_u16).prop_map(|seconds| Step::Look { seconds }),
         1 => (1..3_u8).prop_map(Step::FailSyncs),
@@ -144,6 +149,9 @@ impl Machine {
                     self.world.stored.extend(numbers);
                     reader.stored(batch.last_seq).await.expect("noted");
                 }
+            }
+            Step::ReadAhead { events } => {
+                reader.read_ahead(BatchLimits { events: events.into(), bytes: usize::MAX }).await;
             }
             Step::Save => drop(reader.save().await),
             Step::Look { seconds } => {
