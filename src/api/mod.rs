@@ -1,5 +1,6 @@
 //! What machines call: capture, flags, the API of projects and queries, health.
 
+pub mod actions;
 mod body;
 pub mod capture;
 pub mod capture_limit;

@@ -48,6 +48,7 @@ fn management() -> Router<AppState> {
         .merge(of_project("/query", || post(query::run)))
         .merge(privacy_api())
         .merge(people())
+        .merge(definitions())
         .route("/api/users/@me", get(users::me))
         .route("/api/users/@me/", get(users::me))
         .route("/api/organizations/@current", get(users::current_organization))
@@ -93,6 +94,13 @@ fn people() -> Router<AppState> {
         .merge(of_project("/groups", || get(groups::list)))
         .merge(of_project("/groups/find", || get(groups::find)))
         .merge(of_project("/groups_types", || get(groups::types)))
+}
+
+/// What a project gives names to.
+fn definitions() -> Router<AppState> {
+    use api::actions;
+    let one = || get(actions::get).patch(actions::update).delete(actions::delete);
+    of_project("/actions", || get(actions::list).post(actions::create)).merge(of_project("/actions/{id}", one))
 }
 
 /// What people see. Every page of a project is below `/project/{project}` and takes `ProjectAccess`.

@@ -5,6 +5,7 @@
 //! single events and people.
 
 mod answer;
+pub mod definitions;
 mod error;
 pub mod explore;
 mod ground;

@@ -72,6 +72,10 @@ id! {
     InsightId(i64)
 }
 id! {
+    /// An action: a name for events that are alike.
+    ActionId(i64)
+}
+id! {
     /// A dashboard.
     DashboardId(i64)
 }

@@ -28,7 +28,7 @@ impl<'a> Ground<'a> {
     /// If a shared field makes no sense, or Postgres does not answer.
     pub async fn of(context: QueryContext<'a>, json: &'a Value) -> Result<Self, InsightError> {
         let query = Reader::new(json);
-        let types = PropertyTypes::of(context.pg, context.project.id).await?;
+        let types = PropertyTypes::of(context, json).await?;
         let mut conditions = Vec::new();
         let target = FilterTarget::Events;
         conditions.extend(filters_to_expr(&query.get("properties")?, target, &types)?);

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::Ground;
+use crate::insights::definitions::action_at;
 use crate::insights::sql::{compare, field, joined, text};
+use crate::model::ActionId;
 use crate::model::query::{InvalidQuery, Reader};
 use crate::sql::{CompareOp, Expr};
 
@@ -14,6 +16,10 @@ const MAX_NAME_CHARS: usize = 400;
 pub enum Entity {
     /// An event by its name; none means every event.
     Event(Option<String>),
+    Action {
+        id: ActionId,
+        name: String,
+    },
 }
 
 /// An `EventsNode` or `ActionsNode` of a question: a series, a step, a target.
@@ -37,17 +43,23 @@ impl<'a> SeriesNode<'a> {
     /// If it is no such node or a field makes no sense.
     pub fn read(place: Reader<'a>, ground: &Ground<'_>) -> Result<Self, InvalidQuery> {
         let kind = place.get("kind")?;
-        let entity = match kind.text()? {
-            Some("EventsNode") | None => Entity::Event(name(&place.get("event")?)?),
-            Some(other) => return Err(kind.wrong(format!("{other} cannot be answered yet; EventsNode can"))),
-        };
         let mut conditions = Vec::new();
-        match &entity {
-            Entity::Event(None) => {}
-            Entity::Event(Some(event)) => {
-                conditions.push(compare(CompareOp::Equal, field(&["event"]), text(event.as_str())));
+        let entity = match kind.text()? {
+            Some("EventsNode") | None => {
+                let event = name(&place.get("event")?)?;
+                let is_event = |event: &str| compare(CompareOp::Equal, field(&["event"]), text(event));
+                conditions.extend(event.as_deref().map(is_event));
+                Entity::Event(event)
             }
-        }
+            Some("ActionsNode") => {
+                let (action, condition) = action_at(&place.get("id")?, &ground.types)?;
+                conditions.push(condition);
+                Entity::Action { id: action.id, name: action.name.clone() }
+            }
+            Some(other) => {
+                return Err(kind.wrong(format!("{other} cannot be answered; EventsNode and ActionsNode can")));
+            }
+        };
         for filters in ["properties", "fixedProperties"] {
             conditions.extend(ground.filters(&place.get(filters)?)?);
         }
@@ -78,6 +90,7 @@ impl<'a> SeriesNode<'a> {
         match &self.entity {
             Entity::Event(Some(event)) => event,
             Entity::Event(None) => "All events",
+            Entity::Action { name, .. } => name,
         }
     }
 }
@@ -86,10 +99,13 @@ impl<'a> SeriesNode<'a> {
 #[must_use]
 pub fn action_json(series: &SeriesNode<'_>, order: usize) -> Value {
     let said = |key: &str| series.place.value().and_then(|node| node.get(key)).cloned().unwrap_or_default();
-    let is_action = said("kind") == "ActionsNode";
+    let (id, kind) = match &series.entity {
+        Entity::Event(event) => (event.as_deref().into(), "events"),
+        Entity::Action { id, .. } => (Value::from(id.get()), "actions"),
+    };
     json!({
-        "id": if is_action { said("id") } else { said("event") },
-        "type": if is_action { "actions" } else { "events" },
+        "id": id,
+        "type": kind,
         "order": order,
         "name": series.name.as_deref().unwrap_or(series.label()),
         "custom_name": series.custom_name,

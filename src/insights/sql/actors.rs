@@ -26,7 +26,7 @@ pub async fn run_actors(context: QueryContext<'_>, json: &Value) -> Result<Query
     let reader = Reader::new(json);
     let source = reader.get("source")?;
     let only_people = if source.is_missing() { None } else { Some(people_behind(context, &source).await?) };
-    let types = PropertyTypes::of(context.pg, context.project.id).await?;
+    let types = PropertyTypes::of(context, json).await?;
     let place = reader.get("select")?;
     let names = match texts(&place)? {
         names if names.is_empty() => DEFAULT_COLUMNS.to_vec(),

@@ -1,37 +1,42 @@
 //! A tree to rows.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::insights::definitions::{Definition, Definitions};
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
-use crate::model::ProjectId;
 use crate::model::TimeZoneName;
 use crate::model::query::InvalidQuery;
 use crate::sql::{Expr, Query, SqlError};
 use crate::storage::ch::hogql::{CompiledQuery, LimitRule, PropertyType, QueryScope, SqlRows, compile};
 use crate::storage::ch::{ChError, Sql, error_code};
-use crate::storage::pg::{Pg, PgError, PropertyKind};
+use crate::storage::pg::{PgError, PropertyKind};
 
 /// How many rows an answer holds, unless the question says; and at most.
 pub const ROWS: LimitRule = LimitRule { default: 100, most: 50_000 };
 
-/// The types of a project's properties, by key.
+/// What a project's words mean: the types of its properties by key, and its actions. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct PropertyTypes {
-    event: HashMap<String, PropertyType>,
-    person: HashMap<String, PropertyType>,
+    event: Arc<HashMap<String, PropertyType>>,
+    person: Arc<HashMap<String, PropertyType>>,
+    definitions: Arc<Definitions>,
+    /// Inside which definitions a filter stands.
+    within: Vec<Definition>,
 }
 
 impl PropertyTypes {
-    /// Reads them.
+    /// Reads what a question may need of them.
     ///
     /// # Errors
     /// If Postgres does not answer.
-    pub async fn of(pg: &Pg, project: ProjectId) -> Result<Self, PgError> {
+    pub async fn of(context: QueryContext<'_>, question: &Value) -> Result<Self, PgError> {
+        let definitions = Arc::new(Definitions::of(context, question).await?);
         let read = async |kind| {
-            let found = pg.list_property_definitions(project, kind).await?;
+            let found = context.pg.list_property_definitions(context.project.id, kind).await?;
             let typed = found.into_iter().map(|(name, word)| {
                 let ty = match word.as_str() {
                     "Numeric" => PropertyType::Numeric,
@@ -42,9 +47,27 @@ impl PropertyTypes {
                 };
                 (name, ty)
             });
-            Ok::<_, PgError>(typed.collect())
+            Ok::<_, PgError>(Arc::new(typed.collect()))
         };
-        Ok(Self { event: read(PropertyKind::Event).await?, person: read(PropertyKind::Person).await? })
+        let (event, person) = (read(PropertyKind::Event).await?, read(PropertyKind::Person).await?);
+        Ok(Self { event, person, definitions, within: Vec::new() })
+    }
+
+    /// The actions that a question may name.
+    #[must_use]
+    pub fn definitions(&self) -> &Definitions {
+        &self.definitions
+    }
+
+    /// The same for what stands in a definition; none if it would stand in itself, or below `most` others.
+    #[must_use]
+    pub fn inside(&self, definition: Definition, most: usize) -> Option<Self> {
+        if self.within.len() >= most || self.within.contains(&definition) {
+            return None;
+        }
+        let mut inside = self.clone();
+        inside.within.push(definition);
+        Some(inside)
     }
 
     /// The type of a property of events.

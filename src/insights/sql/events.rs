@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::ask::{Asked, PropertyTypes, Question};
 use super::filters::{FilterTarget, compare, date_filter, field, filters_to_expr, joined, made, text};
+use crate::insights::definitions::action_at;
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::{DateBound, InvalidQuery, Reader};
 use crate::sql::{
@@ -37,13 +38,11 @@ enum Column {
 /// If a field makes no sense; the error names it.
 pub async fn run_events(context: QueryContext<'_>, json: &Value) -> Result<QueryAnswer, InsightError> {
     let reader = Reader::new(json);
-    for unknown in ["actionId", "source"] {
-        let place = reader.get(unknown)?;
-        if !place.is_missing() {
-            return Err(place.wrong("this cannot be asked for yet").into());
-        }
+    let source = reader.get("source")?;
+    if !source.is_missing() {
+        return Err(source.wrong("this cannot be asked for yet").into());
     }
-    let types = PropertyTypes::of(context.pg, context.project.id).await?;
+    let types = PropertyTypes::of(context, json).await?;
     let names = texts(&reader.get("select")?)?;
     let select = reader.get("select")?;
     if names.is_empty() || names.len() > MAX_COLUMNS {
@@ -104,6 +103,10 @@ fn conditions(
     parts.extend(date_filter(&["timestamp"], None, before));
     let event = reader.get("event")?;
     parts.extend(event.text()?.map(|event| compare(CompareOp::Equal, field(&["event"]), text(event))));
+    let action = reader.get("actionId")?;
+    if !action.is_missing() {
+        parts.push(action_at(&action, types)?.1);
+    }
     let events = texts(&reader.get("events")?)?;
     if !events.is_empty() {
         let any = made(ExprKind::Tuple(events.iter().map(|event| text(*event)).collect()));

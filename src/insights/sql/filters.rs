@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::PropertyTypes;
+use crate::insights::definitions::{selector_pattern, tag_pattern};
 use crate::model::query::{DateRange, InvalidQuery, Reader};
 use crate::sql::{CompareOp, Expr, ExprKind, Literal, Span, parse_expr};
 use crate::storage::ch::hogql::PropertyType;
@@ -93,7 +94,7 @@ pub(in crate::insights) fn not(of: Expr) -> Expr {
     made(ExprKind::Not(Box::new(of)))
 }
 
-fn call(name: &str, args: Vec<Expr>) -> Expr {
+pub(in crate::insights) fn call(name: &str, args: Vec<Expr>) -> Expr {
     Expr::call(name, args, Span::default())
 }
 
@@ -157,9 +158,32 @@ fn filter(place: &Reader<'_>, target: FilterTarget, types: &PropertyTypes) -> Re
     if needs_value && values.is_empty() {
         return Err(value_place.wrong("a value to compare with is needed"));
     }
+    if let Some(found) = element(kind, key, operator, &values) {
+        return found.map_err(|reason| value_place.wrong(reason));
+    }
     condition(&subject, operator, &values)
         .ok_or_else(|| operator_place.wrong(format!("{operator:?} is no operator that is known here")))?
         .map_err(|reason| value_place.wrong(reason))
+}
+
+/// A selector or a tag beside the chain of elements; `None` if that is not what is asked.
+fn element(kind: &str, key: &str, operator: &str, values: &[&Value]) -> Option<Result<Expr, String>> {
+    let pattern = |value: &&Value| match key {
+        "selector" => selector_pattern(&text_of(value)),
+        _ => Ok(tag_pattern(&text_of(value))),
+    };
+    let is_asked = kind == "element" && matches!(key, "selector" | "tag_name");
+    let is_negated = match operator {
+        "exact" if is_asked => false,
+        "is_not" if is_asked => true,
+        _ => return None,
+    };
+    let patterns = values.iter().map(pattern).collect::<Result<Vec<_>, _>>();
+    Some(patterns.map(|patterns| {
+        let matches = |pattern| compare(CompareOp::Regex, field(&["elements_chain"]), text(pattern));
+        let any = joined(patterns.into_iter().map(matches).collect(), true).expect("there is a value");
+        if is_negated { not(any) } else { any }
+    }))
 }
 
 fn subject(kind: &str, key: &str, target: FilterTarget, types: &PropertyTypes) -> Option<Subject> {

@@ -21,7 +21,7 @@ const MAX_DEPTH: usize = 4;
 /// If the question makes no sense, names what there is not or takes too much; the error says where.
 pub async fn run_hogql(context: QueryContext<'_>, json: &Value) -> Result<QueryAnswer, InsightError> {
     let (text, query) = read(json)?;
-    let types = PropertyTypes::of(context.pg, context.project.id).await?;
+    let types = PropertyTypes::of(context, json).await?;
     let placeholders = placeholders(context, json, &query, &types)?;
     let asked = Asked::ask(context, &types, &question(&query, text, placeholders)).await?;
     let mut answer = asked.into_answer();
@@ -35,7 +35,7 @@ pub async fn run_hogql(context: QueryContext<'_>, json: &Value) -> Result<QueryA
 /// As [`run_hogql`].
 pub async fn export_csv(context: QueryContext<'_>, json: &Value) -> Result<(Vec<String>, SqlStream), InsightError> {
     let (text, query) = read(json)?;
-    let types = PropertyTypes::of(context.pg, context.project.id).await?;
+    let types = PropertyTypes::of(context, json).await?;
     let placeholders = placeholders(context, json, &query, &types)?;
     let compiled = prepare(context, &types, &question(&query, text, placeholders), None)?;
     let stream = context.ch.sql_csv(&compiled.sql).map_err(|error| sql_error(error, "query"))?;

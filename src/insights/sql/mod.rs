@@ -15,5 +15,5 @@ pub use ask::{Asked, PropertyTypes, sql_error};
 pub(in crate::insights) use events::from_table;
 pub use events::run_events;
 pub use filters::{FilterTarget, date_filter, filters_to_expr};
-pub(in crate::insights) use filters::{compare, field, joined, made, not, text};
+pub(in crate::insights) use filters::{call, compare, field, joined, made, not, text};
 pub use hogql::{export_csv, run_hogql};

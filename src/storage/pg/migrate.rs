@@ -27,6 +27,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (13, "person_changes", include_str!("../../../migrations/postgres/0013_person_changes.sql")),
     (14, "person_channels", include_str!("../../../migrations/postgres/0014_person_channels.sql")),
     (15, "merged_people", include_str!("../../../migrations/postgres/0015_merged_people.sql")),
+    (16, "actions", include_str!("../../../migrations/postgres/0016_actions.sql")),
 ];
 
 /// The advisory lock under which both stores are migrated: any number, the same for ever.

@@ -1,6 +1,7 @@
 //! Postgres: accounts, persons, insights. One file per resource, each adding its statements to [`Pg`].
 
 mod accounts;
+mod actions;
 mod address;
 mod cookieless;
 mod dashboards;
@@ -36,6 +37,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 pub use accounts::{Member, MemberChange, UserWithPassword};
+pub use actions::{ACTION_NAME_TAKEN, ActionChanges, ActionRow};
 pub use address::{InvalidDatabaseUrl, PgAddress};
 pub use dashboards::{NewTile, Tile};
 pub use definitions::{EventDefinition, KnownProperty, PropertyDefinition, PropertyKind};

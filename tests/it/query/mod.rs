@@ -1,5 +1,6 @@
 //! `/api/projects/{project}/query/`, and what a project's questions go by.
 
+mod actions;
 mod endpoint;
 mod hostile;
 mod isolation;
