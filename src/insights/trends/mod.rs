@@ -1,5 +1,12 @@
 //! Running a trend.
 
+#![cfg_attr(not(test), expect(dead_code, reason = "formulas and derived lines are not asked for yet"))]
+
+mod derived;
+mod formula;
+mod formula_parser;
+mod line;
+
 use std::collections::HashMap;
 
 use futures_util::future::try_join_all;
