@@ -1,8 +1,7 @@
 //! Insights: from a query value to an answer.
 //!
-//! [`run_trends`] resolves a query's dates in the project's time zone, asks the store one statement a series, and lays
-//! the numbers over the buckets. [`saved`] keeps questions, [`home`] the dashboard every project has; [`explore`] reads
-//! single events and people.
+//! [`run_query`] answers a question of any kind; [`run_trends`] is the same for pages, which ask for trends. [`saved`]
+//! keeps questions, [`home`] the dashboard every project has; [`explore`] reads single events and people.
 
 mod answer;
 pub mod definitions;

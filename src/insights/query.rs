@@ -1,12 +1,13 @@
 //! A query of the public API to its answer, whatever its kind. A kind that can be answered is one line in [`run_query`].
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use super::InsightError;
 use super::lifecycle::{lifecycle_people, run_lifecycle};
 use super::sql::{run_actors, run_events, run_hogql};
 use super::stickiness::{run_stickiness, stickiness_people};
-use super::{InsightError, run_trends};
-use crate::model::query::{InvalidQuery, Reader, TrendsQuery};
+use super::trends::{run_trends_query, trends_people};
+use crate::model::query::{InvalidQuery, Reader};
 use crate::model::{Clock, Project, ProjectSettings};
 use crate::storage::ch::{ClickHouse, Sql};
 use crate::storage::pg::Pg;
@@ -43,7 +44,7 @@ pub async fn run_query(context: QueryContext<'_>, query: &Value) -> Result<Query
         "HogQLQuery" => run_hogql(context, query).await,
         "EventsQuery" => run_events(context, query).await,
         "ActorsQuery" => run_actors(context, query).await,
-        "TrendsQuery" => trends(context, query).await,
+        "TrendsQuery" => run_trends_query(context, query).await,
         "LifecycleQuery" => run_lifecycle(context, query).await,
         "StickinessQuery" => run_stickiness(context, query).await,
         other => {
@@ -65,6 +66,7 @@ pub(super) async fn people_behind(context: QueryContext<'_>, source: &Reader<'_>
         ("InsightActorsQuery" | "StickinessActorsQuery", Some("StickinessQuery")) => {
             stickiness_people(context, source, &insight).await
         }
+        ("InsightActorsQuery", Some("TrendsQuery")) => trends_people(context, source, &insight).await,
         _ => {
             let of = insight_kind.map(|of| format!(" of {of}")).unwrap_or_default();
             Err(kind.wrong(format!("the people of {said}{of} cannot be listed yet")).into())
@@ -83,15 +85,4 @@ fn unwrapped(mut query: &Value) -> Result<&Value, InvalidQuery> {
         }
     }
     Err(InvalidQuery::new("source", "one query wraps another too often"))
-}
-
-async fn trends(context: QueryContext<'_>, json: &Value) -> Result<QueryAnswer, InsightError> {
-    let query = TrendsQuery::parse(json)?;
-    let answer = run_trends(context.ch, context.clock, context.project, &query).await?;
-    let mut fields = match answer.to_json(&query) {
-        Value::Object(fields) => fields,
-        other => Map::from_iter([("results".to_owned(), other)]),
-    };
-    fields.insert("clickhouse".to_owned(), json!(answer.statements.join("\n\n")));
-    Ok(fields)
 }

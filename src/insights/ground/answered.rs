@@ -21,6 +21,12 @@ impl Answered {
         self.cost = Some(self.cost.map_or(cost, |before| before.and(cost)));
     }
 
+    /// The statements, and what they cost together.
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<String>, Cost) {
+        (self.statements, self.cost.unwrap_or_default())
+    }
+
     /// The whole answer.
     #[must_use]
     pub fn with(self, results: Vec<Value>, range: &ResolvedRange) -> QueryAnswer {

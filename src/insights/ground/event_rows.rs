@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::Ground;
-use crate::insights::sql::{date_filter, from_table, joined};
+use crate::insights::sql::{date_filter, from_table, joined, made};
 use crate::model::query::InvalidQuery;
-use crate::sql::{Expr, Select, SelectItem};
+use crate::sql::{Expr, ExprKind, Literal, Select, SelectItem};
 use crate::storage::ch::Sql;
 use crate::storage::ch::hogql::ColumnName;
 
@@ -58,7 +58,11 @@ impl EventRows {
     ///
     /// # Errors
     /// If a condition or a column names what there is not.
-    pub fn sql(self, ground: &Ground<'_>) -> Result<Sql, InvalidQuery> {
+    pub fn sql(mut self, ground: &Ground<'_>) -> Result<Sql, InvalidQuery> {
+        if self.columns.is_empty() {
+            // Rows that are only counted.
+            self = self.column("one", made(ExprKind::Literal(Literal::Whole(1))));
+        }
         let (names, items): (Vec<_>, Vec<_>) =
             self.columns.into_iter().map(|(name, expr)| (name, SelectItem { expr, alias: None })).unzip();
         let select = Select { items, filter: joined(self.conditions, false), ..Select::default() };

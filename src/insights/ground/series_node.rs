@@ -34,6 +34,8 @@ pub struct SeriesNode<'a> {
     pub custom_name: Option<String>,
     /// What an event of it must be; none if every event is.
     pub condition: Option<Expr>,
+    /// The same without its filters: whether it is this event or action at all.
+    pub is_it: Option<Expr>,
 }
 
 impl<'a> SeriesNode<'a> {
@@ -60,6 +62,7 @@ impl<'a> SeriesNode<'a> {
                 return Err(kind.wrong(format!("{other} cannot be answered; EventsNode and ActionsNode can")));
             }
         };
+        let is_it = joined(conditions.clone(), false);
         for filters in ["properties", "fixedProperties"] {
             conditions.extend(ground.filters(&place.get(filters)?)?);
         }
@@ -67,6 +70,7 @@ impl<'a> SeriesNode<'a> {
             name: name(&place.get("name")?)?,
             custom_name: name(&place.get("custom_name")?)?,
             condition: joined(conditions, false),
+            is_it,
             entity,
             place,
         })

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::insights::definitions::{Definition, Definitions};
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::TimeZoneName;
+use crate::model::property_columns::{ColumnKind, find};
 use crate::model::query::InvalidQuery;
 use crate::sql::{Expr, Query, SqlError};
 use crate::storage::ch::hogql::{CompiledQuery, LimitRule, PropertyType, QueryScope, SqlRows, compile};
@@ -73,7 +74,9 @@ impl PropertyTypes {
     /// The type of a property of events.
     #[must_use]
     pub fn event(&self, key: &str) -> Option<PropertyType> {
-        self.event.get(key).copied()
+        let is_number = |kind| matches!(kind, ColumnKind::Integer | ColumnKind::Number);
+        let of_column = || find(key).filter(|column| is_number(column.kind)).map(|_| PropertyType::Numeric);
+        self.event.get(key).copied().or_else(of_column)
     }
 
     /// The type of a property of persons. It is set by events, so what an event says of a key may stand for it.

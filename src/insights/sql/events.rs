@@ -181,7 +181,7 @@ pub(super) fn tuple(items: Vec<Expr>) -> Expr {
 }
 
 /// A value that a request wrote; what is wrong with it is shown in its own text.
-pub(super) fn written(text: &str, field: &str) -> Result<Expr, InvalidQuery> {
+pub(in crate::insights) fn written(text: &str, field: &str) -> Result<Expr, InvalidQuery> {
     parse_expr(text).map_err(|error| InvalidQuery::new(field, error.describe(text)))
 }
 

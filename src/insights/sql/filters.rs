@@ -255,8 +255,8 @@ fn condition(subject: &Subject, operator: &str, values: &[&Value]) -> Option<Res
         "not_icontains" => contains().map(not),
         "icontains_multi" => contains(),
         "not_icontains_multi" => contains().map(not),
-        "regex" => any_text(CompareOp::Regex),
-        "not_regex" => any_text(CompareOp::Regex).map(not),
+        "regex" => any_text(CompareOp::Regex).map(|found| with_patterns(found, values)),
+        "not_regex" => any_text(CompareOp::Regex).map(|found| with_patterns(not(found), values)),
         "starts_with" => starts("startsWith"),
         "not_starts_with" => starts("startsWith").map(not),
         "ends_with" => starts("endsWith"),
@@ -283,6 +283,16 @@ fn condition(subject: &Subject, operator: &str, values: &[&Value]) -> Option<Res
         _ => return None,
     };
     Some(found.ok_or_else(|| "a value to compare with is needed".to_owned()))
+}
+
+/// A condition that holds only if these are patterns: the engine looks at each even where there is no event to compare.
+fn with_patterns(condition: Expr, values: &[&Value]) -> Expr {
+    let zero = || made(ExprKind::Literal(Literal::Whole(0)));
+    let checks = values.iter().map(|value| {
+        let found = call("match", vec![text(""), text(text_of(value))]);
+        compare(CompareOp::GreaterOrEqual, found, zero())
+    });
+    made(ExprKind::And(std::iter::once(condition).chain(checks).collect()))
 }
 
 fn equals(subject: &Subject, values: &[&Value], is_negated: bool) -> Option<Expr> {

@@ -123,6 +123,71 @@ impl ResolvedRange {
         Ok(range)
     }
 
+    /// The same range so long before, for comparing.
+    ///
+    /// # Errors
+    /// If there is no such time.
+    pub fn moved_back(&self, back: i32, unit: RangeUnit, now: Timestamp) -> Result<Self, InvalidQuery> {
+        let rules = self.zone.rules();
+        let before = |at: Timestamp| {
+            let moved = at.to_zoned(rules.clone()).checked_sub(unit.span(back));
+            moved
+                .map(|at| at.timestamp())
+                .map_err(|_| InvalidQuery::new("compareFilter", "there is no time before that"))
+        };
+        let (from, to) = (before(self.from)?, before(self.to)?);
+        if to <= from {
+            return Err(InvalidQuery::new("compareFilter", "there is no time before that"));
+        }
+        cut(from, to, self.interval, &self.zone, now, self.week_start)
+    }
+
+    /// The moment so many days (hours, minutes) before the end.
+    ///
+    /// # Errors
+    /// If there is no such time.
+    pub fn before_end(&self, count: u32, unit: Interval) -> Result<Timestamp, InvalidQuery> {
+        let count = i32::try_from(count).unwrap_or(i32::MAX);
+        let span = match unit {
+            Interval::Minute => RangeUnit::Minute,
+            Interval::Hour => RangeUnit::Hour,
+            Interval::Day | Interval::Week | Interval::Month => RangeUnit::Day,
+        };
+        let end = self.to.to_zoned(self.zone.rules()).checked_sub(span.span(count));
+        end.map(|at| at.timestamp()).map_err(|_| InvalidQuery::new("dateRange", "there is no time before that"))
+    }
+
+    /// The first day of the range; of parts of a day, its first part.
+    ///
+    /// # Errors
+    /// If that has no bucket.
+    pub fn first_part(&self, now: Timestamp) -> Result<Self, InvalidQuery> {
+        let unit = if self.interval.is_within_day() { self.interval } else { Interval::Day };
+        let first = self.buckets.first().map_or(self.from, |bucket| bucket.start);
+        let days = cut(first, self.to, unit, &self.zone, now, self.week_start)?;
+        let end = days.buckets.first().map_or(self.to, |bucket| bucket.end);
+        cut(first, end, unit, &self.zone, now, self.week_start)
+    }
+
+    /// Days (hours, minutes) from so many before the first of the first bucket on, to the first of the last one: what is
+    /// needed to say who was there in so many up to the first of each bucket.
+    ///
+    /// # Errors
+    /// If that has more buckets than can be counted.
+    pub fn with_window(&self, count: u32, now: Timestamp) -> Result<Self, InvalidQuery> {
+        let unit = if self.interval.is_within_day() { self.interval } else { Interval::Day };
+        let (first, last) = match (self.buckets.first(), self.buckets.last()) {
+            (Some(first), Some(last)) => (first, last),
+            _ => return Ok(self.clone()),
+        };
+        let of_last = cut(last.start, last.end, unit, &self.zone, now, self.week_start)?;
+        let to = of_last.buckets.first().map_or(last.end, |bucket| bucket.end).min(self.to.max(last.start));
+        let of_first = cut(first.start, first.end, unit, &self.zone, now, self.week_start)?;
+        let end = of_first.buckets.first().map_or(first.end, |bucket| bucket.end);
+        let end = Self { to: end, ..self.clone() };
+        cut(end.before_end(count, unit)?, to, unit, &self.zone, now, self.week_start)
+    }
+
     /// The place of the bucket that a chart calls so: `2026-11-01`, or with a time of day.
     #[must_use]
     pub fn find_bucket(&self, day: &str) -> Option<u32> {

@@ -70,7 +70,7 @@ impl RangeUnit {
         matches!(self, Self::Minute | Self::Hour)
     }
 
-    fn span(self, count: i32) -> Span {
+    pub(super) fn span(self, count: i32) -> Span {
         match self {
             Self::Minute => i64::from(count).minutes(),
             Self::Hour => count.hours(),

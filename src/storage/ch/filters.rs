@@ -1,8 +1,8 @@
 //! Properties and filters as SQL. Keys and values of a request are parameters; only column names of ours are text.
 
+use crate::model::ProjectId;
 use crate::model::property_columns::{ColumnKind, find};
 use crate::model::query::{Conjunction, Operator, PropertyFilter, PropertyGroup, PropertyScope, Traffic};
-use crate::model::{PersonId, ProjectId};
 
 use super::Sql;
 use super::json_text::stored_key;
@@ -61,12 +61,6 @@ pub(super) fn push_traffic(sql: &mut Sql, traffic: Traffic) {
         Traffic::Humans => drop(sql.push("\n  AND ifNull(`$bot_class`, '') = ''")),
         Traffic::Bots => drop(sql.push("\n  AND ifNull(`$bot_class`, '') != ''")),
     }
-}
-
-/// Appends ` AND …` for events of people who are the same tomorrow: a visitor without cookies would be counted anew each day.
-/// Every question of how many people there are leaves those out unless it is told to count them.
-pub(super) fn push_known_people(sql: &mut Sql) {
-    sql.push("\n  AND person_id < ").param("UInt64", PersonId::FIRST_COOKIELESS.get());
 }
 
 /// Appends ` AND …` for a group of filters; nothing for an empty one.

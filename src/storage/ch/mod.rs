@@ -58,6 +58,9 @@ pub use sessions_read::{SessionCursor, SessionFilter, SessionPage, SessionRecord
 pub use sessions_sql::{SessionScope, sessions_sql};
 pub use sql::{Param, Sql};
 pub use stickiness::{CountIs, StickinessPoint, StickinessQuestion, stickiness_people_sql, stickiness_sql};
-pub use trends::{TrendPoint, TrendQuestion, trend_sql};
+pub use trends::{
+    Extremes, MISSING, Split, Statistic, TrendCount, TrendPoint, TrendQuestion, ValuesAre, extremes_sql,
+    trend_people_sql, trend_sql,
+};
 pub use unix::UnixConnector;
 pub use values::values_sql;

@@ -1,58 +1,119 @@
 //! Trends: one statement a series.
 //!
-//! Every statement is the same ladder, without the rungs a question does not need: events of the bucket and the breakdown
-//! value → each person once, merges looked up once per distinct person → values ranked, those beyond the limit put
-//! together → one row for each bucket and value, and one for the whole range where people must not be counted twice.
+//! Every statement is the same ladder, without the rungs a question does not need: events with their bucket and the values
+//! they are split by → rows that a single aggregate counts ([`rows`]) → values ranked, those beyond the limit put together →
+//! one number for each bucket and value, and one for the whole range where people must not be counted twice.
+
+mod people;
+mod rows;
 
 use clickhouse::Row;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::buckets::bucket_key;
-use super::filters::{events_of, property_text, push_group, push_known_people, push_traffic};
-use super::{ChError, ClickHouse, Cost, Sql};
-use crate::model::ProjectId;
-use crate::model::query::{Breakdown, Math, PropertyGroup, ResolvedRange, Series, Traffic};
+pub use people::{ValuesAre, trend_people_sql};
+use rows::{Aggregate, Rows};
 
-/// One series of a trend, ready to be asked.
+use super::{ChError, ClickHouse, Cost, Counted, Sql};
+use crate::model::ProjectId;
+use crate::model::query::ResolvedRange;
+
+/// What a series counts. The events it counts are rows of an inner statement, with `at` (unless the range is one number),
+/// `b0` … for each value they are split by (a text or null), and:
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrendCount {
+    /// Rows; nothing more.
+    Rows,
+    /// Rows are put together already, for each `at` and all values: `value` is a number or null.
+    Given,
+    /// Different `actor`s.
+    Actors,
+    /// Different `actor`s who were there in the last so many days (hours, minutes) up to each bucket's first.
+    Active(u32),
+    /// `actor`s whose first row at all is one that `fits`: 1 or 0.
+    First,
+    /// `value`, a number or null, of each row.
+    Numbers(Statistic),
+    /// `value`, a number or null, of each different `session`.
+    SessionNumbers(Statistic),
+    /// How many rows each `actor` has.
+    PerActor(Statistic),
+}
+
+/// What is made of many numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Statistic {
+    Sum,
+    Average,
+    Least,
+    Most,
+    Median,
+    P75,
+    P90,
+    P95,
+    P99,
+}
+
+/// One series of a trend over one range.
 #[derive(Debug, Clone, Copy)]
 pub struct TrendQuestion<'a> {
-    pub series: &'a Series,
-    /// What holds for every series of the trend.
-    pub properties: &'a PropertyGroup,
-    pub traffic: Traffic,
-    /// Whether visitors without cookies count as people.
-    pub counts_cookieless: bool,
-    pub breakdown: Option<&'a Breakdown>,
+    pub count: TrendCount,
+    /// What `actor` is.
+    pub counted: Counted,
+    pub events: &'a Sql,
     pub range: &'a ResolvedRange,
+    /// Of [`TrendCount::Active`]: the buckets of time that events are put together by first. It begins early enough.
+    pub fine: Option<&'a ResolvedRange>,
     /// Whether the range is one bucket.
     pub is_aggregated: bool,
+    /// Whether [`TrendCount::Actors`] are counted over the whole range besides.
+    pub with_whole: bool,
+    pub split: Option<Split>,
+}
+
+/// How events are split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Split {
+    /// By how many values at once: `b0` and so on; at least one.
+    pub columns: usize,
+    /// How many are shown apart.
+    pub limit: u32,
+    /// Whether the others are not shown at all, instead of together.
+    pub hides_others: bool,
 }
 
 /// One number of the answer.
-#[derive(Debug, Clone, PartialEq, Eq, Row, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Row, Deserialize)]
 pub struct TrendPoint {
     /// Whether it is about the whole range; then `bucket` says nothing.
     pub is_whole: bool,
-    /// The key of the [`Bucket`](crate::model::query::Bucket); 0 if the range is one.
+    /// The place of the bucket in the range.
     pub bucket: i64,
-    /// 0: `value` is the breakdown's value, or there is no breakdown. 1: the property is not set. 2: all other values.
-    pub kind: u8,
-    pub breakdown_value: String,
-    pub value: u64,
+    /// Whether it is all values beyond the limit together.
+    pub is_other: bool,
+    /// One for each column that events are split by; [`MISSING`] where there is none.
+    pub names: Vec<String>,
+    pub value: f64,
 }
+
+/// What a value that is not set, or empty, is called.
+pub const MISSING: &str = "$$_posthog_breakdown_null_$$";
 
 impl ClickHouse {
     /// Answers one series.
     ///
     /// # Errors
     /// If ClickHouse does not answer, or refuses: a pattern that is no regular expression, too much to read.
-    pub async fn trend(
-        &self,
-        project: ProjectId,
-        question: TrendQuestion<'_>,
-    ) -> Result<(Vec<TrendPoint>, Cost), ChError> {
-        self.rows(&trend_sql(project, question)).await
+    pub async fn trend(&self, sql: &Sql) -> Result<(Vec<TrendPoint>, Cost), ChError> {
+        self.rows(sql).await
+    }
+
+    /// The least and the most of what [`extremes_sql`] was asked about; none where there is no number.
+    ///
+    /// # Errors
+    /// If ClickHouse does not answer or refuses.
+    pub async fn extremes(&self, sql: &Sql) -> Result<(Vec<Extremes>, Cost), ChError> {
+        self.rows(sql).await
     }
 
     /// When the first event of a project happened; `None` if there is none.
@@ -60,113 +121,83 @@ impl ClickHouse {
     /// # Errors
     /// If ClickHouse does not answer.
     pub async fn find_first_event_time(&self, project: ProjectId) -> Result<Option<Timestamp>, ChError> {
-        let mut sql = Sql::new("SELECT toUnixTimestamp64Micro(min(timestamp)), count()\n");
-        sql.append(&events_of(project));
+        let mut sql =
+            Sql::new("SELECT toUnixTimestamp64Micro(min(timestamp)), count()\nFROM events\nWHERE project_id = ");
+        sql.param("UInt32", project);
         let (micros, count): (i64, u64) = self.ask(&sql).fetch_one().await?;
         Ok(Timestamp::from_microsecond(micros).ok().filter(|_| count > 0))
     }
 }
 
-/// The statement that answers one series.
+/// Between which numbers values lie.
+#[derive(Debug, Clone, Copy, PartialEq, Row, Deserialize)]
+pub struct Extremes {
+    pub least: Option<f64>,
+    pub most: Option<f64>,
+}
+
+/// Between which numbers the `value` of these events lies.
+#[must_use]
+pub fn extremes_sql(events: &Sql) -> Sql {
+    let mut sql = Sql::new(
+        "SELECT minOrNull(value)::Nullable(Float64) AS least, maxOrNull(value)::Nullable(Float64) AS most\nFROM (",
+    );
+    sql.append(events).push(")");
+    sql
+}
+
+/// The statement that answers one series: rows are [`TrendPoint`]s.
 #[must_use]
 pub fn trend_sql(project: ProjectId, question: TrendQuestion<'_>) -> Sql {
-    match (question.breakdown, question.series.math) {
-        (None, Math::Total) => total(project, question),
-        (None, Math::UniqueUsers) => unique_users(project, question),
-        (Some(breakdown), math) => by_value(project, question, breakdown, math),
+    let Rows { sql: rows, aggregate } = rows::counted(project, question);
+    let counts_whole = question.with_whole && !question.is_aggregated && question.count == TrendCount::Actors;
+    match question.split {
+        None => plain(question, &rows, aggregate, counts_whole),
+        Some(split) => by_value(question, split, &rows, aggregate, counts_whole),
     }
 }
 
-fn total(project: ProjectId, question: TrendQuestion<'_>) -> Sql {
-    let mut sql = Sql::new("SELECT false AS is_whole, ");
-    sql.append(&bucket(question)).push(" AS bucket, toUInt8(0) AS kind, '' AS breakdown_value, count() AS value\n");
-    sql.append(&matching(project, question)).push("\nGROUP BY bucket");
-    sql
-}
-
-fn unique_users(project: ProjectId, question: TrendQuestion<'_>) -> Sql {
-    let mut sql = Sql::new(
-        "SELECT grouping(bucket) = 1 AS is_whole, bucket, toUInt8(0) AS kind, '' AS breakdown_value, \
-         uniqExact(person) AS value\nFROM (\n",
-    );
-    let mut found = Sql::new("SELECT ");
-    found.append(&bucket(question)).push(" AS bucket, person_id\n");
-    found.append(&matching(project, question)).push("\nGROUP BY bucket, person_id");
-    sql.append(&merged(project, "bucket", &found)).push("\n)\nGROUP BY GROUPING SETS ((bucket), ())");
-    sql
-}
-
-fn by_value(project: ProjectId, question: TrendQuestion<'_>, breakdown: &Breakdown, math: Math) -> Sql {
-    let (merge, one) = match math {
-        Math::Total => ("sum(point.2)", "sum(value)"),
-        Math::UniqueUsers => ("uniqExactMerge(point.2)", "sum(finalizeAggregation(value))"),
-    };
-    let mut sql = Sql::new(
-        "SELECT grouping(bucket) = 1 AS is_whole, point.1 AS bucket, kind, \
-         if(kind = 0, ifNull(name, ''), '') AS breakdown_value, ",
-    );
-    sql.push(merge).push(" AS value\nFROM (\n  SELECT name, points, multiIf(row_number() OVER (");
-    // As the peers rank: the missing value last, equal ones by name.
-    sql.push("ORDER BY name IS NULL, total DESC, name) > ").param("UInt32", breakdown.limit);
-    sql.push(
-        ", 2, name IS NULL, 1, 0)::UInt8 AS kind\n  FROM (\n    SELECT name, groupArray((bucket, value)) AS points, ",
-    );
-    sql.push(one).push(" AS total\n    FROM (\n");
-    let mut found = Sql::new("SELECT ");
-    found.append(&bucket(question)).push(" AS bucket, nullIf(");
-    found.append(&property_text(breakdown.scope, &breakdown.key)).push(", '')::Nullable(String) AS name");
-    match math {
-        Math::Total => {
-            found.push(", count() AS value\n").append(&matching(project, question));
-            sql.append(found.push("\nGROUP BY bucket, name"));
-        }
-        Math::UniqueUsers => {
-            found.push(", person_id\n").append(&matching(project, question)).push("\nGROUP BY bucket, name, person_id");
-            sql.push("SELECT bucket, name, uniqExactState(person) AS value\nFROM (\n");
-            sql.append(&merged(project, "bucket, name", &found)).push("\n)\nGROUP BY bucket, name");
-        }
-    }
-    sql.push("\n    )\n    GROUP BY name\n  )\n)\nARRAY JOIN points AS point\n");
-    sql.push("GROUP BY GROUPING SETS ((kind, breakdown_value, bucket), (kind, breakdown_value))");
-    sql
-}
-
-/// Person ids after merges: each distinct one is looked up once, in the small table of merges.
-fn merged(project: ProjectId, columns: &'static str, found: &Sql) -> Sql {
+fn plain(question: TrendQuestion<'_>, rows: &Sql, aggregate: Aggregate, counts_whole: bool) -> Sql {
     let mut sql = Sql::new("SELECT ");
-    sql.push(columns).push(", if(merge.from_id = 0, person_id, merge.into_id) AS person\nFROM (\n").append(found);
-    sql.push("\n) AS found\nLEFT JOIN (\n  SELECT from_id, argMax(into_id, version) AS into_id\n");
-    sql.push("  FROM person_overrides\n  WHERE project_id = ").param("UInt32", project);
-    sql.push("\n  GROUP BY from_id\n) AS merge ON merge.from_id = found.person_id");
+    sql.push(if counts_whole { "grouping(bucket) = 1" } else { "false" }).push(" AS is_whole, ");
+    sql.push(if question.is_aggregated { "toInt64(0) AS bucket" } else { "bucket" });
+    sql.push(", false AS is_other, emptyArrayString() AS names, toFloat64(ifNull(").push(aggregate.plain);
+    sql.push(", 0)) AS value\nFROM (\n").append(rows).push("\n)");
+    sql.push(match (question.is_aggregated, counts_whole) {
+        (true, _) => "",
+        (false, true) => "\nGROUP BY GROUPING SETS ((bucket), ())",
+        (false, false) => "\nGROUP BY bucket",
+    });
     sql
 }
 
-/// The events that count: of the project, the series, the range and the filters.
-fn matching(project: ProjectId, question: TrendQuestion<'_>) -> Sql {
-    let mut sql = events_of(project);
-    if let Some(event) = &question.series.event {
-        sql.push("\n  AND event = ").param("String", event);
+fn by_value(question: TrendQuestion<'_>, split: Split, rows: &Sql, aggregate: Aggregate, counts_whole: bool) -> Sql {
+    let is_one = split.columns == 1;
+    let bucket = if question.is_aggregated { "toInt64(0)" } else { "bucket" };
+    let mut sql = Sql::new("SELECT ");
+    sql.push(if counts_whole { "grouping(bucket) = 1" } else { "false" })
+        .push(" AS is_whole, point.1 AS bucket, is_other, ");
+    sql.push(if is_one { "if(is_other, [], [name]) AS names" } else { "if(is_other, [], name) AS names" });
+    sql.push(", toFloat64(ifNull(").push(aggregate.merge).push(", 0)) AS value\nFROM (\n");
+    // As the peers rank: a missing value last, equal ones by name.
+    sql.push("  SELECT name, points, row_number() OVER (ORDER BY ");
+    sql.push(if is_one { "name = " } else { "has(name, " }).param("String", MISSING);
+    sql.push(if is_one { "" } else { ")" }).push(", total DESC, name) > ").param("UInt32", split.limit);
+    sql.push(" AS is_other\n  FROM (\n    SELECT name, groupArray((")
+        .push(bucket)
+        .push(", value)) AS points, sum(toFloat64(ifNull(");
+    sql.push(aggregate.one).push(", 0))) AS total\n    FROM (\n");
+    sql.push(if question.is_aggregated { "SELECT name, " } else { "SELECT bucket, name, " }).push(aggregate.state);
+    sql.push(" AS value\nFROM (\n").append(rows);
+    sql.push(if question.is_aggregated { "\n)\nGROUP BY name" } else { "\n)\nGROUP BY bucket, name" });
+    sql.push("\n    )\n    GROUP BY name\n  )\n)\nARRAY JOIN points AS point");
+    if split.hides_others {
+        sql.push("\nWHERE NOT is_other");
     }
-    // The column stands bare: the bounds are converted, so that the sort key and the partitions are used.
-    sql.push("\n  AND timestamp >= fromUnixTimestamp64Micro(").param("Int64", question.range.from.as_microsecond());
-    sql.push(", 'UTC') AND timestamp < fromUnixTimestamp64Micro(").param("Int64", question.range.to.as_microsecond());
-    sql.push(", 'UTC')");
-    push_traffic(&mut sql, question.traffic);
-    if question.series.math == Math::UniqueUsers && !question.counts_cookieless {
-        push_known_people(&mut sql);
-    }
-    push_group(&mut sql, question.properties);
-    push_group(&mut sql, &question.series.properties);
-    sql
-}
-
-/// The key of an event's bucket, as [`Bucket`](crate::model::query::Bucket) has it.
-fn bucket(question: TrendQuestion<'_>) -> Sql {
-    let mut sql = Sql::default();
-    if question.is_aggregated {
-        sql.push("toInt64(0)");
-        return sql;
-    }
-    sql.append(&bucket_key(question.range, "timestamp"));
+    sql.push(if counts_whole {
+        "\nGROUP BY GROUPING SETS ((is_other, names, bucket), (is_other, names))"
+    } else {
+        "\nGROUP BY is_other, names, bucket"
+    });
     sql
 }

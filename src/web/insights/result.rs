@@ -3,7 +3,7 @@
 use super::chart::{Chart, grouped};
 use super::form::{EditorForm, letter};
 use crate::http::AppState;
-use crate::insights::{InsightError, TrendsAnswer, run_trends};
+use crate::insights::{InsightError, QueryContext, TrendsAnswer, run_trends};
 use crate::model::Project;
 use crate::model::query::{Traffic, TrendsQuery};
 use jiff::Timestamp;
@@ -49,7 +49,12 @@ pub struct ResultView {
 impl Outcome {
     /// Asks.
     pub async fn ask(state: &AppState, project: &Project, query: &TrendsQuery) -> Self {
-        match run_trends(&state.ch, &state.clock, project, query).await {
+        let settings = match state.pg.get_project_settings(project.id).await {
+            Ok(settings) => settings,
+            Err(error) => return Self::failed(&error.into()),
+        };
+        let context = QueryContext { ch: &state.ch, pg: &state.pg, clock: &state.clock, project, settings: &settings };
+        match run_trends(context, query).await {
             Ok(answer) => Self::Answer(Box::new(Answer::new(query, answer))),
             Err(error) => Self::failed(&error),
         }

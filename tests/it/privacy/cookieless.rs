@@ -183,7 +183,8 @@ async fn the_recorded_request_of_the_sdk_becomes_a_visitor() {
 
 #[tokio::test]
 async fn unique_users_leave_them_out_unless_asked_and_totals_count_them() {
-    use tenrec::insights::run_trends;
+    use tenrec::insights::{QueryContext, run_trends};
+    use tenrec::model::ProjectSettings;
     use tenrec::model::query::TrendsQuery;
     let (app, owner) = started().await;
     switch_on(&app, &owner).await;
@@ -206,7 +207,10 @@ async fn unique_users_leave_them_out_unless_asked_and_totals_count_them() {
             query["breakdownFilter"] = json!({ "breakdown": "nothing" });
         }
         let query = TrendsQuery::parse(&query).unwrap();
-        let answer = run_trends(&app.state().ch, &app.clock, &project, &query).await.unwrap();
+        let (state, settings) = (app.state(), ProjectSettings::default());
+        let context =
+            QueryContext { ch: &state.ch, pg: &state.pg, clock: &app.clock, project: &project, settings: &settings };
+        let answer = run_trends(context, &query).await.unwrap();
         assert_eq!(answer.results[0].whole, count, "{math} {breakdown} {asked}");
     }
 }

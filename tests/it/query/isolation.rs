@@ -76,6 +76,11 @@ async fn nothing_of_another_project_ever_shows() {
         json!({ "kind": "ActorsQuery" }),
         json!({ "kind": "ActorsQuery", "search": CANARY }),
         json!({ "kind": "TrendsQuery", "series": [{}], "breakdownFilter": { "breakdown": "secret" } }),
+        json!({ "kind": "TrendsQuery", "series": [{ "math": "first_time_for_user" }], "breakdownFilter": { "breakdown": "secret" } }),
+        json!({ "kind": "TrendsQuery", "series": [{ "math": "hogql", "math_hogql": "count()" }],
+            "breakdownFilter": { "breakdowns": [{ "property": "secret" }, { "property": "email", "type": "person" }] } }),
+        json!({ "kind": "ActorsQuery", "source": { "kind": "InsightActorsQuery", "breakdown": "mine",
+            "source": { "kind": "TrendsQuery", "series": [{}], "breakdownFilter": { "breakdown": "secret" } } } }),
     ] {
         let rows = desk.answer(query.clone()).await["results"].to_string();
         assert!(!rows.contains(CANARY), "{query}\n{rows}");

@@ -10,6 +10,7 @@ mod random;
 mod sql;
 mod statements;
 mod stickiness;
+mod trends;
 
 use serde_json::{Value, json};
 

@@ -36,6 +36,8 @@ pub struct Happened {
     pub person: u64,
     pub event: String,
     pub at: Timestamp,
+    pub plan: String,
+    pub amount: f64,
 }
 
 /// All of them by time.
@@ -62,11 +64,12 @@ impl World {
             let at = first + i64::try_from(minutes).unwrap().minutes();
             let page = format!("/{}", chance.below(4));
             let plan = ["free", "paid"][usize::try_from(chance.below(2)).unwrap()].to_owned();
+            let amount = (minutes % 7) as f64 + 0.5;
             sent.push(
                 json!({ "event": event, "distinct_id": format!("u{id}"), "timestamp": at.to_string(), "properties": {
-                "$current_url": page, "plan": plan, "$process_person_profile": id < FIRST_WITHOUT_PROFILE } }),
+                "$current_url": page, "plan": plan, "amount": amount, "$process_person_profile": id < FIRST_WITHOUT_PROFILE } }),
             );
-            events.push(Happened { person: whole(id), event, at });
+            events.push(Happened { person: whole(id), event, at, plan, amount });
         }
         let after = first + i64::try_from(days * 1_440 + 60).unwrap().minutes();
         for (from, into) in MERGES {
@@ -79,6 +82,11 @@ impl World {
         desk.send(&before.to_vec().into()).await;
         desk.send(&merges.to_vec().into()).await;
         Self { events }
+    }
+
+    /// Whether a person has a profile.
+    pub fn has_profile(person: u64) -> bool {
+        person < FIRST_WITHOUT_PROFILE
     }
 
     /// The day of a moment, from the first day on.

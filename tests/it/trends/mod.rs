@@ -2,13 +2,12 @@
 
 mod hostile;
 mod naive;
-mod statements;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tenrec::insights::{TrendsAnswer, run_trends};
+use tenrec::insights::{InsightError, QueryAnswer, QueryContext, TrendsAnswer, run_query, run_trends};
 use tenrec::model::query::TrendsQuery;
-use tenrec::model::{OrganizationId, Project, ProjectId};
+use tenrec::model::{OrganizationId, Project, ProjectId, ProjectSettings};
 use uuid::Uuid;
 
 use crate::explorer_support::Explorer;
@@ -25,13 +24,28 @@ pub fn project(id: ProjectId, zone: &str) -> Project {
     }
 }
 
+/// What a page is told.
+pub async fn tell(explorer: &Explorer, project: &Project, query: &TrendsQuery) -> Result<TrendsAnswer, InsightError> {
+    let state = explorer.app.state();
+    let settings = ProjectSettings::default();
+    let context = QueryContext { ch: &state.ch, pg: &state.pg, clock: &state.clock, project, settings: &settings };
+    run_trends(context, query).await
+}
+
 /// Asks, and fails the test if there is no answer.
 pub async fn ask(explorer: &Explorer, project: &Project, query: &Value) -> (TrendsQuery, TrendsAnswer) {
     let query = TrendsQuery::parse(query).unwrap_or_else(|e| panic!("{e}: {query}"));
-    let state = explorer.app.state();
-    let answer = run_trends(&state.ch, &state.clock, project, &query).await;
+    let answer = tell(explorer, project, &query).await;
     let answer = answer.unwrap_or_else(|e| panic!("{e}: {query:?}"));
     (query, answer)
+}
+
+/// Asks as the query API does.
+pub async fn ask_api(explorer: &Explorer, project: &Project, query: &Value) -> QueryAnswer {
+    let state = explorer.app.state();
+    let settings = ProjectSettings::default();
+    let context = QueryContext { ch: &state.ch, pg: &state.pg, clock: &state.clock, project, settings: &settings };
+    run_query(context, query).await.unwrap_or_else(|e| panic!("{e}: {query}"))
 }
 
 #[tokio::test]
@@ -47,8 +61,8 @@ async fn the_answer_has_the_shape_of_the_query_api() {
         "dateRange": { "date_from": "2026-10-30", "date_to": "2026-11-01" },
         "breakdownFilter": { "breakdown": "$browser" },
     });
-    let (query, answer) = ask(&explorer, &project, &query).await;
-    let json = answer.to_json(&query);
+    let (_, answer) = ask(&explorer, &project, &query).await;
+    let json = ask_api(&explorer, &project, &query).await;
     let rows = json["results"].as_array().unwrap();
     assert_eq!(rows.len(), 2);
     assert_eq!(rows[0]["label"], "Chrome");
@@ -72,8 +86,7 @@ async fn a_pattern_that_is_none_is_refused_by_name_and_all_time_starts_with_the_
     let wrong = json!({ "kind": "TrendsQuery", "series": [{ "event": "e" }], "dateRange": { "date_from": "all" },
         "properties": [{ "key": "a", "operator": "regex", "value": "(" }] });
     let query = TrendsQuery::parse(&wrong).unwrap();
-    let state = explorer.app.state();
-    let error = run_trends(&state.ch, &state.clock, &project, &query).await.unwrap_err();
+    let error = tell(&explorer, &project, &query).await.unwrap_err();
     assert!(error.to_string().starts_with("properties: a pattern is no regular expression"), "{error}");
 
     let all = json!({ "kind": "TrendsQuery", "series": [{ "event": "e" }], "dateRange": { "date_from": "all" }, "interval": "month" });

@@ -91,6 +91,10 @@ fn text(value: Option<&Value>) -> Option<String> {
 
 fn property(seed: &Seed, scope: PropertyScope, key: &str) -> Option<String> {
     match scope {
+        // A property of numbers has no value where it holds a text.
+        PropertyScope::Event if key == "$screen_width" => {
+            text(seed.properties.get(key)).filter(|text| text.parse::<f64>().is_ok())
+        }
         PropertyScope::Event => text(seed.properties.get(key)),
         PropertyScope::Person => text(seed.person_properties.get(key)),
     }

@@ -1,0 +1,318 @@
+//! From a trend to its lines: one statement for each series, cohort and range.
+
+use std::collections::HashMap;
+
+use futures_util::future::try_join_all;
+use serde_json::Value;
+
+use super::breakdown::{Breakdown, ByValues, CohortPart, OTHER};
+use super::line::Line;
+use super::read::Trend;
+use crate::insights::ground::{Answered, EventRows, Ground};
+use crate::insights::sql::{field, from_table, joined, made, sql_error};
+use crate::insights::{InsightError, Period};
+use crate::model::query::{Interval, InvalidQuery, ResolvedRange};
+use crate::sql::{Expr, ExprKind, Literal, Select, SelectItem, Span};
+use crate::storage::ch::hogql::ColumnName;
+use crate::storage::ch::{
+    ChError, Cost, MISSING, Split, Sql, TrendCount, TrendPoint, TrendQuestion, error_code, extremes_sql, trend_sql,
+};
+
+/// How many statements of one question run at once.
+const AT_ONCE: usize = 4;
+
+/// One statement's worth of a trend.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'t> {
+    pub series: usize,
+    pub cohort: Option<(usize, &'t CohortPart)>,
+    pub range: &'t ResolvedRange,
+    pub period: Period,
+}
+
+/// The parts of a statement that a part of the trend becomes.
+pub struct Prepared<'t> {
+    pub events: Sql,
+    pub count: TrendCount,
+    pub counted: crate::storage::ch::Counted,
+    pub range: &'t ResolvedRange,
+    pub fine: Option<ResolvedRange>,
+    pub split: Option<Split>,
+}
+
+impl Prepared<'_> {
+    /// As the store takes it.
+    #[must_use]
+    pub fn question(&self, is_aggregated: bool, with_whole: bool) -> TrendQuestion<'_> {
+        TrendQuestion {
+            count: self.count,
+            counted: self.counted,
+            events: &self.events,
+            range: self.range,
+            fine: self.fine.as_ref(),
+            is_aggregated,
+            with_whole,
+            split: self.split,
+        }
+    }
+}
+
+impl<'a> Trend<'a> {
+    /// All that must be asked, in the order of the answer.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Part<'_>> {
+        let cohorts: Vec<_> = match &self.breakdown {
+            Some(Breakdown::Cohorts(parts)) => parts.iter().enumerate().map(Some).collect(),
+            _ => vec![None],
+        };
+        let ranges = [(Some(&self.range), Period::Current), (self.previous.as_ref(), Period::Previous)];
+        let mut found = Vec::new();
+        for series in 0..self.series.len() {
+            for (range, period) in ranges.into_iter().filter_map(|(range, period)| Some((range?, period))) {
+                found.extend(cohorts.iter().map(|cohort| Part { series, cohort: *cohort, range, period }));
+            }
+        }
+        found
+    }
+
+    /// By which values it is split, if it is.
+    #[must_use]
+    pub fn by_values(&self) -> Option<&ByValues> {
+        match &self.breakdown {
+            Some(Breakdown::Values(by)) => Some(by),
+            _ => None,
+        }
+    }
+
+    /// Asks all, and lays the numbers over the buckets. With `with_whole` people are counted over the whole range too.
+    ///
+    /// # Errors
+    /// If a filter names what there is not, a store does not answer, or the question takes too much.
+    pub async fn lines(&self, ground: &Ground<'_>, with_whole: bool) -> Result<(Vec<Line>, Answered), InsightError> {
+        let parts = self.parts();
+        let mut answers = Vec::new();
+        for some in parts.chunks(AT_ONCE) {
+            let mut asked = Vec::new();
+            for part in some {
+                asked.push(self.ask(ground, *part, with_whole));
+            }
+            answers.extend(try_join_all(asked).await?);
+        }
+        let mut lines = Vec::new();
+        let mut answered = Answered::default();
+        for (part, (points, statements)) in parts.iter().zip(answers) {
+            lines.extend(self.laid_out(*part, &points, with_whole));
+            statements.iter().for_each(|(sql, cost)| answered.add(sql, *cost));
+        }
+        Ok((lines, answered))
+    }
+
+    async fn ask(
+        &self,
+        ground: &Ground<'_>,
+        part: Part<'_>,
+        with_whole: bool,
+    ) -> Result<(Vec<TrendPoint>, Vec<(Sql, Cost)>), InsightError> {
+        let ch = ground.context.ch;
+        let mut statements = Vec::new();
+        let extremes = self.extremes(ground, part, &mut statements).await?;
+        let prepared = self.prepare(ground, part, &extremes)?;
+        let sql = trend_sql(ground.context.project.id, prepared.question(self.is_aggregated, with_whole));
+        let (points, cost) = ch.trend(&sql).await.map_err(wrong)?;
+        statements.push((sql, cost));
+        Ok((points, statements))
+    }
+
+    /// Between which numbers each value lies that is laid into bins; none where there is no number, or there are no bins.
+    pub(super) async fn extremes(
+        &self,
+        ground: &Ground<'_>,
+        part: Part<'_>,
+        statements: &mut Vec<(Sql, Cost)>,
+    ) -> Result<Vec<Option<(f64, f64)>>, InsightError> {
+        let mut found = Vec::new();
+        for column in self.by_values().iter().flat_map(|by| &by.columns) {
+            if column.bins.is_none() {
+                found.push(None);
+                continue;
+            }
+            let (node, _) = &self.series[part.series];
+            let rows = EventRows::of(ground).only(node.condition.clone()).within(part.range.from, part.range.to);
+            let sql = extremes_sql(&rows.column("value", column.number()).sql(ground)?);
+            let (rows, cost) = ground.context.ch.extremes(&sql).await.map_err(wrong)?;
+            statements.push((sql, cost));
+            found.push(rows.first().and_then(|row| Some((row.least?, row.most?))));
+        }
+        Ok(found)
+    }
+
+    /// The inner statement of a part, and what the store is told of it.
+    pub(super) fn prepare<'t>(
+        &self,
+        ground: &Ground<'_>,
+        part: Part<'t>,
+        extremes: &[Option<(f64, f64)>],
+    ) -> Result<Prepared<'t>, InsightError> {
+        let (node, measure) = &self.series[part.series];
+        let range = part.range;
+        let by = self.by_values();
+        let columns: Vec<Expr> = match by {
+            Some(by) => by.columns.iter().zip(extremes).map(|(column, extremes)| column.text(*extremes)).collect(),
+            None => Vec::new(),
+        };
+        let cohort = part.cohort.and_then(|(_, cohort)| cohort.condition.clone());
+        let mut fine = None;
+        let events = if measure.count == TrendCount::Given {
+            let own = node.condition.clone().into_iter().chain(cohort);
+            given(ground, own, measure.value.clone(), columns, range, self.is_aggregated)?
+        } else {
+            let mut rows = measure.rows(node, ground).only(cohort);
+            for (at, column) in columns.into_iter().enumerate() {
+                rows = rows.column(("b", at), column);
+            }
+            let needs_time = !self.is_aggregated || measure.count == TrendCount::First;
+            if needs_time {
+                rows = rows.column("at", field(&["timestamp"]));
+            }
+            let (from, to) = match measure.count {
+                TrendCount::First => (None, range.to),
+                TrendCount::Active(_) if self.is_aggregated => {
+                    (Some(range.before_end(measure.days, Interval::Day)?), range.to)
+                }
+                TrendCount::Active(window) => {
+                    let finer = range.with_window(window, ground.context.clock.now())?;
+                    let bounds = (Some(finer.from), finer.to);
+                    fine = Some(finer);
+                    bounds
+                }
+                _ => (Some(range.from), range.to),
+            };
+            let rows = match from {
+                Some(from) => rows.within(from, to),
+                None => rows.only(crate::insights::sql::date_filter(&["timestamp"], None, Some(to))),
+            };
+            rows.sql(ground)?
+        };
+        let split = by.map(|by| Split { columns: by.columns.len(), limit: by.limit, hides_others: by.hides_others });
+        Ok(Prepared { events, count: measure.count, counted: measure.counted(), range, fine, split })
+    }
+
+    /// Numbers over the buckets: a bucket without a row is a zero.
+    fn laid_out(&self, part: Part<'_>, points: &[TrendPoint], with_whole: bool) -> Vec<Line> {
+        let (node, measure) = &self.series[part.series];
+        let width = if self.is_aggregated { 0 } else { part.range.buckets.len() };
+        let counts_whole = with_whole && !self.is_aggregated && measure.count == TrendCount::Actors;
+        let series = self.label_of(part.series, node.label());
+        let empty = |names: Option<&[String]>, is_other: bool| {
+            let by = self.by_values();
+            let breakdown: Vec<Value> = match (part.cohort, names) {
+                (Some((_, cohort)), _) => vec![cohort.id.clone()],
+                (None, None) => Vec::new(),
+                (None, Some(_)) if is_other => vec![OTHER.into(); by.map_or(1, |by| by.columns.len())],
+                (None, Some(names)) => names.iter().map(|name| name.as_str().into()).collect(),
+            };
+            let said = match (part.cohort, names) {
+                (Some((_, cohort)), _) => Some(cohort.label.clone()),
+                (None, None) => None,
+                (None, Some(_)) if is_other => Some(OTHER.to_owned()),
+                (None, Some(names)) => Some(names.join("::")),
+            };
+            let label = match said {
+                Some(said) if self.series.len() > 1 => format!("{series} - {said}"),
+                Some(said) => said,
+                None => series.clone(),
+            };
+            let is_missing = names.is_some_and(|names| names.iter().any(|name| name == MISSING));
+            let rank = if is_other { 2 } else { u8::from(is_missing) };
+            Line {
+                series: part.series,
+                label,
+                breakdown,
+                rank,
+                period: part.period,
+                data: vec![0.0; width],
+                whole: 0.0,
+            }
+        };
+        let mut lines: Vec<Line> = Vec::new();
+        let mut known: HashMap<(bool, &[String]), usize> = HashMap::new();
+        if self.by_values().is_none() {
+            lines.push(empty(None, false));
+            known.insert((false, &[]), 0);
+        }
+        for point in points {
+            let at = *known.entry((point.is_other, &point.names)).or_insert_with(|| {
+                lines.push(empty(Some(&point.names), point.is_other));
+                lines.len() - 1
+            });
+            let line = &mut lines[at];
+            let value = point.value * measure.multiplier;
+            if point.is_whole {
+                line.whole = value;
+            } else {
+                let place = usize::try_from(point.bucket).ok().filter(|_| !self.is_aggregated);
+                if let Some(place) = place.and_then(|place| line.data.get_mut(place)) {
+                    *place = value;
+                }
+                line.whole += if counts_whole { 0.0 } else { value };
+            }
+        }
+        sort(&mut lines);
+        lines
+    }
+
+    /// What a series is called in an answer.
+    fn label_of(&self, series: usize, name: &str) -> String {
+        let custom = self.series[series].0.custom_name.as_deref();
+        custom.unwrap_or(name).to_owned()
+    }
+}
+
+/// The largest first; what has no value after those that have one, the others last.
+fn sort(lines: &mut [Line]) {
+    lines.sort_by(|a, b| {
+        a.rank.cmp(&b.rank).then_with(|| b.total().total_cmp(&a.total())).then_with(|| a.label.cmp(&b.label))
+    });
+}
+
+/// Rows that are put together by an expression of the sender's: `at`, `b0` …, `value`.
+fn given(
+    ground: &Ground<'_>,
+    own: impl Iterator<Item = Expr>,
+    value: Option<Expr>,
+    columns: Vec<Expr>,
+    range: &ResolvedRange,
+    is_aggregated: bool,
+) -> Result<Sql, InvalidQuery> {
+    let mut names: Vec<ColumnName> = Vec::new();
+    let mut exprs = Vec::new();
+    if !is_aggregated {
+        let unit = match range.interval {
+            Interval::Minute => "toStartOfMinute",
+            Interval::Hour => "toStartOfHour",
+            Interval::Day => "toStartOfDay",
+            Interval::Week => "toStartOfWeek",
+            Interval::Month => "toStartOfMonth",
+        };
+        let start = Expr::call(unit, vec![field(&["timestamp"])], Span::default());
+        names.push("at".into());
+        exprs.push(Expr::call("toDateTime", vec![start], Span::default()));
+    }
+    for (at, column) in columns.into_iter().enumerate() {
+        names.push(("b", at).into());
+        exprs.push(column);
+    }
+    let group_by = (1..=exprs.len() as u64).map(|place| made(ExprKind::Literal(Literal::Whole(place)))).collect();
+    names.push("value".into());
+    exprs.extend(value);
+    let filter = crate::insights::sql::date_filter(&["timestamp"], Some(range.from), Some(range.to));
+    let filter = joined(ground.conditions.iter().cloned().chain(own).chain(filter).collect(), false);
+    let items = exprs.into_iter().map(|expr| SelectItem { expr, alias: None }).collect();
+    let select = Select { items, filter, group_by, ..Select::default() };
+    Ok(ground.compile(&from_table(select, "events"))?.named(&names))
+}
+
+/// Of a pattern in a filter that is none; of whatever else the question says.
+fn wrong(error: ChError) -> InsightError {
+    sql_error(error, if error_code(&error) == Some(427) { "properties" } else { "query" })
+}

@@ -1,0 +1,351 @@
+//! `TrendsQuery` beside a naive reading of the same events.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::Desk;
+use super::random::{Happened, World};
+
+/// The range that is asked about, in days of the world.
+const FROM: i64 = 2;
+const TO: i64 = 11;
+
+fn asked(series: &Value, more: &Value) -> Value {
+    let mut query = json!({ "kind": "TrendsQuery", "series": [series],
+        "dateRange": { "date_from": "2026-10-03", "date_to": "2026-10-12" } });
+    more.as_object().unwrap().iter().for_each(|(key, value)| query[key] = value.clone());
+    query
+}
+
+/// What is made of numbers; a quantile lies between the two numbers around it.
+fn made(of: &str, numbers: &[f64]) -> f64 {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
+    let quantile = |level: f64| {
+        let place = level * last as f64;
+        let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+        low + (high - low) * place.fract()
+    };
+    match of {
+        "sum" => sorted.iter().sum(),
+        "avg" => sorted.iter().sum::<f64>() / sorted.len() as f64,
+        "min" => sorted[0],
+        "max" => sorted[last],
+        "median" => quantile(0.5),
+        "p90" => quantile(0.9),
+        other => panic!("{other}"),
+    }
+}
+
+/// One number of the events that fit, in some days.
+fn counted(world: &World, math: &str, fits: &dyn Fn(&Happened) -> bool, days: (i64, i64)) -> f64 {
+    let inside = |event: &&Happened, (from, to): (i64, i64)| (from..=to).contains(&World::day(event.at)) && fits(event);
+    let events: Vec<&Happened> = world.events.iter().filter(|event| inside(event, days)).collect();
+    let people = |events: &[&Happened]| events.iter().map(|event| event.person).collect::<BTreeSet<_>>().len() as f64;
+    match math {
+        "total" => events.len() as f64,
+        "dau" => people(&events),
+        "weekly_active" | "monthly_active" => {
+            let back = if math == "weekly_active" { 6 } else { 29 };
+            let days = (days.1 - back, days.1);
+            people(&world.events.iter().filter(|event| inside(event, days)).collect::<Vec<_>>())
+        }
+        "first_time_for_user" | "first_matching_event_for_user" => {
+            let mut first: BTreeMap<u64, &Happened> = BTreeMap::new();
+            let of_event = |event: &&Happened| event.event == "visit" && (math == "first_time_for_user" || fits(event));
+            for event in world.events.iter().filter(of_event) {
+                first.entry(event.person).or_insert(event);
+            }
+            first.values().filter(|event| inside(event, days)).count() as f64
+        }
+        math => match math.strip_suffix("_count_per_actor") {
+            Some(of) => {
+                let mut each: BTreeMap<u64, f64> = BTreeMap::new();
+                events.iter().for_each(|event| *each.entry(event.person).or_default() += 1.0);
+                made(of, &each.into_values().collect::<Vec<_>>())
+            }
+            None => made(math, &events.iter().map(|event| event.amount).collect::<Vec<_>>()),
+        },
+    }
+}
+
+fn by_day(world: &World, math: &str, fits: &dyn Fn(&Happened) -> bool) -> Vec<f64> {
+    (FROM..=TO).map(|day| counted(world, math, fits, (day, day))).collect()
+}
+
+fn assert_near(found: &Value, expected: &[f64], about: &str) {
+    let numbers: Vec<f64> = found.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
+    assert_eq!(numbers.len(), expected.len(), "{about}");
+    assert!(numbers.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-9), "{about}: {numbers:?} {expected:?}");
+}
+
+const MATHS: [&str; 15] = [
+    "total",
+    "dau",
+    "weekly_active",
+    "monthly_active",
+    "first_time_for_user",
+    "first_matching_event_for_user",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "median",
+    "p90",
+    "avg_count_per_actor",
+    "max_count_per_actor",
+    "median_count_per_actor",
+];
+
+fn series(math: &str) -> Value {
+    json!({ "event": "visit", "math": math, "math_property": "amount" })
+}
+
+#[tokio::test]
+async fn every_math_counts_as_a_naive_reading_does() {
+    let desk = Desk::start().await;
+    let world = World::send(&desk, 5, 14).await;
+    let is_visit = |event: &Happened| event.event == "visit";
+    let is_paid = |event: &Happened| event.event == "visit" && event.plan == "paid";
+    for math in MATHS {
+        let answer = desk.answer(asked(&series(math), &json!({}))).await;
+        let expected = by_day(&world, math, &is_visit);
+        assert!(expected.iter().sum::<f64>() > 1.0, "{math} finds nothing, so it proves nothing");
+        assert_near(&answer["results"][0]["data"], &expected, math);
+
+        let mut paid = series(math);
+        paid["properties"] = json!([{ "key": "plan", "value": "paid" }]);
+        let answer = desk.answer(asked(&paid, &json!({ "trendsFilter": { "display": "ActionsTable" } }))).await;
+        let days = if math == "weekly_active" { (TO, TO) } else { (FROM, TO) };
+        let whole = counted(&world, math, &is_paid, days);
+        assert_near(&json!([answer["results"][0]["aggregated_value"]]), &[whole], math);
+        assert_eq!(answer["results"][0]["data"], json!([]));
+    }
+    let hogql = json!({ "event": "visit", "math": "hogql", "math_hogql": "sum(properties.amount) * 2 AS x", "math_multiplier": 2 });
+    let answer = desk.answer(asked(&hogql, &json!({}))).await;
+    let expected: Vec<f64> = by_day(&world, "sum", &is_visit).iter().map(|sum| sum * 4.0).collect();
+    assert_near(&answer["results"][0]["data"], &expected, "hogql");
+}
+
+#[tokio::test]
+async fn values_are_ranked_and_the_others_put_together() {
+    let desk = Desk::start().await;
+    let world = World::send(&desk, 6, 14).await;
+    for math in ["total", "dau", "sum", "avg", "median", "weekly_active", "max_count_per_actor"] {
+        let of = |plan: &'static str| by_day(&world, math, &move |event| event.event == "visit" && event.plan == plan);
+        let (free, paid) = (of("free"), of("paid"));
+        let is_free_first = free.iter().sum::<f64>() >= paid.iter().sum::<f64>();
+        let ranked = if is_free_first { [("free", free), ("paid", paid)] } else { [("paid", paid), ("free", free)] };
+        let breakdown = json!({ "breakdownFilter": { "breakdown": "plan", "breakdown_limit": 1 } });
+        let answer = desk.answer(asked(&series(math), &breakdown)).await;
+        let lines = answer["results"].as_array().unwrap();
+        assert_eq!((lines.len(), &answer["hasMore"]), (2, &json!(true)), "{math}");
+        for (line, (plan, data)) in lines.iter().zip(&ranked) {
+            let is_other = *plan != ranked[0].0;
+            let said = if is_other { "$$_posthog_breakdown_other_$$" } else { plan };
+            assert_eq!(line["breakdown_value"], said, "{math}");
+            assert_near(&line["data"], data, math);
+        }
+        let hidden = json!({ "breakdownFilter": { "breakdowns": [{ "property": "plan" }, { "property": "never" }],
+            "breakdown_limit": 1, "breakdown_hide_other_aggregation": true } });
+        let answer = desk.answer(asked(&series(math), &hidden)).await;
+        assert_eq!(answer["results"].as_array().unwrap().len(), 1, "{math}");
+        let first = &answer["results"][0];
+        assert_eq!(first["breakdown_value"], json!([ranked[0].0, "$$_posthog_breakdown_null_$$"]), "{math}");
+        assert_near(&first["data"], &ranked[0].1, math);
+    }
+    // Numbers from 0.5 to 6.5 in two bins.
+    let bins = json!({ "breakdownFilter": { "breakdowns": [{ "property": "amount", "histogram_bin_count": 2 }] } });
+    let answer = desk.answer(asked(&series("total"), &bins)).await;
+    let mut found = BTreeMap::new();
+    for line in answer["results"].as_array().unwrap() {
+        found.insert(line["label"].as_str().unwrap().to_owned(), line["data"].clone());
+    }
+    let of = |low: f64, high: f64| {
+        by_day(&world, "total", &move |event| event.event == "visit" && low <= event.amount && event.amount < high)
+    };
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["[0.5,3.5]", "[3.5,6.51]"]);
+    assert_near(&found["[0.5,3.5]"], &of(0.5, 3.5), "bins");
+    assert_near(&found["[3.5,6.51]"], &of(3.5, 6.51), "bins");
+}
+
+#[tokio::test]
+async fn ranges_are_compared_formulas_applied_and_buckets_added_up() {
+    let desk = Desk::start().await;
+    let world = World::send(&desk, 7, 14).await;
+    let is_visit = |event: &Happened| event.event == "visit";
+    let total = by_day(&world, "total", &is_visit);
+    let compared = json!({ "dateRange": { "date_from": "2026-10-08", "date_to": "2026-10-12" } });
+    let before = |compare_to: Option<&str>| {
+        let mut more = compared.clone();
+        more["compareFilter"] = json!({ "compare": true, "compare_to": compare_to });
+        more
+    };
+    for (compare_to, from) in [(None, 0), (Some("-3d"), 2)] {
+        let answer = desk.answer(asked(&series("total"), &before(compare_to))).await;
+        assert_near(&answer["results"][0]["data"], &total[5..], "current");
+        assert_eq!(answer["results"][1]["compare_label"], "previous");
+        assert_near(&answer["results"][1]["data"], &total[from..from + 5], "previous");
+    }
+    let sums: Vec<f64> = (0..total.len()).map(|at| total[..=at].iter().sum()).collect();
+    let cumulative = json!({ "trendsFilter": { "display": "ActionsLineGraphCumulative" } });
+    let answer = desk.answer(asked(&series("total"), &cumulative)).await;
+    assert_near(&answer["results"][0]["data"], &sums, "cumulative");
+    assert_eq!(answer["results"][0]["count"].as_f64(), sums.last().copied());
+    let mut query = asked(&series("total"), &json!({ "trendsFilter": { "formula": "A / B" } }));
+    query["series"] = json!([series("total"), series("dau")]);
+    let answer = desk.answer(query).await;
+    let each = by_day(&world, "avg_count_per_actor", &is_visit);
+    assert_eq!(answer["results"].as_array().unwrap().len(), 1);
+    assert_near(&answer["results"][0]["data"], &each, "formula");
+    // Weeks from Sunday on; only days of the range count.
+    let answer = desk.answer(asked(&series("dau"), &json!({ "interval": "week" }))).await;
+    let weeks = [(2, 2), (3, 9), (10, 11)];
+    let expected = weeks.map(|days| counted(&world, "dau", &is_visit, days));
+    assert_near(&answer["results"][0]["data"], &expected, "weeks");
+    // Who was there in the week that ends with the first day of each week is not asked for: a week is a week.
+    let answer = desk.answer(asked(&series("monthly_active"), &json!({ "interval": "week" }))).await;
+    let expected = [-4, 3, 10].map(|day| counted(&world, "monthly_active", &is_visit, (day, day)));
+    assert_near(&answer["results"][0]["data"], &expected, "month up to the first day of each week");
+}
+
+#[tokio::test]
+async fn the_people_behind_a_number_are_those_it_counted() {
+    let desk = Desk::start().await;
+    let world = World::send(&desk, 8, 14).await;
+    let people = async |series: Value, more: Value, selection: Value| {
+        let mut source = json!({ "kind": "InsightActorsQuery", "source": asked(&series, &more) });
+        selection.as_object().unwrap().iter().for_each(|(key, value)| source[key] = value.clone());
+        let answer = desk.answer(json!({ "kind": "ActorsQuery", "select": ["id"], "source": source })).await;
+        answer["results"].as_array().unwrap().len() as f64
+    };
+    let known = |event: &Happened| event.event == "visit" && World::has_profile(event.person);
+    let paid = |event: &Happened| known(event) && event.plan == "paid";
+    let mut found = 0.0;
+    for day in [4, 5, 9, 11] {
+        let on = json!({ "day": format!("2026-10-{:02}", day + 1) });
+        for (math, counts) in [
+            ("total", "dau"),
+            ("dau", "dau"),
+            ("sum", "dau"),
+            ("weekly_active", "weekly_active"),
+            ("first_time_for_user", "first_time_for_user"),
+        ] {
+            let expected = counted(&world, counts, &known, (day, day));
+            assert_eq!(people(series(math), json!({}), on.clone()).await, expected, "{math} on day {day}");
+            found += expected;
+        }
+        let mut of_paid = on.clone();
+        of_paid["breakdown"] = "paid".into();
+        let by_plan = json!({ "breakdownFilter": { "breakdown": "plan" } });
+        assert_eq!(people(series("dau"), by_plan, of_paid).await, counted(&world, "dau", &paid, (day, day)));
+    }
+    assert!(found > 20.0, "{found}");
+    let by_plan = json!({ "breakdownFilter": { "breakdown": "plan", "breakdown_limit": 1 } });
+    let top = desk.answer(asked(&series("total"), &by_plan)).await["results"][0]["breakdown_value"].clone();
+    let rest = move |event: &Happened| event.event == "visit" && World::has_profile(event.person) && top != event.plan;
+    let other = json!({ "breakdown": "$$_posthog_breakdown_other_$$" });
+    assert_eq!(people(series("total"), by_plan, other).await, counted(&world, "dau", &rest, (FROM, TO)));
+    let before = json!({ "dateRange": { "date_from": "2026-10-08", "date_to": "2026-10-12" }, "compareFilter": { "compare": true } });
+    let previous = json!({ "day": "2026-10-04", "compare": "previous" });
+    assert_eq!(people(series("dau"), before, previous).await, counted(&world, "dau", &known, (3, 3)));
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_by_field() {
+    let desk = Desk::start().await;
+    for (series, more, attr) in [
+        (json!({ "math": "mean" }), json!({}), "series[0].math"),
+        (json!({ "math": "sum" }), json!({}), "series[0].math_property"),
+        (json!({ "math": "unique_group" }), json!({}), "series[0].math_group_type_index"),
+        (json!({ "math": "hogql", "math_hogql": "event" }), json!({}), "series[0].math_hogql"),
+        (json!({ "math": "hogql", "math_hogql": "sum(" }), json!({}), "series[0].math_hogql"),
+        (json!({ "math_multiplier": "x" }), json!({}), "series[0].math_multiplier"),
+        (json!({}), json!({ "trendsFilter": { "display": "x" } }), "trendsFilter.display"),
+        (json!({}), json!({ "trendsFilter": { "formula": "A + Z" } }), "trendsFilter.formula"),
+        (
+            json!({}),
+            json!({ "breakdownFilter": { "breakdown": "a", "breakdown_limit": 10_000 } }),
+            "breakdownFilter.breakdown_limit",
+        ),
+        (
+            json!({}),
+            json!({ "breakdownFilter": { "breakdown": "a", "breakdown_type": "x" } }),
+            "breakdownFilter.breakdown_type",
+        ),
+        (
+            json!({}),
+            json!({ "breakdownFilter": { "breakdowns": vec![json!({ "property": "a" }); 4] } }),
+            "breakdownFilter.breakdowns",
+        ),
+        (
+            json!({}),
+            json!({ "breakdownFilter": { "breakdown": "a", "breakdown_histogram_bin_count": 0 } }),
+            "breakdownFilter.breakdown_histogram_bin_count",
+        ),
+        (
+            json!({}),
+            json!({ "compareFilter": { "compare": true, "compare_to": "yesterday" } }),
+            "compareFilter.compare_to",
+        ),
+        (
+            json!({}),
+            json!({ "dateRange": { "date_from": "2026-11-10", "date_to": "2026-11-01" } }),
+            "dateRange.date_to",
+        ),
+        (json!({}), json!({ "series": [] }), "series"),
+        (json!({ "properties": [{ "key": "a", "operator": "regex", "value": "(" }] }), json!({}), "properties"),
+    ] {
+        let query = asked(&series, &more);
+        let reply = desk.reply(query.clone()).await;
+        assert_eq!(reply.status.as_u16(), 400, "{query}\n{}", reply.text());
+        assert_eq!(reply.json()["attr"], attr, "{}", reply.text());
+    }
+    let source = |more: Value| {
+        let mut source =
+            json!({ "kind": "InsightActorsQuery", "source": asked(&json!({ "event": "visit" }), &json!({})) });
+        more.as_object().unwrap().iter().for_each(|(key, value)| source[key] = value.clone());
+        json!({ "kind": "ActorsQuery", "select": ["id"], "source": source })
+    };
+    for (more, attr) in [
+        (json!({ "series": 3 }), "source.series"),
+        (json!({ "day": "2025-01-01" }), "source.day"),
+        (json!({ "compare": "previous" }), "source.compare"),
+    ] {
+        let reply = desk.reply(source(more)).await;
+        assert_eq!((reply.status.as_u16(), reply.json()["attr"].as_str()), (400, Some(attr)), "{}", reply.text());
+    }
+}
+
+#[tokio::test]
+async fn statements_are_as_they_were_looked_at() {
+    let desk = Desk::start().await;
+    for (name, series, more) in [
+        ("total", json!({ "event": "buy" }), json!({})),
+        ("unique_by_week", json!({ "math": "dau" }), json!({ "interval": "week" })),
+        (
+            "sum_by_value",
+            json!({ "event": "buy", "math": "sum", "math_property": "amount" }),
+            json!({ "breakdownFilter": { "breakdown": "plan" } }),
+        ),
+        ("weekly_active", json!({ "event": "buy", "math": "weekly_active" }), json!({})),
+        ("first_time", json!({ "event": "buy", "math": "first_time_for_user" }), json!({})),
+        (
+            "session_median",
+            json!({ "event": "buy", "math": "median", "math_property": "$session_duration" }),
+            json!({ "trendsFilter": { "display": "BoldNumber" } }),
+        ),
+        (
+            "hogql_by_two_values",
+            json!({ "event": "buy", "math": "hogql", "math_hogql": "max(properties.amount)" }),
+            json!({ "breakdownFilter": { "breakdowns": [{ "property": "plan" }, { "property": "email", "type": "person" }] } }),
+        ),
+    ] {
+        let answer = desk.answer(asked(&series, &more)).await;
+        let said = answer["clickhouse"].as_str().unwrap();
+        let text: Vec<&str> = said.lines().filter(|line| !line.starts_with("-- p")).collect();
+        insta::assert_snapshot!(format!("trend_{name}"), text.join("\n"));
+    }
+}
