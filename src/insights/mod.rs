@@ -11,6 +11,7 @@ mod ground;
 pub mod home;
 mod lifecycle;
 mod query;
+mod retention;
 pub mod saved;
 pub mod sql;
 pub mod starter;

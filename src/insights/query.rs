@@ -4,17 +4,19 @@ use serde_json::{Map, Value};
 
 use super::InsightError;
 use super::lifecycle::{lifecycle_people, run_lifecycle};
+use super::retention::{retention_people, run_retention};
 use super::sql::{run_actors, run_events, run_hogql};
 use super::stickiness::{run_stickiness, stickiness_people};
 use super::trends::{run_trends_query, trends_people};
 use crate::model::query::{InvalidQuery, Reader};
 use crate::model::{Clock, Project, ProjectSettings};
+use crate::storage::ch::hogql::PeopleWith;
 use crate::storage::ch::{ClickHouse, Sql};
 use crate::storage::pg::Pg;
 
 /// The kinds that can be answered.
 pub const QUERY_KINDS: &[&str] =
-    &["HogQLQuery", "EventsQuery", "ActorsQuery", "TrendsQuery", "LifecycleQuery", "StickinessQuery"];
+    &["HogQLQuery", "EventsQuery", "ActorsQuery", "TrendsQuery", "LifecycleQuery", "RetentionQuery", "StickinessQuery"];
 
 /// Deepest wrapping of one query in another (`InsightVizNode`, `DataVisualizationNode`).
 const MAX_WRAPPERS: usize = 4;
@@ -46,6 +48,7 @@ pub async fn run_query(context: QueryContext<'_>, query: &Value) -> Result<Query
         "ActorsQuery" => run_actors(context, query).await,
         "TrendsQuery" => run_trends_query(context, query).await,
         "LifecycleQuery" => run_lifecycle(context, query).await,
+        "RetentionQuery" => run_retention(context, query).await,
         "StickinessQuery" => run_stickiness(context, query).await,
         other => {
             let known = QUERY_KINDS.join(", ");
@@ -63,6 +66,9 @@ pub(super) async fn people_behind(context: QueryContext<'_>, source: &Reader<'_>
     let insight_kind = insight.get("kind")?.text()?;
     match (said, insight_kind) {
         ("InsightActorsQuery", Some("LifecycleQuery")) => lifecycle_people(context, source, &insight).await,
+        ("InsightActorsQuery", Some("RetentionQuery")) => {
+            retention_people(context, source, &insight).await.map(|with| with.numbers())
+        }
         ("InsightActorsQuery" | "StickinessActorsQuery", Some("StickinessQuery")) => {
             stickiness_people(context, source, &insight).await
         }
@@ -71,6 +77,23 @@ pub(super) async fn people_behind(context: QueryContext<'_>, source: &Reader<'_>
             let of = insight_kind.map(|of| format!(" of {of}")).unwrap_or_default();
             Err(kind.wrong(format!("the people of {said}{of} cannot be listed yet")).into())
         }
+    }
+}
+
+/// As [`people_behind`], with what the answer says of each besides; `None` if there is nothing, or no source.
+pub(super) async fn people_with(
+    context: QueryContext<'_>,
+    source: &Reader<'_>,
+) -> Result<Option<PeopleWith>, InsightError> {
+    if source.is_missing() {
+        return Ok(None);
+    }
+    let insight = source.get("source")?;
+    match (source.get("kind")?.text()?, insight.get("kind")?.text()?) {
+        (Some("InsightActorsQuery"), Some("RetentionQuery")) => {
+            retention_people(context, source, &insight).await.map(Some)
+        }
+        _ => Ok(None),
     }
 }
 

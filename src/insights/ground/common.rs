@@ -93,6 +93,7 @@ impl<'a> Ground<'a> {
             person_type: &person_type,
             placeholders: &std::collections::HashMap::new(),
             only_people: None,
+            people_with: None,
         };
         compile(query, &scope, None).map_err(|error| InvalidQuery::new("query", error.describe("")))
     }

@@ -1,11 +1,12 @@
 //! `ActorsQuery`: a list of people, a column for each value asked for.
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::ask::{Asked, PropertyTypes, Question};
 use super::events::{from_table, grouped, orders, page, properties, texts, tuple, written};
 use super::filters::{FilterTarget, compare, field, filters_to_expr, joined, made, text};
-use crate::insights::query::people_behind;
+use crate::insights::query::{people_behind, people_with};
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::Reader;
 use crate::sql::{CompareOp, Expr, ExprKind, Literal, Nulls, Order, Select, SelectItem, Span};
@@ -25,7 +26,11 @@ const PERSON_FIELDS: [&str; 4] = ["id", "properties", "created_at", "is_identifi
 pub async fn run_actors(context: QueryContext<'_>, json: &Value) -> Result<QueryAnswer, InsightError> {
     let reader = Reader::new(json);
     let source = reader.get("source")?;
-    let only_people = if source.is_missing() { None } else { Some(people_behind(context, &source).await?) };
+    let (only_people, people_with) = match people_with(context, &source).await? {
+        Some(with) => (None, Some(with)),
+        None if source.is_missing() => (None, None),
+        None => (Some(people_behind(context, &source).await?), None),
+    };
     let types = PropertyTypes::of(context, json).await?;
     let place = reader.get("select")?;
     let names = match texts(&place)? {
@@ -68,15 +73,19 @@ pub async fn run_actors(context: QueryContext<'_>, json: &Value) -> Result<Query
         ..Select::default()
     };
     let query = from_table(select, "persons");
-    let mut asked = Asked::ask(context, &types, &Question { only_people, ..Question::made(&query, "select") }).await?;
+    let question = Question { only_people, people_with, ..Question::made(&query, "select") };
+    let mut asked = Asked::ask(context, &types, &question).await?;
     let whole: Vec<bool> = names.iter().map(|name| matches!(*name, "person" | "actor")).collect();
+    let mut people = Vec::new();
     for row in &mut asked.rows.rows {
         for (cell, _) in row.iter_mut().zip(&whole).filter(|(_, is_whole)| **is_whole) {
             if let Value::Array(parts) = cell {
                 *cell = person(std::mem::take(parts));
+                people.push(cell);
             }
         }
     }
+    add_distinct_ids(context, people).await?;
     asked.compiled.columns = names.iter().map(|name| (*name).to_owned()).collect();
     let mut answer = asked.into_answer();
     answer.insert("missing_actors_count".to_owned(), 0.into());
@@ -92,6 +101,18 @@ fn person(parts: Vec<Value>) -> Value {
         "created_at": created_at,
         "is_identified": is_identified,
     })
+}
+
+/// Tells by which ids each of these people is known.
+async fn add_distinct_ids(context: QueryContext<'_>, people: Vec<&mut Value>) -> Result<(), InsightError> {
+    let uuid = |person: &Value| person["id"].as_str().and_then(|id| id.parse::<Uuid>().ok());
+    let uuids: Vec<Uuid> = people.iter().filter_map(|person| uuid(person)).collect();
+    let known = context.pg.list_distinct_ids_of(context.project.id, &uuids).await?;
+    for person in people {
+        let ids = uuid(person).and_then(|uuid| known.get(&uuid));
+        person["distinct_ids"] = ids.cloned().unwrap_or_default().into();
+    }
+    Ok(())
 }
 
 /// The most first where people are counted, else by the first column that has an order.

@@ -12,7 +12,7 @@ use crate::model::TimeZoneName;
 use crate::model::property_columns::{ColumnKind, find};
 use crate::model::query::InvalidQuery;
 use crate::sql::{Expr, Query, SqlError};
-use crate::storage::ch::hogql::{CompiledQuery, LimitRule, PropertyType, QueryScope, SqlRows, compile};
+use crate::storage::ch::hogql::{CompiledQuery, LimitRule, PeopleWith, PropertyType, QueryScope, SqlRows, compile};
 use crate::storage::ch::{ChError, Sql, error_code};
 use crate::storage::pg::{PgError, PropertyKind};
 
@@ -98,13 +98,15 @@ pub struct Question<'a> {
     pub placeholders: HashMap<String, Expr>,
     /// Of people, only these: a statement with one column, their numbers after merges.
     pub only_people: Option<Sql>,
+    /// Of people, only these, with what is said of each.
+    pub people_with: Option<PeopleWith>,
 }
 
 impl<'a> Question<'a> {
     /// One that was put together here for a field of the request, about everybody.
     #[must_use]
     pub fn made(query: &'a Query, field: &'static str) -> Self {
-        Self { query, text: "", field, placeholders: HashMap::new(), only_people: None }
+        Self { query, text: "", field, placeholders: HashMap::new(), only_people: None, people_with: None }
     }
 }
 
@@ -135,6 +137,7 @@ pub(super) fn prepare(
         person_type: &person_type,
         placeholders: &question.placeholders,
         only_people: question.only_people.as_ref(),
+        people_with: question.people_with.as_ref(),
     };
     let said = |error: SqlError| InvalidQuery::new(question.field, error.describe(question.text));
     compile(question.query, &scope, rule).map_err(said)

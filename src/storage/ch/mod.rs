@@ -24,6 +24,7 @@ mod native;
 mod overrides;
 mod person_events;
 mod persons_mirror;
+mod retention;
 mod row_binary;
 mod sessions;
 mod sessions_read;
@@ -53,6 +54,9 @@ pub use migrate::ChMigrateError;
 pub use overrides::PersonOverride;
 pub use person_events::{Carried, CopiedFrom, PropertySource, SetBy};
 pub use persons_mirror::{MirroredDistinctId, MirroredPerson, MirroredState};
+pub use retention::{
+    Begins, RetentionPoint, RetentionQuestion, retention_people_sql, retention_sql,
+};
 pub use sessions::{SessionKey, StoredSession};
 pub use sessions_read::{SessionCursor, SessionFilter, SessionPage, SessionRecord, SessionSlice, Visitors};
 pub use sessions_sql::{SessionScope, sessions_sql};

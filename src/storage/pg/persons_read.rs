@@ -121,6 +121,34 @@ impl Pg {
         .await
     }
 
+    /// By which distinct ids each of these persons is known, sorted.
+    ///
+    /// # Errors
+    /// If Postgres does not answer.
+    pub async fn list_distinct_ids_of(
+        &self,
+        project: ProjectId,
+        persons: &[Uuid],
+    ) -> Result<HashMap<Uuid, Vec<String>>, PgError> {
+        if persons.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows: Vec<(Uuid, Vec<String>)> = sqlx::query_as(
+            r"
+                SELECT p.uuid, ARRAY_AGG(d.distinct_id ORDER BY d.distinct_id)
+                FROM persons p
+                JOIN person_distinct_ids d ON d.person_id = p.id
+                WHERE p.project_id = $1 AND d.project_id = $1 AND p.uuid = ANY($2)
+                GROUP BY p.uuid
+            ",
+        )
+        .bind(project)
+        .bind(persons)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().collect())
+    }
+
     /// Every number under which these persons' events may stand, sorted: their own, those that were merged into them, and
     /// those of their distinct ids before they had a profile.
     ///

@@ -28,6 +28,29 @@ pub struct QueryScope<'a> {
     pub placeholders: &'a HashMap<String, Expr>,
     /// Only these people: a statement with one column, their numbers after merges.
     pub only_people: Option<&'a Sql>,
+    /// Only these people, and what is said of each.
+    pub people_with: Option<&'a PeopleWith>,
+}
+
+/// Some people, and what is said of each: a column of its own where people are listed.
+#[derive(Debug, Clone)]
+pub struct PeopleWith {
+    /// A statement with the columns `whole`, their numbers after merges, each once, and `said`.
+    pub people: Sql,
+    /// What the language calls `said`.
+    pub name: &'static str,
+    /// Whether it is a list, not a number.
+    pub is_list: bool,
+}
+
+impl PeopleWith {
+    /// Their numbers alone.
+    #[must_use]
+    pub fn numbers(&self) -> Sql {
+        let mut sql = Sql::new("SELECT whole FROM (");
+        sql.append(&self.people).push(")");
+        sql
+    }
 }
 
 /// How many rows an answer holds.

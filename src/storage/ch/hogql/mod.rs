@@ -25,7 +25,7 @@ mod tables;
 mod value;
 mod window;
 
-pub use compile::{ColumnName, CompiledQuery, LimitRule, QueryScope, compile};
+pub use compile::{ColumnName, CompiledQuery, LimitRule, PeopleWith, QueryScope, compile};
 pub use functions::has_aggregate;
 pub use json::PropertyType;
 pub use run::{SqlRows, SqlStream};

@@ -116,7 +116,13 @@ impl Table {
             Self::Events => event_column(&names, steps, scope, needs),
             Self::Persons => {
                 needs.person_now = true;
-                person_column(&names, steps, scope)
+                match (names.as_slice(), scope.people_with) {
+                    (["actor_id"], _) => person_column(&["id"], steps, scope),
+                    ([name], Some(with)) if *name == with.name => {
+                        value("behind.said", if with.is_list { Ty::List } else { Ty::Whole }, false)
+                    }
+                    _ => person_column(&names, steps, scope),
+                }
             }
             Self::DistinctIds | Self::RawDistinctIds => distinct_id_column(&names, steps, scope, needs),
             Self::Sessions => session_column(&names),
@@ -302,6 +308,9 @@ fn persons_now(scope: &QueryScope<'_>) -> Sql {
 
 /// ` WHERE …` for the people that a question is about, if not all.
 fn push_only_people(sql: &mut Sql, scope: &QueryScope<'_>) {
+    if let Some(with) = scope.people_with {
+        sql.push(" INNER JOIN (").append(&with.people).push(") AS behind ON behind.whole = person_now.now_number");
+    }
     if let Some(people) = scope.only_people {
         sql.push(" WHERE person_now.now_number IN (").append(people).push(")");
     }
