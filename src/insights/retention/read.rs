@@ -121,7 +121,8 @@ impl Retention {
         rows = rows.only(joined(back.into_iter().chain([start]).collect(), true));
         let parts = match breakdown {
             Some(Breakdown::Cohorts(cohorts)) => {
-                let part = |id: &u64| Ok((Some(id.to_string()), rows.clone().only(in_cohort(*id, ground)?).sql(ground)?));
+                let part =
+                    |id: &u64| Ok((Some(id.to_string()), rows.clone().only(in_cohort(*id, ground)?).sql(ground)?));
                 cohorts.iter().map(part).collect::<Result<_, InvalidQuery>>()?
             }
             _ => vec![(None, rows.sql(ground)?)],
@@ -299,7 +300,10 @@ mod tests {
         assert_eq!(refused(json!({})), Ok(()));
         assert_eq!(refused(json!({ "breakdown": 5 })), Err("breakdown".to_owned()));
         assert_eq!(refused(json!({ "breakdown": "a", "breakdown_type": "x" })), Err("breakdown_type".to_owned()));
-        assert_eq!(refused(json!({ "breakdowns": [{ "property": "a" }, { "property": "b" }] })), Err("breakdowns[1]".to_owned()));
+        assert_eq!(
+            refused(json!({ "breakdowns": [{ "property": "a" }, { "property": "b" }] })),
+            Err("breakdowns[1]".to_owned())
+        );
         assert_eq!(refused(json!({ "breakdown": ["x"], "breakdown_type": "cohort" })), Err("breakdown[0]".to_owned()));
         assert_eq!(refused(json!({ "breakdown": ["all", 3], "breakdown_type": "cohort" })), Ok(()));
     }

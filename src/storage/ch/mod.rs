@@ -54,9 +54,7 @@ pub use migrate::ChMigrateError;
 pub use overrides::PersonOverride;
 pub use person_events::{Carried, CopiedFrom, PropertySource, SetBy};
 pub use persons_mirror::{MirroredDistinctId, MirroredPerson, MirroredState};
-pub use retention::{
-    Begins, RetentionPoint, RetentionQuestion, retention_people_sql, retention_sql,
-};
+pub use retention::{Begins, RetentionPoint, RetentionQuestion, retention_people_sql, retention_sql};
 pub use sessions::{SessionKey, StoredSession};
 pub use sessions_read::{SessionCursor, SessionFilter, SessionPage, SessionRecord, SessionSlice, Visitors};
 pub use sessions_sql::{SessionScope, sessions_sql};

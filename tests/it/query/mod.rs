@@ -7,6 +7,7 @@ mod isolation;
 mod lifecycle;
 mod lists;
 mod random;
+mod retention;
 mod sql;
 mod statements;
 mod stickiness;

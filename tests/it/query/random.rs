@@ -36,8 +36,16 @@ pub struct Happened {
     pub person: u64,
     pub event: String,
     pub at: Timestamp,
+    pub page: String,
     pub plan: String,
     pub amount: f64,
+}
+
+impl Happened {
+    /// Whether whoever did it has a profile, and so can be listed.
+    pub fn has_profile(&self) -> bool {
+        self.person < FIRST_WITHOUT_PROFILE
+    }
 }
 
 /// All of them by time.
@@ -69,7 +77,7 @@ impl World {
                 json!({ "event": event, "distinct_id": format!("u{id}"), "timestamp": at.to_string(), "properties": {
                 "$current_url": page, "plan": plan, "amount": amount, "$process_person_profile": id < FIRST_WITHOUT_PROFILE } }),
             );
-            events.push(Happened { person: whole(id), event, at, plan, amount });
+            events.push(Happened { person: whole(id), event, at, page, plan, amount });
         }
         let after = first + i64::try_from(days * 1_440 + 60).unwrap().minutes();
         for (from, into) in MERGES {

@@ -12,8 +12,12 @@ const WORD: usize = 64;
 /// `value`, `start`, `column`, `count`, `amount`.
 pub(super) fn counts(project: ProjectId, question: RetentionQuestion<'_>) -> Sql {
     let is_each = question.begins == Begins::EachInterval;
-    let mut sql = Sql::new("SELECT value, start, arrayJoin(columns) AS column, sum(people) AS count, toFloat64(0) AS amount\nFROM (\n");
-    sql.push("SELECT value, start, people, ").append(&columns(question, question.is_cumulative)).push(" AS columns\nFROM (\n");
+    let mut sql = Sql::new(
+        "SELECT value, start, arrayJoin(columns) AS column, sum(people) AS count, toFloat64(0) AS amount\nFROM (\n",
+    );
+    sql.push("SELECT value, start, people, ")
+        .append(&columns(question, question.is_cumulative))
+        .push(" AS columns\nFROM (\n");
     sql.push("SELECT value, returned, people, ");
     sql.push(if is_each { "arrayJoin(starts)" } else { "start" }).push(" AS start\nFROM (\n");
     // Many were there in the same intervals: they are put together as long as those are numbers.
@@ -48,7 +52,9 @@ fn columns(question: RetentionQuestion<'_>, is_cumulative: bool) -> Sql {
     steps.param("Int64", i64::from(question.lookahead)).push(", arrayMap(at -> at - start, returned))");
     let mut sql = Sql::default();
     if is_cumulative {
-        sql.push("range(toInt64(0), arrayMax(arrayPushFront(").append(&question.columns(&steps)).push(", toInt64(0))) + 1)");
+        sql.push("range(toInt64(0), arrayMax(arrayPushFront(")
+            .append(&question.columns(&steps))
+            .push(", toInt64(0))) + 1)");
     } else {
         sql.push("arrayPushFront(").append(&question.columns(&steps)).push(", toInt64(0))");
     }
@@ -86,7 +92,7 @@ fn marks(project: ProjectId, question: RetentionQuestion<'_>) -> Sql {
     let value = match (question.has_value, is_ever) {
         (false, _) => "'' AS value",
         (true, false) => "value",
-        (true, true) => "argMin(merged.first_value, merged.first_at) AS value",
+        (true, true) => "ifNull(argMin(merged.first_value, merged.first_at), '') AS value",
     };
     let mut sql = Sql::new("SELECT whole, ");
     sql.push(value).push(", ").push(of_all).push("merged.returned) AS returns, ");
@@ -121,7 +127,9 @@ fn bits(question: RetentionQuestion<'_>, is_so: &'static str) -> Sql {
 fn places(question: RetentionQuestion<'_>, bits: &'static str) -> Sql {
     let mut sql = Sql::default();
     if question.range.buckets.len() > WORD {
-        sql.push("arrayFlatten(arrayMap((word, at) -> arrayMap(bit -> toInt64(bit) + 64 * at, bitPositionsToArray(word)), ");
+        sql.push(
+            "arrayFlatten(arrayMap((word, at) -> arrayMap(bit -> toInt64(bit) + 64 * at, bitPositionsToArray(word)), ",
+        );
         sql.push(bits).push(", arrayMap(at -> toInt64(at - 1), arrayEnumerate(").push(bits).push("))))");
     } else {
         sql.push("arrayMap(bit -> toInt64(bit), bitPositionsToArray(").push(bits).push("))");

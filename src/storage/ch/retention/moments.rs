@@ -54,7 +54,8 @@ fn steps(project: ProjectId, question: RetentionQuestion<'_>) -> Sql {
         (true, Some(true)) => "one.2 >= moment",
         (true, _) => "one.2 > moment",
     };
-    let mut sql = Sql::new("SELECT whole, value, start, later.1 AS step, count() AS events, sum(later.2) AS amount\nFROM (\n");
+    let mut sql =
+        Sql::new("SELECT whole, value, start, later.1 AS step, count() AS events, sum(later.2) AS amount\nFROM (\n");
     sql.push("SELECT whole, value, start, arrayJoin(arrayPushFront(arrayFilter(one -> one.1 < ");
     sql.param("Int64", i64::from(question.lookahead)).push(", arrayMap(one -> (").append(&step);
     sql.push(", one.3), arrayFilter(one -> ").push(which);
@@ -120,7 +121,7 @@ fn kept(project: ProjectId, question: RetentionQuestion<'_>) -> Sql {
     sql.push(match (question.has_value, is_ever) {
         (false, _) => "'' AS value",
         (true, false) => "value",
-        (true, true) => "argMin(merged.first_value, merged.first_at) AS value",
+        (true, true) => "ifNull(argMin(merged.first_value, merged.first_at), '') AS value",
     });
     sql.push(", groupArrayArray(merged.returned) AS returned, ");
     sql.push(if is_each { "groupArrayArray(merged.began) AS began" } else { "min(merged.first_at) AS first_at" });
