@@ -7,6 +7,7 @@ mod answer;
 pub mod definitions;
 mod error;
 pub mod explore;
+mod funnels;
 mod ground;
 pub mod home;
 mod lifecycle;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::InsightError;
+use super::funnels::{funnel_people, run_funnels};
 use super::lifecycle::{lifecycle_people, run_lifecycle};
 use super::retention::{retention_people, run_retention};
 use super::sql::{run_actors, run_events, run_hogql};
@@ -16,7 +17,7 @@ use crate::storage::pg::Pg;
 
 /// The kinds that can be answered.
 pub const QUERY_KINDS: &[&str] =
-    &["HogQLQuery", "EventsQuery", "ActorsQuery", "TrendsQuery", "LifecycleQuery", "RetentionQuery", "StickinessQuery"];
+    &["HogQLQuery", "EventsQuery", "ActorsQuery", "TrendsQuery", "LifecycleQuery", "RetentionQuery", "StickinessQuery", "FunnelsQuery"];
 
 /// Deepest wrapping of one query in another (`InsightVizNode`, `DataVisualizationNode`).
 const MAX_WRAPPERS: usize = 4;
@@ -50,6 +51,7 @@ pub async fn run_query(context: QueryContext<'_>, query: &Value) -> Result<Query
         "LifecycleQuery" => run_lifecycle(context, query).await,
         "RetentionQuery" => run_retention(context, query).await,
         "StickinessQuery" => run_stickiness(context, query).await,
+        "FunnelsQuery" => run_funnels(context, query).await,
         other => {
             let known = QUERY_KINDS.join(", ");
             Err(kind.wrong(format!("{other:?} cannot be answered here; {known} can")).into())
@@ -73,6 +75,7 @@ pub(super) async fn people_behind(context: QueryContext<'_>, source: &Reader<'_>
             stickiness_people(context, source, &insight).await
         }
         ("InsightActorsQuery", Some("TrendsQuery")) => trends_people(context, source, &insight).await,
+        ("FunnelsActorsQuery", Some("FunnelsQuery")) => funnel_people(context, source, &insight).await,
         _ => {
             let of = insight_kind.map(|of| format!(" of {of}")).unwrap_or_default();
             Err(kind.wrong(format!("the people of {said}{of} cannot be listed yet")).into())

@@ -14,4 +14,4 @@ pub use actor::Actor;
 pub use answered::Answered;
 pub use common::Ground;
 pub use event_rows::EventRows;
-pub use series_node::{SeriesNode, action_json};
+pub use series_node::{Entity, SeriesNode, action_json};

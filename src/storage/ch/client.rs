@@ -152,6 +152,11 @@ impl ClickHouse {
             .with_setting("max_memory_usage", "1000000000")
             .with_setting("output_format_binary_write_json_as_string", "1")
             .with_setting("json_type_escape_dots_in_keys", "1");
+        // A statement may name a million people.
+        let query = match sql.text().len() {
+            0..200_000 => query,
+            long => query.with_setting("max_query_size", (long + 10_000).to_string()),
+        };
         sql.params().iter().enumerate().fold(query, |query, (at, value)| query.param(&Sql::param_name(at), value))
     }
 }

@@ -13,6 +13,8 @@ mod events_record;
 mod export;
 mod failure;
 mod filters;
+mod funnels;
+mod funnels_read;
 mod group_events;
 pub mod hogql;
 mod inserts_running;
@@ -45,6 +47,8 @@ pub use events_read::{EventCursor, EventFilter, EventPage, EventSlice, EventSpan
 pub use events_record::{EventRecord, Wanted};
 pub use export::ExportedLines;
 pub use failure::{blames_data, comes_too_late, error_code};
+pub use funnels::{FunnelQuestion, FunnelSql, FunnelValues, funnel_sql, numbers_sql};
+pub use funnels_read::{FunnelEvent, FunnelPerson};
 pub use group_events::{GroupActivity, GroupPerson};
 pub use inserts_running::InsertsRunning;
 pub use json_text::original_key;

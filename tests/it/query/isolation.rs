@@ -75,6 +75,8 @@ async fn nothing_of_another_project_ever_shows() {
         json!({ "kind": "EventsQuery", "select": ["*", "person"], "after": "all" }),
         json!({ "kind": "ActorsQuery" }),
         json!({ "kind": "ActorsQuery", "search": CANARY }),
+        json!({ "kind": "FunnelsQuery", "series": [{}, {}], "breakdownFilter": { "breakdown": "secret" },
+            "dateRange": { "date_from": "all" }, "funnelsFilter": { "breakdownAttributionType": "all_events" } }),
         json!({ "kind": "TrendsQuery", "series": [{}], "breakdownFilter": { "breakdown": "secret" } }),
         json!({ "kind": "TrendsQuery", "series": [{ "math": "first_time_for_user" }], "breakdownFilter": { "breakdown": "secret" } }),
         json!({ "kind": "TrendsQuery", "series": [{ "math": "hogql", "math_hogql": "count()" }],

@@ -2,6 +2,7 @@
 
 mod actions;
 mod endpoint;
+mod funnels;
 mod hostile;
 mod isolation;
 mod lifecycle;

@@ -97,6 +97,11 @@ impl World {
         person < FIRST_WITHOUT_PROFILE
     }
 
+    /// The first day, in days since 1970.
+    pub fn first_day() -> i64 {
+        FIRST.parse::<Timestamp>().unwrap().as_second() / 86_400
+    }
+
     /// The day of a moment, from the first day on.
     pub fn day(at: Timestamp) -> i64 {
         let first: Timestamp = FIRST.parse().unwrap();

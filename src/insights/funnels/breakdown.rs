@@ -1,0 +1,161 @@
+//! By what a funnel is broken down, and which of a person's values decides.
+
+use serde_json::Value;
+
+use super::rules::StepOrder;
+use crate::insights::ground::Ground;
+use crate::insights::sql::{field, text};
+use crate::model::query::{InvalidQuery, Reader};
+use crate::sql::{Expr, Span, parse_expr};
+use crate::storage::ch::FunnelValues;
+
+/// How many values are shown if that is not said, and at most.
+const DEFAULT_LIMIT: u32 = 25;
+const MAX_LIMIT: u32 = 1_000;
+const MAX_BREAKDOWNS: usize = 3;
+
+/// Which of a person's values decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Attribution {
+    /// The first that a step has.
+    #[default]
+    FirstTouch,
+    LastTouch,
+    /// Every value by itself: only events with the same value make a funnel.
+    AllEvents,
+    /// That of one step.
+    Step(usize),
+}
+
+/// A breakdown.
+#[derive(Debug, Clone)]
+pub struct FunnelBreakdown {
+    /// What is read of an event: texts, empty where there is nothing.
+    pub values: Vec<Expr>,
+    pub attribution: Attribution,
+    /// How many values are told from others; none if all are.
+    pub limit: Option<usize>,
+    /// Whether all other values are left out, rather than put together.
+    pub hides_other: bool,
+}
+
+impl FunnelBreakdown {
+    /// Reads it; none if nothing is broken down.
+    ///
+    /// # Errors
+    /// If a field makes no sense.
+    pub fn read(
+        ground: &Ground<'_>,
+        filter: &Reader<'_>,
+        steps: usize,
+        order: StepOrder,
+    ) -> Result<Option<Self>, InvalidQuery> {
+        let place = ground.query.get("breakdownFilter")?;
+        let mut kinds = Vec::new();
+        let values = match place.get("breakdowns")? {
+            several if !several.is_missing() => {
+                let items = several.items()?;
+                check_width(&several, items.len())?;
+                let read = |item: &Reader<'_>| {
+                    let kind = item.get("type")?.text()?.unwrap_or("event");
+                    kinds.push(kind.to_owned());
+                    read_value(
+                        &item.get("property")?,
+                        kind,
+                        &item.get("group_type_index")?,
+                        &item.get("normalize_url")?,
+                    )
+                };
+                items.iter().map(read).collect::<Result<Vec<_>, _>>()?
+            }
+            _ => {
+                let one = place.get("breakdown")?;
+                let kind = place.get("breakdown_type")?.text()?.unwrap_or("event");
+                let group = place.get("breakdown_group_type_index")?;
+                let is_url = place.get("breakdown_normalize_url")?;
+                kinds.push(kind.to_owned());
+                let items = match one.value() {
+                    None => Vec::new(),
+                    Some(Value::Array(_)) => one.items()?,
+                    Some(_) => vec![one.clone()],
+                };
+                check_width(&one, items.len())?;
+                items.iter().map(|item| read_value(item, kind, &group, &is_url)).collect::<Result<Vec<_>, _>>()?
+            }
+        };
+        if values.is_empty() {
+            return Ok(None);
+        }
+        let limit = place.get("breakdown_limit")?.count(1, MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT);
+        // Expressions are taken to have few values.
+        let is_limited = kinds.iter().any(|kind| !matches!(kind.as_str(), "hogql" | "event_metadata"));
+        Ok(Some(Self {
+            values,
+            attribution: attribution(filter, steps, order)?,
+            limit: is_limited.then_some(limit as usize),
+            hides_other: place.get("breakdown_hide_other_aggregation")?.flag()?,
+        }))
+    }
+
+    /// Which values the store is to bring.
+    #[must_use]
+    pub fn brings(&self) -> FunnelValues {
+        match self.attribution {
+            Attribution::FirstTouch => FunnelValues::First,
+            Attribution::LastTouch => FunnelValues::Last,
+            Attribution::AllEvents | Attribution::Step(_) => FunnelValues::Each,
+        }
+    }
+}
+
+fn check_width(place: &Reader<'_>, width: usize) -> Result<(), InvalidQuery> {
+    if width > MAX_BREAKDOWNS {
+        return Err(place.wrong(format!("a funnel can be broken down by at most {MAX_BREAKDOWNS} values")));
+    }
+    Ok(())
+}
+
+fn read_value(key: &Reader<'_>, kind: &str, group: &Reader<'_>, is_url: &Reader<'_>) -> Result<Expr, InvalidQuery> {
+    const GROUPS: [&str; 5] = ["group_0", "group_1", "group_2", "group_3", "group_4"];
+    if kind == "cohort" {
+        return Err(key.wrong("a funnel cannot be broken down by cohorts yet"));
+    }
+    let name = key.text()?.filter(|name| !name.is_empty()).ok_or_else(|| key.wrong("a property is needed here"))?;
+    let value = match kind {
+        "event" => field(&["properties", name]),
+        "person" => field(&["person", "properties", name]),
+        "session" => field(&["session", name]),
+        "group" => {
+            let index = group.count(0, 4)?.ok_or_else(|| group.wrong("the type of the groups is needed"))?;
+            field(&[GROUPS[index as usize], "properties", name])
+        }
+        "hogql" | "event_metadata" => parse_expr(name).map_err(|error| key.wrong(error.describe(name)))?,
+        other => return Err(key.wrong(format!("a funnel cannot be broken down by {other:?}"))),
+    };
+    let call = |name: &str, args: Vec<Expr>| Expr::call(name, args, Span::default());
+    let value = call("ifNull", vec![call("toString", vec![value]), text("")]);
+    if !is_url.flag()? {
+        return Ok(value);
+    }
+    Ok(call("replaceRegexpOne", vec![value, text("[/?#]+$"), text("")]))
+}
+
+fn attribution(filter: &Reader<'_>, steps: usize, order: StepOrder) -> Result<Attribution, InvalidQuery> {
+    let words = [
+        ("first_touch", Attribution::FirstTouch),
+        ("last_touch", Attribution::LastTouch),
+        ("all_events", Attribution::AllEvents),
+        ("step", Attribution::Step(0)),
+    ];
+    let said = filter.get("breakdownAttributionType")?.word(&words)?.unwrap_or_default();
+    if !matches!(said, Attribution::Step(_)) {
+        return Ok(said);
+    }
+    let place = filter.get("breakdownAttributionValue")?;
+    let last = u32::try_from(steps - 1).expect("there are few steps");
+    let step = place.count(0, last)?.unwrap_or(0) as usize;
+    if order == StepOrder::Unordered && step != 0 {
+        return Err(place.wrong("where steps have no order, only the first one's value can decide"));
+    }
+    Ok(Attribution::Step(step))
+}

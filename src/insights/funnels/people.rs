@@ -1,0 +1,139 @@
+//! The people behind a step of a funnel, or a bucket of its trend.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::ask::each_person;
+use super::read::{Funnel, FunnelView};
+use super::shape::{OTHER, parts, ranked};
+use super::tally::Tally;
+use super::{Buckets, MAX_VALUES, reached};
+use crate::insights::ground::Ground;
+use crate::insights::{InsightError, QueryContext};
+use crate::model::query::{InvalidQuery, Reader};
+use crate::storage::ch::{Sql, numbers_sql};
+
+/// Whom a selection means.
+enum Which {
+    /// Who did the first steps, and not the second, as bits.
+    Steps {
+        did: u64,
+        did_not: u64,
+    },
+    Entered {
+        bucket: usize,
+        converted: bool,
+    },
+}
+
+/// The people of a `FunnelsActorsQuery`: `funnelStep` from 1 on, who came so far; from -2 on, who dropped off just before;
+/// `funnelTrendsEntrancePeriodStart` with `funnelTrendsDropOff` of a trend. `funnelStepBreakdown` says of which value.
+///
+/// # Errors
+/// If a field makes no sense, or a store does not answer.
+pub async fn funnel_people(
+    context: QueryContext<'_>,
+    selection: &Reader<'_>,
+    insight: &Reader<'_>,
+) -> Result<Sql, InsightError> {
+    let ground = Ground::of(context, insight.value().unwrap_or(&Value::Null)).await?;
+    let funnel = Funnel::read(&ground).await?;
+    funnel.actor.must_be_person(&selection.get("source")?)?;
+    let which = which(selection, &funnel)?;
+    let wanted = wanted(&selection.get("funnelStepBreakdown")?)?;
+    let width = funnel.breakdown.as_ref().map_or(1, |breakdown| breakdown.values.len());
+    let is_other = funnel.breakdown.is_some() && wanted.as_deref() == Some(&[OTHER.to_owned()][..]);
+    let shown = if is_other { shown(&ground, &funnel).await? } else { HashSet::new() };
+    let is_wanted = |value: &str| match &wanted {
+        Some(_) if is_other && !shown.is_empty() => !shown.contains(value),
+        Some(wanted) if funnel.breakdown.is_some() => parts(value, width) == *wanted,
+        _ => true,
+    };
+    let buckets = Buckets::of(&funnel.range);
+    let mut numbers = Vec::new();
+    each_person(&ground, &funnel, |number, value, events| {
+        let is_one = match which {
+            Which::Steps { did, did_not } => {
+                is_wanted(value)
+                    && reached(&funnel.rules, events)
+                        .is_some_and(|reached| reached.steps & did == did && reached.steps & did_not == 0)
+            }
+            Which::Entered { bucket, converted } => {
+                is_wanted(value)
+                    && super::entries::follow(&funnel.rules, funnel.span, events, |at| buckets.find(at))
+                        .contains(&(bucket, converted))
+            }
+        };
+        if is_one {
+            numbers.push(number);
+        }
+    })
+    .await?;
+    if numbers.len() > MAX_PEOPLE {
+        return Err(InsightError::TooLarge);
+    }
+    Ok(numbers_sql(&mut numbers))
+}
+
+/// More do not fit into a statement.
+const MAX_PEOPLE: usize = 3_000_000;
+
+fn which(selection: &Reader<'_>, funnel: &Funnel<'_>) -> Result<Which, InvalidQuery> {
+    if funnel.view == FunnelView::Trends {
+        let place = selection.get("funnelTrendsEntrancePeriodStart")?;
+        let day = place.text()?.ok_or_else(|| place.wrong("the start of a period is needed"))?;
+        let bucket = funnel.range.find_bucket(day).ok_or_else(|| place.wrong("no period of the funnel starts then"))?;
+        let converted = !selection.get("funnelTrendsDropOff")?.flag()?;
+        return Ok(Which::Entered { bucket: bucket as usize, converted });
+    }
+    let place = selection.get("funnelStep")?;
+    let steps = i64::try_from(funnel.steps.len()).expect("there are few steps");
+    let wrong = || place.wrong(format!("a step from 1 to {steps} is needed, or from -2 to -{steps}"));
+    let said = place.value().and_then(Value::as_i64).ok_or_else(wrong)?;
+    let step = said.unsigned_abs();
+    if step == 0 || said == -1 || step > steps.unsigned_abs() {
+        return Err(wrong());
+    }
+    let here = 1_u64 << (step - 1);
+    if said > 0 {
+        return Ok(Which::Steps { did: here, did_not: 0 });
+    }
+    // The nearest step before that cannot be left out.
+    let before = (here - 1) & !funnel.rules.optional;
+    Ok(Which::Steps { did: 1 << before.ilog2(), did_not: here })
+}
+
+/// The values of a breakdown as texts; none if all are meant.
+fn wanted(place: &Reader<'_>) -> Result<Option<Vec<String>>, InvalidQuery> {
+    let text = |value: &Value| match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Null => Ok(String::new()),
+        _ => Err(place.wrong("a text or a list of texts is needed here")),
+    };
+    place
+        .value()
+        .map(|value| match value {
+            Value::Array(items) => items.iter().map(text).collect(),
+            one => Ok(vec![text(one)?]),
+        })
+        .transpose()
+}
+
+/// The values that are told from others.
+async fn shown(ground: &Ground<'_>, funnel: &Funnel<'_>) -> Result<HashSet<String>, InsightError> {
+    let limit = funnel.breakdown.as_ref().and_then(|breakdown| breakdown.limit);
+    let mut tallies: HashMap<String, Tally> = HashMap::new();
+    each_person(ground, funnel, |_, value, events| {
+        if let Some(reached) = reached(&funnel.rules, events)
+            && tallies.len() <= MAX_VALUES
+        {
+            let tally = tallies.entry(value.to_owned()).or_insert_with(|| Tally::new(funnel.rules.steps));
+            tally.add(&reached, funnel.rules.optional);
+        }
+    })
+    .await?;
+    let Some(limit) = limit.filter(|limit| tallies.len() > *limit) else { return Ok(HashSet::new()) };
+    Ok(ranked(tallies).into_iter().take(limit).map(|(value, _)| value).collect())
+}

@@ -1,0 +1,129 @@
+//! From a funnel to its answer.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::ask::each_person;
+use super::chain::{self, Reached};
+use super::read::{Funnel, FunnelView};
+use super::rules::{Rules, Seen, StepOrder};
+use super::shape::{self, Entered};
+use super::tally::Tally;
+use super::{entries, unordered};
+use crate::insights::ground::{Answered, Ground};
+use crate::insights::{InsightError, QueryAnswer, QueryContext};
+use crate::model::query::ResolvedRange;
+
+/// Most values of a breakdown, before those beyond the limit are put together.
+pub const MAX_VALUES: usize = 200_000;
+
+/// Answers a `FunnelsQuery`.
+///
+/// # Errors
+/// If a field makes no sense, a store does not answer, or the question takes too much.
+pub async fn run_funnels(context: QueryContext<'_>, json: &Value) -> Result<QueryAnswer, InsightError> {
+    let ground = Ground::of(context, json).await?;
+    let funnel = Funnel::read(&ground).await?;
+    let mut answered = Answered::default();
+    let results: Value = match funnel.view {
+        FunnelView::Steps => steps(&ground, &funnel, &mut answered).await?.into(),
+        FunnelView::TimeToConvert => time_to_convert(&ground, &funnel, &mut answered).await?,
+        FunnelView::Trends => trends(&ground, &funnel, &mut answered).await?.into(),
+    };
+    let mut answer = answered.with(Vec::new(), &funnel.range);
+    answer.insert("results".to_owned(), results);
+    Ok(answer)
+}
+
+async fn steps(ground: &Ground<'_>, funnel: &Funnel<'_>, answered: &mut Answered) -> Result<Vec<Value>, InsightError> {
+    let mut tallies: HashMap<String, Tally> = HashMap::new();
+    let asked = each_person(ground, funnel, |_, value, events| {
+        let Some(reached) = reached(&funnel.rules, events) else { return };
+        if let Some(tally) = tallies.get_mut(value) {
+            tally.add(&reached, funnel.rules.optional);
+        } else if tallies.len() <= MAX_VALUES {
+            let mut tally = Tally::new(funnel.rules.steps);
+            tally.add(&reached, funnel.rules.optional);
+            tallies.insert(value.to_owned(), tally);
+        }
+    });
+    let (sql, cost) = asked.await?;
+    if tallies.len() > MAX_VALUES {
+        return Err(InsightError::TooLarge);
+    }
+    answered.add(&sql.sql, cost);
+    if funnel.breakdown.is_some() {
+        return Ok(shape::by_value(funnel, tallies));
+    }
+    let everybody = tallies.into_values().next().unwrap_or_else(|| Tally::new(funnel.rules.steps));
+    Ok(shape::steps(funnel, &everybody))
+}
+
+async fn time_to_convert(
+    ground: &Ground<'_>,
+    funnel: &Funnel<'_>,
+    answered: &mut Answered,
+) -> Result<Value, InsightError> {
+    let (from, to) = (funnel.span.from_step, funnel.span.to_step);
+    let mut took = Vec::new();
+    let asked = each_person(ground, funnel, |_, _, events| {
+        let reached = reached(&funnel.rules, events).filter(|reached| reached.steps & (1 << to) != 0);
+        took.extend(reached.map(|reached| reached.times[to] - reached.times[from]));
+    });
+    let (sql, cost) = asked.await?;
+    answered.add(&sql.sql, cost);
+    Ok(shape::histogram(&took, funnel.bins))
+}
+
+async fn trends(ground: &Ground<'_>, funnel: &Funnel<'_>, answered: &mut Answered) -> Result<Vec<Value>, InsightError> {
+    let buckets = Buckets::of(&funnel.range);
+    let mut all: HashMap<String, Entered> = HashMap::new();
+    let asked = each_person(ground, funnel, |_, value, events| {
+        let entries = entries::follow(&funnel.rules, funnel.span, events, |at| buckets.find(at));
+        if entries.is_empty() || all.len() > MAX_TREND_VALUES {
+            return;
+        }
+        let entered = all.entry(value.to_owned()).or_insert_with(|| vec![(0, 0); funnel.range.buckets.len()]);
+        for (bucket, is_converted) in entries {
+            entered[bucket].0 += 1;
+            entered[bucket].1 += u64::from(is_converted);
+        }
+    });
+    let (sql, cost) = asked.await?;
+    if all.len() > MAX_TREND_VALUES {
+        return Err(InsightError::TooLarge);
+    }
+    answered.add(&sql.sql, cost);
+    Ok(shape::trends(funnel, all))
+}
+
+/// Most values of a trend's breakdown, each with all its buckets.
+const MAX_TREND_VALUES: usize = 20_000;
+
+/// How far somebody came.
+pub fn reached(rules: &Rules, events: &[Seen]) -> Option<Reached> {
+    match rules.order {
+        StepOrder::Ordered | StepOrder::Strict => chain::follow(rules, events),
+        StepOrder::Unordered => unordered::follow(rules, events),
+    }
+}
+
+/// Where a moment falls into the buckets of a range.
+pub struct Buckets {
+    /// When each begins, as events tell the time.
+    starts: Vec<i64>,
+}
+
+impl Buckets {
+    /// Those of a range.
+    pub fn of(range: &ResolvedRange) -> Self {
+        let from = range.from.as_microsecond() - 1;
+        Self { starts: range.buckets.iter().map(|bucket| bucket.start.as_microsecond() - from).collect() }
+    }
+
+    /// The place of the bucket of a moment within the range.
+    pub fn find(&self, at: i64) -> Option<usize> {
+        self.starts.partition_point(|start| *start <= at).checked_sub(1)
+    }
+}

@@ -1,0 +1,227 @@
+//! `FunnelsQuery` beside a naive reading of the same events.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::Desk;
+use super::random::World;
+
+const DAY: i64 = 1_440;
+
+fn asked(series: &[&str], filter: &Value) -> Value {
+    let series: Vec<Value> = series.iter().map(|event| json!({ "event": event })).collect();
+    json!({ "kind": "FunnelsQuery", "series": series, "funnelsFilter": filter,
+        "dateRange": { "date_from": "2026-10-01", "date_to": "2026-10-20" } })
+}
+
+/// What each did, by the minute.
+fn lives(world: &World) -> Vec<Vec<(i64, String)>> {
+    let mut lives: BTreeMap<u64, Vec<(i64, String)>> = BTreeMap::new();
+    for event in &world.events {
+        lives.entry(event.person).or_default().push((event.at.as_second() / 60, event.event.clone()));
+    }
+    lives.into_values().collect()
+}
+
+/// How far somebody comes who begins at each of their events, with when they came that far; nothing if they do not begin.
+fn ordered(life: &[(i64, String)], steps: &[&str], window: i64) -> Vec<(i64, usize)> {
+    let begins = life.iter().enumerate().filter(|(_, (_, event))| event == steps[0]);
+    let follow = |(at, (start, _)): (usize, &(i64, String))| {
+        let rest = life[at + 1..].iter().take_while(|(minute, _)| minute - start <= window);
+        let reached = rest
+            .fold(1, |reached, (_, event)| reached + usize::from(steps.get(reached).is_some_and(|step| step == event)));
+        (*start, reached)
+    };
+    begins.map(follow).collect()
+}
+
+fn strict(life: &[(i64, String)], steps: &[&str], window: i64) -> usize {
+    let from = |at: usize| {
+        let start = life[at].0;
+        let follows = life[at..].iter().zip(steps);
+        follows.take_while(|((minute, event), step)| minute - start <= window && event == *step).count()
+    };
+    (0..life.len()).map(from).max().unwrap_or(0)
+}
+
+/// The most steps within one window. One in which something happens that must not, before all are done, does not count.
+fn unordered(life: &[(i64, String)], steps: &[&str], window: i64, never: Option<&str>) -> usize {
+    let from = |at: usize| {
+        let mut done = std::collections::BTreeSet::new();
+        for (minute, event) in life[at..].iter().take_while(|(minute, _)| minute - life[at].0 <= window) {
+            if never == Some(event.as_str()) {
+                return if done.len() == steps.len() { done.len() } else { 0 };
+            }
+            if steps.contains(&event.as_str()) {
+                done.insert(event.clone());
+            }
+            let _ = minute;
+        }
+        done.len()
+    };
+    (0..life.len()).map(from).max().unwrap_or(0)
+}
+
+/// Two steps and what must not happen between them: how far somebody came; 0 if they are left out.
+fn excluding(life: &[(i64, String)], steps: [&str; 2], window: i64, never: &str) -> usize {
+    let mut best = (0, false);
+    for (at, (start, _)) in life.iter().enumerate().filter(|(_, (_, event))| event == steps[0]) {
+        let mut is_excluded = false;
+        let mut reached = 1;
+        for (_, event) in life[at + 1..].iter().take_while(|(minute, _)| minute - start <= window) {
+            if event == steps[1] {
+                reached = 2;
+                break;
+            }
+            is_excluded |= event == never;
+        }
+        best = best.max((reached, !is_excluded));
+    }
+    if best.1 { best.0 } else { 0 }
+}
+
+/// How many came to each step.
+fn counted(reached: impl Iterator<Item = usize>, steps: usize) -> Vec<u64> {
+    let mut counts = vec![0; steps];
+    reached.for_each(|reached| counts[..reached].iter_mut().for_each(|count| *count += 1));
+    counts
+}
+
+fn counts(answer: &Value) -> Vec<u64> {
+    answer["results"].as_array().unwrap().iter().map(|step| step["count"].as_u64().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn every_number_is_as_a_naive_reading_counts_it() {
+    let desk = Desk::start().await;
+    let world = World::send(&desk, 23, 14).await;
+    let lives = lives(&world);
+    let three = ["visit", "buy", "$pageview"];
+    for (minutes, amount, unit) in [(40, 40, "minute"), (120, 2, "hour"), (DAY, 1, "day"), (14 * DAY, 2, "week")] {
+        let window = json!({ "funnelWindowInterval": amount, "funnelWindowIntervalUnit": unit });
+        let with = |more: Value| {
+            let mut filter = window.clone();
+            more.as_object().unwrap().iter().for_each(|(key, value)| filter[key] = value.clone());
+            filter
+        };
+        let furthest = |life: &Vec<(i64, String)>, steps: &[&str]| {
+            ordered(life, steps, minutes).iter().map(|(_, reached)| *reached).max().unwrap_or(0)
+        };
+        for steps in [&three[..], &["visit", "visit", "buy"], &["buy", "visit", "buy", "visit"]] {
+            let answer = desk.answer(asked(steps, &with(json!({})))).await;
+            let expected = counted(lives.iter().map(|life| furthest(life, steps)), steps.len());
+            assert_eq!(counts(&answer), expected, "{steps:?} {minutes}");
+            let answer = desk.answer(asked(steps, &with(json!({ "funnelOrderType": "strict" })))).await;
+            let expected = counted(lives.iter().map(|life| strict(life, steps, minutes)), steps.len());
+            assert_eq!(counts(&answer), expected, "strict {steps:?} {minutes}");
+        }
+        let answer = desk.answer(asked(&three, &with(json!({ "funnelOrderType": "unordered" })))).await;
+        let expected = counted(lives.iter().map(|life| unordered(life, &three, minutes, None)), 3);
+        assert_eq!(counts(&answer), expected, "unordered {minutes}");
+
+        let exclusions = json!([{ "event": "$pageview", "funnelFromStep": 0, "funnelToStep": 1 }]);
+        let filter = with(json!({ "funnelOrderType": "unordered", "exclusions": exclusions }));
+        let answer = desk.answer(asked(&["visit", "buy"], &filter)).await;
+        let reached = lives.iter().map(|life| unordered(life, &["visit", "buy"], minutes, Some("$pageview")));
+        assert_eq!(counts(&answer), counted(reached, 2), "unordered without pages {minutes}");
+        let answer = desk.answer(asked(&["visit", "buy"], &with(json!({ "exclusions": exclusions })))).await;
+        let reached = lives.iter().map(|life| excluding(life, ["visit", "buy"], minutes, "$pageview"));
+        assert_eq!(counts(&answer), counted(reached, 2), "without pages {minutes}");
+
+        let answer = desk.answer(asked(&three, &with(json!({ "funnelVizType": "trends" })))).await;
+        let mut days: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
+        for life in &lives {
+            let mut best: BTreeMap<i64, usize> = BTreeMap::new();
+            for (start, reached) in ordered(life, &three, minutes) {
+                let most = best.entry(start / DAY).or_default();
+                *most = reached.max(*most);
+            }
+            for (day, reached) in best {
+                let rate = days.entry(day).or_default();
+                rate.0 += 1.0;
+                rate.1 += f64::from(u8::from(reached == 3));
+            }
+        }
+        let first = World::first_day();
+        let rate = |day| days.get(&(first + day)).map_or(0.0, |(all, some)| (some / all * 10_000.0).round() / 100.0);
+        let expected: Vec<f64> = (0..20).map(rate).collect();
+        assert_eq!(answer["results"][0]["data"], json!(expected), "trend {minutes}");
+    }
+}
+
+#[tokio::test]
+async fn the_people_of_a_step_are_as_many_as_it_counts() {
+    let desk = Desk::start().await;
+    World::send(&desk, 5, 14).await;
+    let funnel = asked(&["visit", "buy"], &json!({ "funnelWindowInterval": 30, "funnelWindowIntervalUnit": "minute" }));
+    let counts = counts(&desk.answer(funnel.clone()).await);
+    let listed = async |step: i64| {
+        let source = json!({ "kind": "FunnelsActorsQuery", "source": funnel, "funnelStep": step });
+        let people = desk.answer(json!({ "kind": "ActorsQuery", "select": ["id"], "source": source })).await;
+        people["results"].as_array().unwrap().len() as u64
+    };
+    // Some have no profile, and cannot be listed.
+    let known = [listed(1).await, listed(2).await, listed(-2).await];
+    assert_eq!(known[0], known[1] + known[2]);
+    assert!(known[1] > 0 && known[1] <= counts[1] && known[0] <= counts[0], "{known:?} of {counts:?}");
+
+    let mut trend = funnel.clone();
+    trend["funnelsFilter"]["funnelVizType"] = "trends".into();
+    let days = desk.answer(trend.clone()).await["results"][0].clone();
+    let at = days["data"].as_array().unwrap().iter().position(|rate| rate.as_f64().unwrap() > 0.0).unwrap();
+    let source = json!({ "kind": "FunnelsActorsQuery", "source": trend,
+        "funnelTrendsEntrancePeriodStart": days["days"][at], "funnelTrendsDropOff": false });
+    let people = desk.answer(json!({ "kind": "ActorsQuery", "select": ["id"], "source": source })).await;
+    assert!(!people["results"].as_array().unwrap().is_empty(), "{people}");
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_by_field() {
+    let desk = Desk::start().await;
+    let two = ["a", "b"];
+    let exclusion = |from, to| json!({ "exclusions": [{ "event": "x", "funnelFromStep": from, "funnelToStep": to }] });
+    for (filter, attr) in [
+        (json!({ "funnelVizType": "pie" }), "funnelsFilter.funnelVizType"),
+        (json!({ "funnelOrderType": "x" }), "funnelsFilter.funnelOrderType"),
+        (json!({ "funnelWindowInterval": 0 }), "funnelsFilter.funnelWindowInterval"),
+        (json!({ "funnelWindowIntervalUnit": "year" }), "funnelsFilter.funnelWindowIntervalUnit"),
+        (json!({ "funnelToStep": 2 }), "funnelsFilter.funnelToStep"),
+        (json!({ "funnelAggregateByHogQL": "(" }), "funnelsFilter"),
+        (exclusion(1, 1), "funnelsFilter.exclusions[0].funnelFromStep"),
+        (exclusion(0, 2), "funnelsFilter.exclusions[0].funnelToStep"),
+        (
+            json!({ "exclusions": [{ "event": "a", "funnelFromStep": 0, "funnelToStep": 1 }] }),
+            "funnelsFilter.exclusions[0]",
+        ),
+    ] {
+        let reply = desk.reply(asked(&two, &filter)).await;
+        assert_eq!(reply.status.as_u16(), 400, "{filter}\n{}", reply.text());
+        assert_eq!(reply.json()["attr"], attr, "{}", reply.text());
+    }
+    for (more, attr) in [
+        (json!({ "series": [] }), "series"),
+        (json!({ "series": [{ "event": "a" }] }), "series"),
+        (json!({ "series": [{ "event": "a" }, { "event": "b", "math": "sum" }] }), "series[1].math"),
+        (
+            json!({ "series": [{ "event": "a", "optionalInFunnel": true }, { "event": "b" }] }),
+            "series[0].optionalInFunnel",
+        ),
+        (json!({ "breakdownFilter": { "breakdown": ["a", "b", "c", "d"] } }), "breakdownFilter.breakdown"),
+        (json!({ "breakdownFilter": { "breakdown": "a", "breakdown_type": "moon" } }), "breakdownFilter.breakdown"),
+    ] {
+        let mut query = asked(&two, &json!({}));
+        more.as_object().unwrap().iter().for_each(|(key, value)| query[key] = value.clone());
+        let reply = desk.reply(query).await;
+        assert_eq!(reply.status.as_u16(), 400, "{more}\n{}", reply.text());
+        assert_eq!(reply.json()["attr"], attr, "{}", reply.text());
+    }
+    let source = json!({ "kind": "FunnelsActorsQuery", "source": asked(&two, &json!({})), "funnelStep": -1 });
+    let reply = desk.reply(json!({ "kind": "ActorsQuery", "source": source })).await;
+    assert_eq!(
+        (reply.status.as_u16(), reply.json()["attr"].as_str()),
+        (400, Some("source.funnelStep")),
+        "{}",
+        reply.text()
+    );
+}
