@@ -9,7 +9,7 @@ pub enum StepOrder {
     /// One after the other; whatever else happens in between does not matter.
     #[default]
     Ordered,
-    /// One after the other, and nothing in between.
+    /// One after the other, and nothing in between but the same step again.
     Strict,
     /// In any order.
     Unordered,

@@ -36,11 +36,18 @@ fn ordered(life: &[(i64, String)], steps: &[&str], window: i64) -> Vec<(i64, usi
     begins.map(follow).collect()
 }
 
+/// How far somebody comes with nothing in between but the same step again.
 fn strict(life: &[(i64, String)], steps: &[&str], window: i64) -> usize {
     let from = |at: usize| {
-        let start = life[at].0;
-        let follows = life[at..].iter().zip(steps);
-        follows.take_while(|((minute, event), step)| minute - start <= window && event == *step).count()
+        let (start, mut reached) = (life[at].0, 0);
+        for (_, event) in life[at..].iter().take_while(|(minute, _)| minute - start <= window) {
+            if steps.get(reached).is_some_and(|step| step == event) {
+                reached += 1;
+            } else if reached == 0 || steps[reached - 1] != event {
+                break;
+            }
+        }
+        reached
     };
     (0..life.len()).map(from).max().unwrap_or(0)
 }
@@ -49,14 +56,13 @@ fn strict(life: &[(i64, String)], steps: &[&str], window: i64) -> usize {
 fn unordered(life: &[(i64, String)], steps: &[&str], window: i64, never: Option<&str>) -> usize {
     let from = |at: usize| {
         let mut done = std::collections::BTreeSet::new();
-        for (minute, event) in life[at..].iter().take_while(|(minute, _)| minute - life[at].0 <= window) {
+        for (_, event) in life[at..].iter().take_while(|(minute, _)| minute - life[at].0 <= window) {
             if never == Some(event.as_str()) {
                 return if done.len() == steps.len() { done.len() } else { 0 };
             }
             if steps.contains(&event.as_str()) {
                 done.insert(event.clone());
             }
-            let _ = minute;
         }
         done.len()
     };
