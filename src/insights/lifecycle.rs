@@ -121,7 +121,7 @@ fn lines(lifecycle: &Lifecycle<'_>, points: &[LifecyclePoint]) -> Vec<Value> {
         .collect()
 }
 
-/// The people who were something on a day: `status` and `day` of an `InsightActorsQuery`.
+/// The people who were something on a day: `status` and `day` of an `InsightActorsQuery`, any if it does not say.
 ///
 /// # Errors
 /// If a field makes no sense, or the day is none of the range's.
@@ -133,11 +133,10 @@ pub async fn lifecycle_people(
     let ground = Ground::of(context, insight.value().unwrap_or(&Value::Null)).await?;
     let lifecycle = Lifecycle::read(&ground).await?;
     lifecycle.actor.must_be_person(&selection.get("source")?)?;
-    let place = selection.get("status")?;
-    let status = place.word(&STATUSES)?.ok_or_else(|| place.wrong("one of the four states is needed"))?;
+    let status = selection.get("status")?.word(&STATUSES)?;
     let place = selection.get("day")?;
-    let day = place.text()?.ok_or_else(|| place.wrong("a day of the chart is needed"))?;
-    let bucket = lifecycle.seen.find_bucket(day).filter(|at| *at > 0);
-    let bucket = bucket.ok_or_else(|| place.wrong("this is no day of the chart"))?;
+    let find = |day| lifecycle.seen.find_bucket(day).filter(|at| *at > 0);
+    let bucket = place.text()?.map(|day| find(day).ok_or_else(|| place.wrong("this is no day of the chart")));
+    let bucket = bucket.transpose()?;
     Ok(lifecycle_people_sql(context.project.id, lifecycle.question(), status, bucket))
 }

@@ -51,12 +51,21 @@ pub fn lifecycle_sql(project: ProjectId, question: LifecycleQuestion<'_>) -> Sql
     sql
 }
 
-/// Those who were something in a bucket: one column.
+/// Those who were something in a bucket: one column. No status is any, no bucket any but the first, which is the one before.
 #[must_use]
-pub fn lifecycle_people_sql(project: ProjectId, question: LifecycleQuestion<'_>, status: u8, bucket: u32) -> Sql {
-    let mut sql = Sql::new("SELECT whole FROM (\n");
-    sql.append(&states(project, question)).push("\n)\nWHERE state.1 = ").param("UInt8", u64::from(status));
-    sql.push(" AND state.2 = ").param("UInt32", bucket);
+pub fn lifecycle_people_sql(
+    project: ProjectId,
+    question: LifecycleQuestion<'_>,
+    status: Option<u8>,
+    bucket: Option<u32>,
+) -> Sql {
+    let last = question.range.buckets.len().saturating_sub(1);
+    let mut sql = Sql::new("SELECT DISTINCT whole FROM (\n");
+    sql.append(&states(project, question)).push("\n)\nWHERE state.2 BETWEEN ");
+    sql.number(bucket.map_or(1, u64::from)).push(" AND ").number(bucket.map_or(last as u64, u64::from));
+    if let Some(status) = status {
+        sql.push(" AND state.1 = ").param("UInt8", u64::from(status));
+    }
     sql
 }
 
