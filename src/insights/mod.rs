@@ -19,6 +19,7 @@ pub mod starter;
 mod stickiness;
 pub mod suggestions;
 mod trends;
+mod web;
 
 pub use answer::{Period, TrendResult, TrendsAnswer, ValueOf};
 pub use error::InsightError;

@@ -9,15 +9,25 @@ use super::retention::{retention_people, run_retention};
 use super::sql::{run_actors, run_events, run_hogql};
 use super::stickiness::{run_stickiness, stickiness_people};
 use super::trends::{run_trends_query, trends_people};
-use crate::model::query::{InvalidQuery, Reader};
+use super::web::{run_web_overview, run_web_table};
 use crate::model::{Clock, Project, ProjectSettings};
 use crate::storage::ch::hogql::PeopleWith;
 use crate::storage::ch::{ClickHouse, Sql};
 use crate::storage::pg::Pg;
 
 /// The kinds that can be answered.
-pub const QUERY_KINDS: &[&str] =
-    &["HogQLQuery", "EventsQuery", "ActorsQuery", "TrendsQuery", "LifecycleQuery", "RetentionQuery", "StickinessQuery", "FunnelsQuery"];
+pub const QUERY_KINDS: &[&str] = &[
+    "HogQLQuery",
+    "EventsQuery",
+    "ActorsQuery",
+    "TrendsQuery",
+    "LifecycleQuery",
+    "RetentionQuery",
+    "StickinessQuery",
+    "FunnelsQuery",
+    "WebOverviewQuery",
+    "WebStatsTableQuery",
+];
 
 /// Deepest wrapping of one query in another (`InsightVizNode`, `DataVisualizationNode`).
 const MAX_WRAPPERS: usize = 4;
@@ -52,6 +62,8 @@ pub async fn run_query(context: QueryContext<'_>, query: &Value) -> Result<Query
         "RetentionQuery" => run_retention(context, query).await,
         "StickinessQuery" => run_stickiness(context, query).await,
         "FunnelsQuery" => run_funnels(context, query).await,
+        "WebOverviewQuery" => run_web_overview(context, query).await,
+        "WebStatsTableQuery" => run_web_table(context, query).await,
         other => {
             let known = QUERY_KINDS.join(", ");
             Err(kind.wrong(format!("{other:?} cannot be answered here; {known} can")).into())

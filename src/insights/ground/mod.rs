@@ -8,10 +8,12 @@ mod actor;
 mod answered;
 mod common;
 mod event_rows;
+mod path_cleaning;
 mod series_node;
 
 pub use actor::Actor;
 pub use answered::Answered;
 pub use common::Ground;
 pub use event_rows::EventRows;
+pub use path_cleaning::path_rules;
 pub use series_node::{Entity, SeriesNode, action_json};

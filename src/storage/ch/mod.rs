@@ -36,6 +36,8 @@ mod stickiness;
 mod trends;
 mod unix;
 mod values;
+mod web;
+mod web_table;
 
 pub use answer::Cost;
 pub use buckets::{bucket_index, bucket_key};
@@ -70,3 +72,5 @@ pub use trends::{
 };
 pub use unix::UnixConnector;
 pub use values::values_sql;
+pub use web::{Stretch, Stretches, WebNumbers, WebVisits, web_overview_sql};
+pub use web_table::{PageParts, PathRule, WebKeys, WebMetric, WebRow, WebSessionKey, WebTable, web_table_sql};

@@ -231,7 +231,7 @@ fn scopes(filter: &SessionFilter, page: &SessionPage, now: Timestamp) -> Vec<Ses
             from: latest([from, filter.from, least]),
             until: earliest([until, filter.until, most]),
             persons: filter.persons.clone(),
-            session_id: None,
+            ..SessionScope::default()
         })
         .collect()
 }

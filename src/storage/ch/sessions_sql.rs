@@ -34,6 +34,8 @@ pub struct SessionScope {
     pub from: Option<Timestamp>,
     /// Begun before this moment.
     pub until: Option<Timestamp>,
+    /// That may have an event at this moment or later, and before `until`: none that has one is left out.
+    pub active_from: Option<Timestamp>,
     /// Whose last event stands under one of these numbers; an empty list matches nothing.
     pub persons: Option<Vec<PersonId>>,
     /// The one with this id.
@@ -92,40 +94,36 @@ fn put_together(project: ProjectId, scope: &SessionScope) -> Sql {
     if let Some(id) = &scope.session_id {
         sql.push("\n    AND part.session_id = ").param("String", id);
     }
-    if scope.from.is_some() || scope.until.is_some() || scope.persons.is_some() {
+    let bounds = [scope.from, scope.until, scope.active_from];
+    if bounds.iter().any(Option::is_some) || scope.persons.is_some() {
         sql.push("\n    AND part.session_id IN (\n").append(&candidates(project, scope)).push("\n    )");
     }
     sql.push("\n  GROUP BY part.session_id");
-    push_conditions(&mut sql, "\n  HAVING ", "start_at", "last_person", scope);
+    push_conditions(&mut sql, "\n  HAVING ", ["start_at", "end_at", "last_person"], scope);
     sql
 }
 
 /// Every session that may be meant: the partial with its first event began when it did, and the one with its last event
-/// names its person.
+/// ended when it did and names its person.
 fn candidates(project: ProjectId, scope: &SessionScope) -> Sql {
     let mut sql = Sql::new("      SELECT session_id FROM sessions WHERE project_id = ");
     sql.param("UInt32", project);
     let bounds = SessionScope { persons: None, ..scope.clone() };
-    push_conditions(&mut sql, " AND ", "first_at", "last_person_id", &bounds);
+    let columns = ["first_at", "last_at", "last_person_id"];
+    push_conditions(&mut sql, " AND ", columns, &bounds);
     if scope.persons.is_some() {
-        let persons = SessionScope { from: None, until: None, ..scope.clone() };
-        let both = scope.from.is_some() || scope.until.is_some();
+        let persons = SessionScope { from: None, until: None, active_from: None, ..scope.clone() };
+        let both = scope.from.is_some() || scope.until.is_some() || scope.active_from.is_some();
         if both {
             sql.push("\n      INTERSECT DISTINCT\n      SELECT session_id FROM sessions WHERE project_id = ");
             sql.param("UInt32", project);
         }
-        push_conditions(&mut sql, " AND ", "first_at", "last_person_id", &persons);
+        push_conditions(&mut sql, " AND ", columns, &persons);
     }
     sql
 }
 
-fn push_conditions(
-    sql: &mut Sql,
-    before: &'static str,
-    start: &'static str,
-    person: &'static str,
-    scope: &SessionScope,
-) {
+fn push_conditions(sql: &mut Sql, before: &'static str, [start, end, person]: [&'static str; 3], scope: &SessionScope) {
     let mut join = before;
     if let Some(from) = scope.from {
         push_moment(sql.push(join).push(start).push(" >= "), from);
@@ -133,6 +131,10 @@ fn push_conditions(
     }
     if let Some(until) = scope.until {
         push_moment(sql.push(join).push(start).push(" < "), until);
+        join = " AND ";
+    }
+    if let Some(active_from) = scope.active_from {
+        push_moment(sql.push(join).push(end).push(" >= "), active_from);
         join = " AND ";
     }
     if let Some(persons) = &scope.persons {

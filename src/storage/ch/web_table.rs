@@ -1,0 +1,462 @@
+//! Web analytics by page, source, device, place: a row for each value, with numbers of a range and of one before it.
+//!
+//! Steps: events put together by visit and value → persons after merges → what the session says → a row for each value →
+//! numbers of pages that are counted apart (bounces of those who entered there, scrolling, time) → order and page of rows.
+
+use clickhouse::Row;
+use serde::Deserialize;
+
+use super::sessions_sql::sessions_sql;
+use super::web::{Stretches, push_inside, visitors};
+use super::{ChError, ClickHouse, Cost, Sql};
+use crate::model::ProjectId;
+
+/// Longer times on a page are counted as this.
+const MAX_PAGE_SECONDS: u32 = 86_400;
+
+/// A rule that makes paths of one page alike: what matches is replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathRule {
+    pub pattern: String,
+    pub replacement: String,
+}
+
+/// Which values a table has rows for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebKeys {
+    /// Those of events: the columns `key0`, `key1` … of the events, so many.
+    Event(usize),
+    /// One of each session.
+    Session(WebSessionKey),
+}
+
+/// What a session is known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebSessionKey {
+    EntryPath,
+    ExitPath,
+    ReferringDomain,
+    /// The referrer's address without what follows `?` and `#`.
+    ReferringUrl,
+    UtmSource,
+    UtmMedium,
+    UtmCampaign,
+    UtmTerm,
+    UtmContent,
+    /// `source / medium / campaign`; the referring domain stands for a source that is missing.
+    SourceMediumCampaign,
+    ChannelType,
+}
+
+impl WebSessionKey {
+    fn sql(self) -> &'static str {
+        match self {
+            Self::EntryPath => "session.entry_pathname",
+            Self::ExitPath => "session.exit_pathname",
+            Self::ReferringDomain => "session.referring_domain",
+            Self::ReferringUrl => "cutQueryStringAndFragment(session.referrer)",
+            Self::UtmSource => "session.utm_source",
+            Self::UtmMedium => "session.utm_medium",
+            Self::UtmCampaign => "session.utm_campaign",
+            Self::UtmTerm => "session.utm_term",
+            Self::UtmContent => "session.utm_content",
+            Self::SourceMediumCampaign => {
+                "concat(coalesce(session.utm_source, concat('referrer:', session.referring_domain), '(none)'), ' / ', \
+                 ifNull(session.utm_medium, '(none)'), ' / ', ifNull(session.utm_campaign, '(none)'))"
+            }
+            Self::ChannelType => "session.channel_type",
+        }
+    }
+
+    fn is_path(self) -> bool {
+        matches!(self, Self::EntryPath | Self::ExitPath)
+    }
+}
+
+/// A number of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebMetric {
+    Visitors,
+    Views,
+    /// How often the goal was reached.
+    Conversions,
+    /// How many people reached it.
+    Converted,
+    /// Of the visitors, the part who reached it.
+    ConversionRate,
+    /// Of the sessions, the part that bounced.
+    BounceRate,
+    /// How far a page was scrolled, from 0 to 1.
+    ScrollDepth,
+    /// Of the views, the part in which more than four fifths of the content were seen.
+    DeepScroll,
+    /// Seconds; nine in ten stayed no longer.
+    TimeOnPage,
+    RageClicks,
+    DeadClicks,
+    Errors,
+}
+
+impl WebMetric {
+    /// In the rows of [`counted`], for those of which a flag holds.
+    fn push(self, sql: &mut Sql, flag: &'static str) {
+        let (before, after) = match self {
+            Self::Visitors => ("uniqExactIf(visitor, ", ")"),
+            Self::Views => ("sumIf(views, ", ")"),
+            Self::Conversions => ("sumIf(goals, ", ")"),
+            Self::Converted => ("uniqExactIf(visitor, goals > 0 AND ", ")"),
+            Self::ConversionRate => {
+                sql.push("uniqExactIf(visitor, goals > 0 AND ").push(flag);
+                ("/ nullIf(uniqExactIf(visitor, ", "), 0)")
+            }
+            Self::BounceRate => ("avgOrNullIf(toUInt8(is_bounce), ", ")"),
+            Self::RageClicks => ("sumIf(rage_clicks, ", ")"),
+            Self::DeadClicks => ("sumIf(dead_clicks, ", ")"),
+            Self::Errors => ("sumIf(errors, ", ")"),
+            Self::ScrollDepth | Self::DeepScroll | Self::TimeOnPage => ("anyOrNullIf(NULL, ", ")"),
+        };
+        sql.push(if self == Self::ConversionRate { ") " } else { "" }).push(before).push(flag).push(after);
+    }
+}
+
+/// What is counted of pages apart from their views. Each is joined by the path.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PageParts<'a> {
+    /// Events of views as `visit`: bounces of the sessions that entered on the page.
+    pub bounces: Option<&'a Sql>,
+    /// Events that say how far the page before was scrolled, as `visit`, `key0`, `scrolled`, `seen`.
+    pub scrolls: Option<&'a Sql>,
+    /// Events that say how long the page before was open, as `at`, `key0`, `seconds`.
+    pub times: Option<&'a Sql>,
+}
+
+/// A table, ready to be asked.
+#[derive(Debug, Clone, Copy)]
+pub struct WebTable<'a> {
+    /// Events as `visit` (empty if of none), `actor`, `at`, `event`, `is_goal` and the columns of `keys`.
+    pub events: &'a Sql,
+    pub keys: WebKeys,
+    /// How the values are made alike, if they are paths.
+    pub rules: &'a [PathRule],
+    /// Whether some of the values are addresses elsewhere, which stay as they are.
+    pub has_addresses: bool,
+    /// Whether the value is a language: rows are made of the part before the dash, and the most frequent one after it is
+    /// told beside.
+    pub is_language: bool,
+    pub stretches: Stretches,
+    /// Whether only sessions count that began in the range; else all that have events in it.
+    pub must_begin_within: bool,
+    pub metrics: &'a [WebMetric],
+    /// For paths.
+    pub pages: Option<PageParts<'a>>,
+    /// By which of the metrics rows are sorted, and whether the most comes first; by value where all are equal.
+    pub order: &'a [(usize, bool)],
+    /// The metric that is also told as its part of all rows' sum, or as it is if it is a part already.
+    pub fill: usize,
+    /// Only rows of which one of the metrics is not zero.
+    pub only_counted: bool,
+    pub limit: u32,
+    pub offset: u32,
+}
+
+/// A row of the answer.
+#[derive(Debug, Clone, PartialEq, Row, Deserialize)]
+pub struct WebRow {
+    /// The value, of one or more parts.
+    pub keys: Vec<Option<String>>,
+    /// What is told beside the value.
+    pub beside: String,
+    /// Each metric of the range and of the one before.
+    pub cells: Vec<(Option<f64>, Option<f64>)>,
+    pub fill: Option<f64>,
+}
+
+impl ClickHouse {
+    /// Answers a table.
+    ///
+    /// # Errors
+    /// If ClickHouse does not answer or refuses.
+    pub async fn web_table(&self, sql: &Sql) -> Result<(Vec<WebRow>, Cost), ChError> {
+        self.rows(sql).await
+    }
+}
+
+/// The statement that counts: rows are [`WebRow`]s, one more than the limit if there are.
+#[must_use]
+pub fn web_table_sql(project: ProjectId, table: WebTable<'_>) -> Sql {
+    let width = table.width();
+    let mut sql = Sql::new("SELECT CAST([");
+    for at in 0..width {
+        sql.push(if at > 0 { ", toString(" } else { "toString(" }).name("key", at).push(")");
+    }
+    sql.push("], 'Array(Nullable(String))') AS keys, beside, [");
+    for at in 0..table.metrics.len() {
+        sql.push(if at > 0 { ", (" } else { "(" }).name("m", at).push(", ").name("n", at).push(")");
+    }
+    sql.push("] AS cells, ").name("m", table.fill);
+    if !table.metrics[table.fill].is_part() {
+        sql.push(" / nullIf(sum(").name("m", table.fill).push(") OVER (), 0)");
+    }
+    sql.push(" AS fill\nFROM (\n").append(&with_pages(project, table)).push("\n)");
+    if table.only_counted {
+        sql.push("\nWHERE ");
+        for at in 0..table.metrics.len() {
+            sql.push(if at > 0 { " OR " } else { "" }).name("m", at).push(" > 0 OR ifNull(");
+            sql.name("n", at).push(", 0) > 0");
+        }
+    }
+    sql.push("\nORDER BY ");
+    for (at, is_descending) in table.order {
+        let way = if *is_descending { " DESC NULLS LAST, " } else { " ASC NULLS LAST, " };
+        sql.name("m", *at).push(way).name("n", *at).push(way);
+    }
+    for at in 0..width {
+        sql.push(if at > 0 { ", " } else { "" }).name("key", at);
+    }
+    sql.push("\nLIMIT ").number(u64::from(table.limit) + 1).push(" OFFSET ").number(table.offset.into());
+    sql
+}
+
+impl WebMetric {
+    /// Whether it is a part of something, from 0 to 1.
+    #[must_use]
+    pub fn is_part(self) -> bool {
+        matches!(self, Self::ConversionRate | Self::BounceRate | Self::ScrollDepth | Self::DeepScroll)
+    }
+}
+
+impl WebTable<'_> {
+    fn width(&self) -> usize {
+        match self.keys {
+            WebKeys::Event(width) => width,
+            WebKeys::Session(_) => 1,
+        }
+    }
+
+    /// Whether anything of the session is asked for.
+    fn needs_sessions(&self) -> bool {
+        self.must_begin_within
+            || matches!(self.keys, WebKeys::Session(_))
+            || self.pages.is_none() && self.metrics.contains(&WebMetric::BounceRate)
+    }
+
+    fn sessions(&self, project: ProjectId) -> Sql {
+        sessions_sql(
+            project,
+            &match self.must_begin_within {
+                true => self.stretches.begun_within(),
+                false => self.stretches.active_within(),
+            },
+        )
+    }
+}
+
+/// The rows of [`by_value`], with what is counted of pages apart.
+fn with_pages(project: ProjectId, table: WebTable<'_>) -> Sql {
+    let Some(pages) = table.pages else { return by_value(project, table) };
+    let mut sql = Sql::new("SELECT counted.key0 AS key0, counted.beside AS beside");
+    for (at, metric) in table.metrics.iter().enumerate() {
+        let (now, before) = match metric {
+            WebMetric::BounceRate if pages.times.is_some() => ("ifNull(bounce.now, 0)", "ifNull(bounce.before, 0)"),
+            WebMetric::BounceRate => ("bounce.now", "bounce.before"),
+            WebMetric::ScrollDepth => ("scroll.now", "scroll.before"),
+            WebMetric::DeepScroll => ("scroll.deep_now", "scroll.deep_before"),
+            WebMetric::TimeOnPage => ("ifNull(time.now, 0)", "ifNull(time.before, 0)"),
+            _ => {
+                sql.push(", counted.").name("m", at).push(" AS ").name("m", at);
+                sql.push(", counted.").name("n", at).push(" AS ").name("n", at);
+                continue;
+            }
+        };
+        sql.push(", CAST(").push(now).push(", 'Nullable(Float64)') AS ").name("m", at);
+        sql.push(", CAST(").push(if table.stretches.previous.is_some() { before } else { "NULL" });
+        sql.push(", 'Nullable(Float64)') AS ").name("n", at);
+    }
+    sql.push("\nFROM (\n").append(&by_value(project, table)).push("\n) AS counted");
+    if let Some(events) = pages.bounces {
+        sql.push("\nLEFT JOIN (\n").append(&entry_bounces(project, table, events));
+        sql.push("\n) AS bounce ON bounce.path = counted.key0");
+    }
+    if let Some(events) = pages.scrolls {
+        sql.push("\nLEFT JOIN (\n").append(&scrolls(project, table, events));
+        sql.push("\n) AS scroll ON scroll.path = counted.key0");
+    }
+    if let Some(events) = pages.times {
+        sql.push("\nLEFT JOIN (\n").append(&times(table, events)).push("\n) AS time ON time.path = counted.key0");
+    }
+    sql.push("\nWHERE counted.key0 IS NOT NULL");
+    sql
+}
+
+/// A row for each value: `key0` …, `beside`, and each metric as `m` of the range and `n` of the one before.
+fn by_value(project: ProjectId, table: WebTable<'_>) -> Sql {
+    let mut sql = Sql::new("SELECT ");
+    if table.is_language {
+        sql.push("splitByChar('-', ifNull(raw0, '')) AS parts, if(isNull(raw0), NULL, parts[1]) AS key0, ");
+        sql.push("ifNull(topK(1)(parts[2])[1], '') AS beside");
+    } else {
+        for at in 0..table.width() {
+            sql.name("raw", at).push(" AS ").name("key", at).push(", ");
+        }
+        sql.push("'' AS beside");
+    }
+    for (at, metric) in table.metrics.iter().enumerate() {
+        metric.push(sql.push(", CAST("), "is_current");
+        sql.push(", 'Nullable(Float64)') AS ").name("m", at).push(", CAST(");
+        match table.stretches.previous {
+            Some(_) => metric.push(&mut sql, "is_previous"),
+            None => {
+                sql.push("NULL");
+            }
+        }
+        sql.push(", 'Nullable(Float64)') AS ").name("n", at);
+    }
+    sql.push("\nFROM (\n").append(&counted(project, table)).push("\n)\nGROUP BY ");
+    for at in 0..table.width() {
+        sql.push(if at > 0 { ", " } else { "" }).name("key", at);
+    }
+    sql
+}
+
+const COUNTS: &str = "seen.visitor AS visitor, seen.views AS views, seen.goals AS goals, seen.rage_clicks AS rage_clicks, \
+                      seen.dead_clicks AS dead_clicks, seen.errors AS errors";
+
+/// A row for each visit and value: `raw0` …, `visitor`, counts, and what the session says.
+fn counted(project: ProjectId, table: WebTable<'_>) -> Sql {
+    let found = visitors(
+        project,
+        match table.keys {
+            WebKeys::Session(_) => "visit, views, goals, rage_clicks, dead_clicks, errors",
+            WebKeys::Event(1) => "raw0, visit, views, goals, rage_clicks, dead_clicks, errors",
+            WebKeys::Event(2) => "raw0, raw1, visit, views, goals, rage_clicks, dead_clicks, errors",
+            WebKeys::Event(_) => "raw0, raw1, raw2, visit, views, goals, rage_clicks, dead_clicks, errors",
+        },
+        &by_visit(table),
+    );
+    let mut sql = Sql::new("SELECT ");
+    match table.keys {
+        WebKeys::Session(key) => {
+            let plain = Sql::new(key.sql());
+            let value = if key.is_path() { cleaned(table.rules, &plain) } else { plain };
+            sql.append(&value).push(" AS raw0, ");
+        }
+        WebKeys::Event(width) => {
+            for at in 0..width {
+                sql.push("seen.").name("raw", at).push(" AS ").name("raw", at).push(", ");
+            }
+        }
+    }
+    sql.push(COUNTS);
+    if !table.needs_sessions() {
+        sql.push(", true AS is_current, false AS is_previous\nFROM (\n").append(&found).push("\n) AS seen");
+        return sql;
+    }
+    sql.push(", session.is_bounce AS is_bounce, ");
+    if table.must_begin_within {
+        table.stretches.push_flags(&mut sql, "session.start_at");
+    } else {
+        sql.push("true AS is_current, false AS is_previous");
+    }
+    sql.push("\nFROM (\n").append(&found).push("\n) AS seen\nINNER JOIN (\n").append(&table.sessions(project));
+    sql.push("\n) AS session ON session.session_id = seen.visit");
+    sql
+}
+
+/// A row for each visit and value of events: `visit`, `raw0` …, `actor`, counts. Events of no session are put together by
+/// person.
+fn by_visit(table: WebTable<'_>) -> Sql {
+    let width = if let WebKeys::Event(width) = table.keys { width } else { 0 };
+    let names = |sql: &mut Sql, letters: &'static str| {
+        for at in 0..width {
+            sql.push(", ").name(letters, at);
+        }
+    };
+    let mut found = Sql::new("SELECT visit, if(visit = '', event.actor, 0) AS lone");
+    names(&mut found, "key");
+    found.push(
+        ", argMin(event.actor, event.at) AS who, min(event.at) AS since, count() AS n, countIf(is_goal) AS n_goals, \
+         countIf(event.event = '$rageclick') AS n_rage, countIf(event.event = '$dead_click') AS n_dead, \
+         countIf(event.event = '$exception') AS n_errors\nFROM (",
+    );
+    found.append(table.events).push(") AS event\nGROUP BY visit, lone");
+    names(&mut found, "key");
+    let mut sql = Sql::new("SELECT visit");
+    if table.rules.is_empty() || width == 0 {
+        for at in 0..width {
+            sql.push(", ").name("key", at).push(" AS ").name("raw", at);
+        }
+        sql.push(", who AS actor, n AS views, n_goals AS goals, n_rage AS rage_clicks, n_dead AS dead_clicks, ");
+        sql.push("n_errors AS errors\nFROM (\n").append(&found).push("\n)");
+        return sql;
+    }
+    // Patterns are tried once for each value of a visit.
+    sql.push(if table.has_addresses { ", if(NOT startsWith(ifNull(key0, ''), '/'), key0, " } else { ", (" });
+    sql.append(&cleaned(table.rules, &Sql::new("key0")))
+        .push(") AS raw0, argMin(who, since) AS actor, sum(n) AS views, sum(n_goals) AS goals, ");
+    sql.push("sum(n_rage) AS rage_clicks, sum(n_dead) AS dead_clicks, sum(n_errors) AS errors\nFROM (\n");
+    sql.append(&found).push("\n)\nGROUP BY visit, lone, raw0");
+    sql
+}
+
+/// Bounces of the sessions that have one of these events, by the path that they entered on.
+fn entry_bounces(project: ProjectId, table: WebTable<'_>, events: &Sql) -> Sql {
+    let mut sql = Sql::new(
+        "SELECT path, avgOrNullIf(toUInt8(is_bounce), is_current) AS now, avgOrNullIf(toUInt8(is_bounce), is_previous) \
+         AS before\nFROM (\nSELECT ",
+    );
+    sql.append(&cleaned(table.rules, &Sql::new("session.entry_pathname")))
+        .push(" AS path, session.is_bounce AS is_bounce, ");
+    table.stretches.push_flags(&mut sql, "session.start_at");
+    sql.push("\nFROM (SELECT DISTINCT visit FROM (").append(events).push(")) AS seen\nINNER JOIN (\n");
+    sql.append(&table.sessions(project)).push("\n) AS session ON session.session_id = seen.visit\n)\nGROUP BY path");
+    sql
+}
+
+/// How far pages were scrolled before they were left.
+fn scrolls(project: ProjectId, table: WebTable<'_>, events: &Sql) -> Sql {
+    let mut sql = Sql::new("SELECT path");
+    for (sum, of, flag, name) in [
+        ("sumIf(scrolled, ", "sumIf(n, ", "is_current", "now"),
+        ("sumIf(scrolled, ", "sumIf(n, ", "is_previous", "before"),
+        ("sumIf(deep, ", "sumIf(n_seen, ", "is_current", "deep_now"),
+        ("sumIf(deep, ", "sumIf(n_seen, ", "is_previous", "deep_before"),
+    ] {
+        sql.push(", ").push(sum).push(flag).push(") / nullIf(").push(of).push(flag).push("), 0) AS ").push(name);
+    }
+    sql.push("\nFROM (\nSELECT found.path AS path, found.scrolled AS scrolled, found.n AS n, found.deep AS deep, ");
+    sql.push("found.n_seen AS n_seen, ");
+    table.stretches.push_flags(&mut sql, "session.start_at");
+    sql.push("\nFROM (\nSELECT visit, ").append(&cleaned(table.rules, &Sql::new("key0")));
+    sql.push(
+        " AS path, sum(event.scrolled) AS scrolled, count(event.scrolled) AS n, countIf(event.seen > 0.8) AS deep, ",
+    );
+    sql.push("count(event.seen) AS n_seen\nFROM (")
+        .append(events)
+        .push(") AS event\nGROUP BY visit, path\n) AS found\n");
+    sql.push("INNER JOIN (\n").append(&table.sessions(project));
+    sql.push("\n) AS session ON session.session_id = found.visit\n)\nGROUP BY path");
+    sql
+}
+
+/// How long pages were open before they were left.
+fn times(table: WebTable<'_>, events: &Sql) -> Sql {
+    let mut sql = Sql::new("SELECT ");
+    sql.append(&cleaned(table.rules, &Sql::new("key0"))).push(" AS path");
+    let stretches = [(Some(table.stretches.current), "now"), (table.stretches.previous, "before")];
+    for (stretch, name) in stretches {
+        sql.push(", quantileExactInclusiveOrNullIf(0.9)(least(seconds, ").param("UInt32", MAX_PAGE_SECONDS).push("), ");
+        push_inside(&mut sql, "at", stretch);
+        sql.push(") AS ").push(name);
+    }
+    sql.push("\nFROM (").append(events).push(")\nWHERE seconds IS NOT NULL\nGROUP BY path");
+    sql
+}
+
+/// A path with all rules applied to it, each to what the one before it gave.
+fn cleaned(rules: &[PathRule], path: &Sql) -> Sql {
+    rules.iter().fold(path.clone(), |path, rule| {
+        let mut sql = Sql::new("replaceRegexpAll(");
+        sql.append(&path).push(", ").text_literal(&rule.pattern).push(", ").text_literal(&rule.replacement).push(")");
+        sql
+    })
+}
