@@ -91,5 +91,7 @@ pub async fn update(
         return Err(Cause::invalid("property_type", format!("One of {} is needed.", TYPES.join(", "))).into());
     }
     let changed = state.pg.update_property_definition(access.project.id, id, body.property_type.as_deref()).await?;
+    // What a question compares has another type now.
+    state.running().forget(access.project.id);
     Ok(Json(changed.ok_or(Cause::NotFound)?.into()))
 }

@@ -46,6 +46,7 @@ fn management() -> Router<AppState> {
         .merge(of_project("/property_definitions/{id}", || axum::routing::patch(property_definitions::update)))
         .merge(of_project("/query/export.csv", || post(query::export)))
         .merge(of_project("/query", || post(query::run)))
+        .merge(of_project("/query/{id}", || get(query::get_status).delete(query::cancel)))
         .merge(privacy_api())
         .merge(people())
         .merge(definitions())

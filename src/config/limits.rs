@@ -23,6 +23,8 @@ pub struct LimitsConfig {
     pub max_request_values: usize,
     #[command(flatten)]
     pub event: EventLimits,
+    #[command(flatten)]
+    pub queries: QueryLimits,
     /// Most events a second of one project on the average, before capture answers 429; 0 for no limit. Server SDKs wait and
     /// send again, but the browser SDK drops what it hears 429 for.
     #[arg(long, env = "TENREC_EVENTS_PER_SECOND", default_value_t = 0)]
@@ -61,6 +63,23 @@ pub struct LimitsConfig {
     /// Most MB of stored events that stay in the spool.
     #[arg(long, env = "TENREC_SPOOL_KEEP_MAX_MB", default_value_t = 512)]
     pub spool_keep_max_mb: u64,
+}
+
+/// Limits on questions: those of insights, from pages and over the API.
+#[derive(Debug, Clone, clap::Args)]
+pub struct QueryLimits {
+    /// Questions that are answered at once; others wait their turn. A store of its own with more cores takes more.
+    #[arg(long, env = "TENREC_MAX_QUERIES", default_value_t = 8, value_parser = Whole::<usize>::new().range(1..=1000))]
+    pub max_queries: usize,
+    /// Questions of one project that are answered at once; the last place is for people, not for programs.
+    #[arg(long, env = "TENREC_MAX_QUERIES_PER_PROJECT", default_value_t = 4, value_parser = Whole::<usize>::new().range(1..=1000))]
+    pub max_queries_per_project: usize,
+    /// How long a question waits for its turn before it is answered 429 or 503, in seconds.
+    #[arg(long, env = "TENREC_QUERY_WAIT_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub query_wait_seconds: u64,
+    /// Memory for answers that may be given again, in MB; 0 keeps none. None is given again after a minute.
+    #[arg(long, env = "TENREC_QUERY_CACHE_MB", default_value_t = 64, value_parser = Whole::<usize>::new().range(0..=100_000))]
+    pub query_cache_mb: usize,
 }
 
 /// Limits on what is inside an event. Nothing is refused by these: what is over one is cut, kept as its text or replaced, and

@@ -12,7 +12,7 @@ mod unknown;
 
 pub use enrich::EnrichConfig;
 pub use init::InitConfig;
-pub use limits::{EventLimits, LimitsConfig};
+pub use limits::{EventLimits, LimitsConfig, QueryLimits};
 pub use secret::Secret;
 pub use server::{LogFormat, ServerConfig};
 pub use stores::{Ack, StoresConfig};

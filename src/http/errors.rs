@@ -42,6 +42,8 @@ pub enum Cause {
     TooHeavy(String),
     /// Too often; worth another try after this long.
     TooMany { retry_after: Duration },
+    /// There was no place for a question; in words, and whether the project's own questions are in the way.
+    Crowded { detail: String, is_own: bool },
     /// Something Tenrec needs does not answer now.
     Unavailable(Box<dyn Error + Send + Sync>),
     /// A mistake of ours.
@@ -59,6 +61,12 @@ impl Cause {
         Self::Invalid { field: Some(field.into()), detail: detail.into() }
     }
 
+    /// The status it is answered with.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status_and_code().0
+    }
+
     /// Status, and the stable code that machines and metrics know it by.
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
@@ -72,13 +80,16 @@ impl Cause {
             Self::TooSlow(_) => (StatusCode::GATEWAY_TIMEOUT, "timeout"),
             Self::TooHeavy(_) => (StatusCode::BAD_REQUEST, "too_heavy"),
             Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "throttled"),
+            Self::Crowded { is_own: true, .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_queries"),
+            Self::Crowded { is_own: false, .. } => (StatusCode::SERVICE_UNAVAILABLE, "over_capacity"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "error"),
         }
     }
 
     /// What a person is told.
-    fn detail(&self) -> String {
+    #[must_use]
+    pub fn detail(&self) -> String {
         match self {
             Self::SignInNeeded { .. } => "Authentication credentials were not provided.".to_owned(),
             Self::SetupNeeded => "Tenrec is not set up yet.".to_owned(),
@@ -91,6 +102,7 @@ impl Cause {
                 detail.clone()
             }
             Self::TooLarge => "What was sent is larger than is taken here.".to_owned(),
+            Self::Crowded { detail, .. } => format!("{detail} Try again shortly."),
             Self::TooMany { retry_after } => format!("Too many requests. Try again in {}.", wait_words(*retry_after)),
             Self::Unavailable(_) => "A part of Tenrec does not answer at the moment. Try again shortly.".to_owned(),
             Self::Internal(_) => "Something went wrong inside Tenrec. It was written to the log.".to_owned(),
@@ -100,7 +112,7 @@ impl Cause {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::TooMany { retry_after } => Some(*retry_after),
-            Self::Unavailable(_) => Some(Duration::from_secs(5)),
+            Self::Unavailable(_) | Self::Crowded { .. } => Some(Duration::from_secs(5)),
             _ => None,
         }
     }
@@ -244,6 +256,7 @@ impl IntoResponse for WebError {
             Cause::Invalid { .. } => ErrorPage { status, title: "Not understood", detail: cause.detail() },
             Cause::Conflict(_) => ErrorPage { status, title: "Already changed", detail: cause.detail() },
             Cause::TooMany { .. } => ErrorPage { status, title: "Too many requests", detail: cause.detail() },
+            Cause::Crowded { .. } => ErrorPage { status, title: "Too busy", detail: cause.detail() },
             Cause::Unavailable(_) => ErrorPage { status, title: "Not available", detail: cause.detail() },
             _ => ErrorPage::for_status(status),
         };

@@ -2,6 +2,8 @@
 
 use super::Cause;
 use crate::insights::InsightError;
+use crate::insights::running::Crowded;
+use crate::storage::pg::is_unavailable;
 
 impl From<InsightError> for Cause {
     fn from(error: InsightError) -> Self {
@@ -10,10 +12,17 @@ impl From<InsightError> for Cause {
                 Self::Invalid { detail: format!("{wrong}."), field: Some(wrong.field.into()) }
             }
             InsightError::Unavailable(error) => Self::Unavailable(error.into()),
-            InsightError::Store(error) => error.into(),
+            InsightError::Store(error) if is_unavailable(&error) => Self::Unavailable(error.into()),
+            InsightError::Store(error) => Self::Internal(error.into()),
             error @ InsightError::TooSlow => Self::TooSlow(sentence(&error)),
             error @ InsightError::TooLarge => Self::TooHeavy(sentence(&error)),
-            error @ InsightError::Failed(_) => Self::Internal(error.into()),
+            error @ (InsightError::Failed(_) | InsightError::Broken) => Self::Internal(error.into()),
+            InsightError::Busy(crowded) => {
+                let is_own = !matches!(crowded, Crowded::ByAll(_));
+                Self::Crowded { detail: sentence(&error), is_own }
+            }
+            InsightError::Cancelled | InsightError::TooLargeToKeep => Self::Conflict(sentence(&error)),
+            InsightError::Stopping => Self::Unavailable(error.into()),
         }
     }
 }

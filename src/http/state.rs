@@ -2,20 +2,25 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Limits;
-use crate::config::Config;
+use crate::config::{Config, QueryLimits};
 use crate::ingest::Door;
 use crate::ingest::enrich::Enricher;
 use crate::ingest::intake::Intake;
 use crate::ingest::pipeline::PipelineHandle;
+use crate::insights::running::{QueueLimits, Running, RunningLimits};
 use crate::model::Clock;
 use crate::privacy::Privacy;
 use crate::storage::ch::ClickHouse;
 use crate::storage::pg::Pg;
+
+/// Questions of a project that may wait for their turn.
+const MAX_WAITING_PER_PROJECT: usize = 100;
 
 /// The state of the server, shared by all handlers. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -27,6 +32,7 @@ struct Inner {
     limits: Limits,
     door: Door,
     privacy: Privacy,
+    running: Running,
 }
 
 /// The parts of [`AppState`].
@@ -56,8 +62,11 @@ impl AppState {
         let door = Door::new(parts.pg.clone(), parts.clock.clone(), parts.config.limits.clone(), parts.intake.clone())
             .with_enricher(parts.enricher.clone());
         let (pg, ch, clock) = (parts.pg.clone(), parts.ch.clone(), parts.clock.clone());
+        let stores = (ch.clone(), pg.clone(), clock.clone());
         let privacy = Privacy::new(pg, ch, clock, parts.intake.clone(), parts.pipeline.clone());
-        Self(Arc::new(Inner { parts, limits, door, privacy }))
+        let run = running_limits(&parts.config.limits.queries);
+        let running = Running::new(stores, parts.tasks.clone(), parts.shutdown.clone(), run);
+        Self(Arc::new(Inner { parts, limits, door, privacy, running }))
     }
 
     /// Where events come in.
@@ -72,6 +81,12 @@ impl AppState {
         &self.0.privacy
     }
 
+    /// What runs questions.
+    #[must_use]
+    pub fn running(&self) -> &Running {
+        &self.0.running
+    }
+
     /// How often is too often.
     #[must_use]
     pub fn limits(&self) -> &Limits {
@@ -84,5 +99,18 @@ impl Deref for AppState {
 
     fn deref(&self) -> &Parts {
         &self.0.parts
+    }
+}
+
+/// How the configuration says that questions are run.
+fn running_limits(config: &QueryLimits) -> RunningLimits {
+    RunningLimits {
+        cache_bytes: config.query_cache_mb << 20,
+        queue: QueueLimits {
+            places: config.max_queries,
+            places_per_project: config.max_queries_per_project,
+            waiting_per_project: MAX_WAITING_PER_PROJECT,
+            patience: Duration::from_secs(config.query_wait_seconds),
+        },
     }
 }

@@ -1,11 +1,14 @@
 //! Why an insight has no answer.
 
+use std::sync::Arc;
+
+use super::running::Crowded;
 use crate::model::query::InvalidQuery;
 use crate::storage::ch::{ChError, error_code};
 use crate::storage::pg::PgError;
 
-/// Why an insight has no answer, in words for who asked.
-#[derive(Debug, thiserror::Error)]
+/// Why an insight has no answer, in words for who asked. Whoever waited for the same answer gets the same error.
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum InsightError {
     /// The question makes no sense; the field says where.
     #[error(transparent)]
@@ -18,20 +21,41 @@ pub enum InsightError {
     TooLarge,
     /// Postgres does not answer.
     #[error("Postgres does not answer at the moment")]
-    Store(#[from] PgError),
+    Store(#[source] Arc<PgError>),
     /// The store does not answer.
     #[error("ClickHouse does not answer at the moment")]
-    Unavailable(#[source] ChError),
+    Unavailable(#[source] Arc<ChError>),
     /// A mistake of ours.
     #[error("the question could not be answered; what went wrong was written to the log")]
-    Failed(#[source] ChError),
+    Failed(#[source] Arc<ChError>),
+    /// There was no place for it in time.
+    #[error(transparent)]
+    Busy(#[from] Crowded),
+    /// Somebody who may ended it.
+    #[error("the question was cancelled")]
+    Cancelled,
+    /// Nobody waited for it, and the server ends.
+    #[error("Tenrec was stopped before the question was answered")]
+    Stopping,
+    /// The answer was to be fetched later.
+    #[error("the answer is too large to be kept until it is fetched; wait for it instead, with refresh blocking")]
+    TooLargeToKeep,
+    /// A mistake of ours that left nothing but a line in the log.
+    #[error("the question could not be answered; what went wrong was written to the log")]
+    Broken,
 }
 
 impl InsightError {
     /// Whether asking the same again may help.
     #[must_use]
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Store(_) | Self::TooSlow)
+        matches!(self, Self::Unavailable(_) | Self::Store(_) | Self::TooSlow | Self::Busy(_) | Self::Stopping)
+    }
+}
+
+impl From<PgError> for InsightError {
+    fn from(error: PgError) -> Self {
+        Self::Store(Arc::new(error))
     }
 }
 
@@ -43,11 +67,11 @@ impl From<ChError> for InsightError {
             Some(241 | 158 | 307 | 396) => Self::TooLarge,
             Some(_) => {
                 tracing::error!(%error, "ClickHouse refused a question");
-                Self::Failed(error)
+                Self::Failed(Arc::new(error))
             }
             None => {
                 tracing::warn!(%error, "ClickHouse did not answer a question");
-                Self::Unavailable(error)
+                Self::Unavailable(Arc::new(error))
             }
         }
     }

@@ -13,6 +13,7 @@ pub mod home;
 mod lifecycle;
 mod query;
 mod retention;
+pub mod running;
 pub mod saved;
 pub mod sql;
 pub mod starter;

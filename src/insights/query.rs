@@ -10,6 +10,7 @@ use super::sql::{run_actors, run_events, run_hogql};
 use super::stickiness::{run_stickiness, stickiness_people};
 use super::trends::{run_trends_query, trends_people};
 use super::web::{run_web_overview, run_web_table};
+use crate::model::query::{InvalidQuery, Reader};
 use crate::model::{Clock, Project, ProjectSettings};
 use crate::storage::ch::hogql::PeopleWith;
 use crate::storage::ch::{ClickHouse, Sql};

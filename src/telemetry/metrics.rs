@@ -70,6 +70,12 @@ pub static HTTP_CONNECTIONS: Gauge = Gauge::new();
 pub static HTTP_CONNECTIONS_REFUSED: Counter = Counter::new();
 /// Connections closed because the other side was too slow, by what it was slow with.
 pub static HTTP_TIMEOUTS: CounterVec = CounterVec::new("part");
+/// Questions that are being answered.
+pub static QUERIES_RUNNING: Gauge = Gauge::new();
+/// Questions that wait for their turn.
+pub static QUERIES_WAITING: Gauge = Gauge::new();
+/// Answers to questions, by where they came from: kept from before, of a run that somebody else began, of one of their own.
+pub static QUERY_ANSWERS: CounterVec = CounterVec::new("from");
 /// Times an embedded store was started again.
 pub static CHILD_RESTARTS: CounterVec = CounterVec::new("child");
 /// Whether a part works (1) or not (0), as `/readyz` saw it last.
@@ -115,6 +121,9 @@ const ALL: &[(&str, &str, &dyn Metric)] = &[
         &HTTP_CONNECTIONS_REFUSED,
     ),
     ("tenrec_http_timeouts_total", "Connections closed because the other side was too slow", &HTTP_TIMEOUTS),
+    ("tenrec_queries_running", "Questions that are being answered", &QUERIES_RUNNING),
+    ("tenrec_queries_waiting", "Questions that wait for their turn", &QUERIES_WAITING),
+    ("tenrec_query_answers_total", "Answers to questions, by where they came from", &QUERY_ANSWERS),
     ("tenrec_child_restarts_total", "Times an embedded store was started again", &CHILD_RESTARTS),
     ("tenrec_part_up", "Whether a part works", &PART_UP),
 ];

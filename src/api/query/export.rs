@@ -10,8 +10,9 @@ use futures_util::stream;
 use super::run::QueryIn;
 use crate::api::projects::Body;
 use crate::http::{ApiError, ApiProjectAccess, AppState, Cause};
-use crate::insights::QueryContext;
+use crate::insights::running::Lane;
 use crate::insights::sql::export_csv;
+use crate::insights::{InsightError, QueryContext};
 
 /// `POST /api/projects/{project}/query/export.csv`: a `HogQLQuery` as CSV, as its rows come and however many they are.
 /// A failure on the way breaks the connection, so that half a file is not taken for a whole one.
@@ -24,6 +25,7 @@ pub async fn export(
     if kind != Some("HogQLQuery") {
         return Err(Cause::invalid("query.kind", "A HogQLQuery can be exported as CSV.").into());
     }
+    let place = state.running().queue().enter(access.project.id, Lane::Machine).await.map_err(InsightError::from)?;
     let settings = state.pg.get_project_settings(access.project.id).await?;
     let context = QueryContext {
         ch: &state.ch,
@@ -37,10 +39,11 @@ pub async fn export(
     let first = rows.next().await.map_err(|error| crate::insights::sql::sql_error(error, "query"))?;
     let head: Vec<String> = columns.iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
     let start = [Some(Bytes::from(format!("{}\r\n", head.join(",")))), first].into_iter().flatten().map(Ok);
-    let rest = stream::unfold(Some(rows), async |rows| {
-        let mut rows = rows?;
+    // Its place is free when the last row is sent, or the reader goes.
+    let rest = stream::unfold(Some((rows, place)), async |rows| {
+        let (mut rows, place) = rows?;
         match rows.next().await {
-            Ok(Some(piece)) => Some((Ok(piece), Some(rows))),
+            Ok(Some(piece)) => Some((Ok(piece), Some((rows, place)))),
             Ok(None) => None,
             Err(error) => {
                 tracing::warn!(%error, "An export broke off");

@@ -3,6 +3,8 @@
 mod answer;
 mod export;
 mod run;
+mod status;
 
 pub use export::export;
 pub use run::{QueryIn, run};
+pub use status::{cancel, get_status};

@@ -4,17 +4,19 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::answer;
+use super::answer::Frame;
+use super::status::status_json;
 use crate::api::projects::Body;
 use crate::http::{ApiError, ApiProjectAccess, AppState, Cause};
-use crate::insights::{QueryContext, run_query};
+use crate::insights::running::{QueryKey, Reply, Wish};
 
-/// The ways to ask for an answer anew; each is answered at once and in full.
-const REFRESH: &[&str] =
-    &["blocking", "async", "async_except_on_cache_miss", "lazy_async", "force_blocking", "force_async", "force_cache"];
+/// Longest name that a client gives a question.
+const MAX_ID_CHARS: usize = 200;
 
 /// A question, and how it is to be answered.
 #[derive(Debug, Deserialize)]
@@ -26,6 +28,10 @@ pub struct QueryIn {
     refresh: Value,
     #[serde(default)]
     client_query_id: Option<String>,
+    #[serde(default)]
+    filters_override: Value,
+    #[serde(default)]
+    variables_override: Value,
 }
 
 impl QueryIn {
@@ -34,6 +40,41 @@ impl QueryIn {
     pub fn query(&self) -> &Value {
         &self.query
     }
+
+    fn wish(&self) -> Result<Wish, Cause> {
+        let known = || Wish::WORDS.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+        match &self.refresh {
+            Value::Null | Value::Bool(false) => Ok(Wish::Blocking),
+            Value::Bool(true) => Ok(Wish::ForceBlocking),
+            refresh => {
+                let found = Wish::WORDS.iter().find(|(word, _)| refresh.as_str() == Some(word)).map(|(_, wish)| *wish);
+                found.ok_or_else(|| Cause::invalid("refresh", format!("One of {} is needed.", known())))
+            }
+        }
+    }
+
+    /// The client's name for the question.
+    fn id(&self) -> Result<Option<&str>, Cause> {
+        match self.client_query_id.as_deref() {
+            Some(id) if id.is_empty() || id.chars().count() > MAX_ID_CHARS => {
+                Err(Cause::invalid("client_query_id", format!("A name of 1 to {MAX_ID_CHARS} characters is needed.")))
+            }
+            id => Ok(id),
+        }
+    }
+
+    /// What is not applied is refused: passed over it would be answered by other numbers than were asked for.
+    fn refuse_overrides(&self) -> Result<(), Cause> {
+        for (field, value) in
+            [("filters_override", &self.filters_override), ("variables_override", &self.variables_override)]
+        {
+            let says_nothing = value.is_null() || value.as_object().is_some_and(|all| all.values().all(Value::is_null));
+            if !says_nothing {
+                return Err(Cause::invalid(field, format!("{field} cannot be applied; change the query itself.")));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// `POST /api/projects/{project}/query/`.
@@ -41,33 +82,31 @@ pub async fn run(
     State(state): State<AppState>,
     access: ApiProjectAccess,
     Body(body): Body<QueryIn>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     if !body.query.is_object() {
         return Err(Cause::invalid("query", "The query is needed: an object with its kind.").into());
     }
-    let is_known = match &body.refresh {
-        Value::Null | Value::Bool(_) => true,
-        Value::String(word) => REFRESH.contains(&word.as_str()),
-        _ => false,
-    };
-    if !is_known {
-        return Err(Cause::invalid("refresh", format!("One of {} is needed.", REFRESH.join(", "))).into());
-    }
+    let (wish, client_query_id) = (body.wish()?, body.id()?);
+    body.refuse_overrides()?;
     let started = Instant::now();
-    let settings = state.pg.get_project_settings(access.project.id).await?;
-    let context = QueryContext {
-        ch: &state.ch,
-        pg: &state.pg,
-        clock: &state.clock,
-        project: &access.project,
-        settings: &settings,
+    let project = &access.project;
+    let settings = state.pg.get_project_settings(project.id).await?;
+    let made_up = state.clock.new_uuid().to_string();
+    let id = client_query_id.unwrap_or(&made_up);
+    let reply = state.running().answer(project, &settings, &body.query, (wish, id)).await?;
+    let (answered, status) = match reply {
+        Reply::Answer { answered, status } => (Some(answered), status),
+        Reply::Pending(status) => (None, Some(status)),
+        Reply::Missing => (None, None),
     };
-    let fields = run_query(context, &body.query).await?;
-    let frame = answer::Frame {
-        project: &access.project,
-        answered_at: state.clock.now(),
+    let is_on_its_way = status.is_some();
+    let frame = Frame {
+        project,
+        cache_key: QueryKey::of("json", project, &settings, &body.query).text(),
         elapsed: started.elapsed(),
-        client_query_id: body.client_query_id.as_deref(),
+        client_query_id,
+        status: status.map(|status| json!(status_json(&status, project))),
     };
-    Ok(Json(frame.around(fields)))
+    let code = if is_on_its_way { StatusCode::ACCEPTED } else { StatusCode::OK };
+    Ok((code, Json(frame.around(answered))).into_response())
 }

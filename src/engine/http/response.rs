@@ -4,6 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -75,6 +76,11 @@ impl ResponseWriter {
     /// Whether the status was sent: nothing can be run anew from then on.
     pub fn is_begun(&self) -> bool {
         self.head.is_none()
+    }
+
+    /// Whether there still is somebody to answer.
+    pub fn is_wanted(&self) -> bool {
+        self.head.as_ref().is_none_or(|head| !head.is_closed())
     }
 
     /// Sends the status and headers of a success.
@@ -272,11 +278,20 @@ impl ResponseBody {
 /// Cancels a statement when its client goes away: dropped with the request or its response body.
 pub struct CancelOnDrop {
     armed: Option<(Arc<Engine>, TaskTracker, String)>,
+    ended: Arc<AtomicBool>,
 }
+
+/// Before each try to cancel a statement: it may not have begun when its client went, and takes a while to end.
+const CANCEL_PAUSES_MS: [u64; 8] = [0, 20, 50, 100, 250, 500, 1_000, 2_000];
 
 impl CancelOnDrop {
     pub fn new(engine: Arc<Engine>, tracker: TaskTracker, tag: String) -> Self {
-        Self { armed: Some((engine, tracker, tag)) }
+        Self { armed: Some((engine, tracker, tag)), ended: Arc::default() }
+    }
+
+    /// Where the request's thread says that the statement has ended.
+    pub fn ended(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.ended)
     }
 
     /// The statement has ended.
@@ -287,12 +302,20 @@ impl CancelOnDrop {
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        if let Some((engine, tracker, tag)) = self.armed.take() {
-            tracker.spawn_blocking(move || {
-                if let Err(error) = engine.cancel(&tag) {
+        let Some((engine, tracker, tag)) = self.armed.take() else { return };
+        let ended = Arc::clone(&self.ended);
+        let kills = tracker.clone();
+        tracker.spawn(async move {
+            for pause in CANCEL_PAUSES_MS {
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+                if ended.load(Ordering::Acquire) {
+                    return;
+                }
+                let (engine, tag) = (Arc::clone(&engine), tag.clone());
+                if let Ok(Err(error)) = kills.spawn_blocking(move || engine.cancel(&tag)).await {
                     tracing::warn!(%error, "could not cancel a statement whose client is gone");
                 }
-            });
-        }
+            }
+        });
     }
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -17,7 +18,7 @@ use super::auth::Access;
 use super::execution::{Failure, Job, execute};
 use super::multipart;
 use super::request::{BodyChunk, BodyReader, Parameters, content_encoding};
-use super::response::{CancelOnDrop, Common, ResponseBody, ResponseWriter, exception_tag, plain};
+use super::response::{CancelOnDrop, ClientGone, Common, ResponseBody, ResponseWriter, exception_tag, plain};
 
 /// Chunks of a body, or pieces of a result, that wait for their reader.
 const QUEUED_CHUNKS: usize = 4;
@@ -109,8 +110,10 @@ async fn try_query(
     let mut writer = ResponseWriter::new(head_sender, piece_sender, encoding, &exception_tag, context.engine.version());
     let cancel = CancelOnDrop::new(Arc::clone(&context.engine), context.tracker.clone(), tag);
     let engine = Arc::clone(&context.engine);
+    let ended = cancel.ended();
     context.tracker.spawn_blocking(move || {
-        let outcome = execute(&engine, job, &mut writer);
+        let outcome = if writer.is_wanted() { execute(&engine, job, &mut writer) } else { Err(ClientGone.into()) };
+        ended.store(true, Ordering::Release);
         drop(slot);
         let error = match outcome {
             Ok(()) => None,

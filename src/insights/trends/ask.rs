@@ -314,5 +314,6 @@ fn given(
 
 /// Of a pattern in a filter that is none; of whatever else the question says.
 fn wrong(error: ChError) -> InsightError {
-    sql_error(error, if error_code(&error) == Some(427) { "properties" } else { "query" })
+    let field = if error_code(&error) == Some(427) { "properties" } else { "query" };
+    sql_error(error, field)
 }

@@ -142,7 +142,8 @@ impl ClickHouse {
         self.client.clone().with_database(&self.database)
     }
 
-    /// A read-only question: limited in time, memory and rows.
+    /// A read-only question: limited in time, memory and rows. Dropping it, or what it is fetched by, breaks the connection, and
+    /// that ends the statement: a server is told so here, and the engine does it by itself.
     pub(in crate::storage) fn ask(&self, sql: &Sql) -> Query {
         let query = self
             .client()
@@ -150,6 +151,7 @@ impl ClickHouse {
             .with_setting("readonly", "2")
             .with_setting("max_execution_time", "30")
             .with_setting("max_memory_usage", "1000000000")
+            .with_setting("cancel_http_readonly_queries_on_client_close", "1")
             .with_setting("output_format_binary_write_json_as_string", "1")
             .with_setting("json_type_escape_dots_in_keys", "1");
         // A statement may name a million people.

@@ -130,6 +130,25 @@ impl From<Columns> for ErasureRow {
 }
 
 impl Pg {
+    /// When somebody of a project was erased last, or was hidden from questions: what was read before may still hold them.
+    ///
+    /// # Errors
+    /// If Postgres does not answer.
+    pub async fn find_last_erasure(&self, project: ProjectId) -> Result<Option<Timestamp>, PgError> {
+        let last: Option<PgTime> = sqlx::query_scalar(
+            "SELECT max(greatest(requested_at, hidden_at, finished_at))
+             FROM (SELECT requested_at, hidden_at, finished_at
+                   FROM erasures
+                   WHERE project_id = $1
+                   ORDER BY requested_at DESC, id DESC
+                   LIMIT 1000) AS newest",
+        )
+        .bind(project)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(last.map(Timestamp::from))
+    }
+
     /// Begins an erasure: in one transaction, under the lock of the project's persons, everything that Postgres holds of
     /// somebody goes, their ids are marked by `hash`, and the job is noted with the numbers that ClickHouse knows them by
     /// (`plan` makes its notes of them). None if the name is nobody's.

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::insights::Outcome;
 use super::traffic::{TrafficLink, TrafficQuery, traffic_links};
 use super::{Section, Shell, links};
-use crate::http::{AppState, Cause, ProjectAccess, WebError, page};
+use crate::http::{AppState, Cause, ProjectAccess, Reload, WebError, page};
 use crate::insights::home;
 use crate::model::query::{Display, Traffic, TrendsQuery};
 use crate::model::{Project, ProjectId, Role};
@@ -24,6 +24,15 @@ struct Page {
     can_change: bool,
     /// Overrides what each insight says.
     traffic: Option<Traffic>,
+    /// Whether the page was reloaded: so are its tiles.
+    reload: Reload,
+}
+
+/// `?reload=1`, as a reloaded page asks for its tiles.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct ReloadQuery {
+    reload: String,
 }
 
 #[derive(Debug)]
@@ -48,7 +57,11 @@ impl Page {
     }
 
     fn tile_src(&self, id: &i64) -> String {
-        tile_src(self.project.id, *id, self.traffic)
+        let src = tile_src(self.project.id, *id, self.traffic);
+        match self.reload {
+            Reload::Yes => format!("{src}{}reload=1", if src.contains('?') { '&' } else { '?' }),
+            Reload::No => src,
+        }
     }
 
     fn traffic_links(&self) -> Vec<TrafficLink> {
@@ -81,6 +94,7 @@ pub async fn get(
     State(state): State<AppState>,
     access: ProjectAccess,
     Query(query): Query<TrafficQuery>,
+    headers: HeaderMap,
 ) -> Result<Response, WebError> {
     let project = access.project.id;
     let tiles = home::tiles(&state.pg, &state.clock, project).await?;
@@ -90,6 +104,7 @@ pub async fn get(
         has_events: state.pg.has_event_definitions(project).await?,
         project: access.project,
         traffic: query.chosen(),
+        reload: Reload::of(&headers),
         tiles: tiles.into_iter().map(TileView::from).collect(),
     })
 }
@@ -99,7 +114,7 @@ pub async fn get_tile(
     State(state): State<AppState>,
     access: ProjectAccess,
     Path((_, id)): Path<(String, i64)>,
-    Query(asked): Query<TrafficQuery>,
+    (Query(asked), Query(query)): (Query<TrafficQuery>, Query<ReloadQuery>),
     headers: HeaderMap,
 ) -> Result<Response, WebError> {
     let tile = state.pg.find_tile(access.project.id, id).await?.ok_or(Cause::NotFound)?;
@@ -107,10 +122,11 @@ pub async fn get_tile(
         let href = format!("/project/{}/insights/{}", access.project.id, tile.insight.short_id);
         return Ok(Redirect::to(&href).into_response());
     }
+    let reload = if query.reload == "1" { Reload::Yes } else { Reload::of(&headers) };
     let outcome = match TrendsQuery::parse(&tile.insight.query) {
         Ok(query) => {
             let query = TrendsQuery { traffic: asked.chosen().unwrap_or(query.traffic), ..query };
-            Outcome::ask(&state, &access.project, &query).await
+            Outcome::ask(&state, &access.project, &query, reload).await
         }
         Err(wrong) => Outcome::failed(&wrong.into()),
     };
@@ -151,6 +167,7 @@ mod tests {
             updated_at: Timestamp::UNIX_EPOCH,
         };
         let home = |has_events| Page {
+            reload: Reload::No,
             shell: Shell::sample(Section::Home),
             project: crate::web::tests::sample_project(),
             tiles: vec![Tile { id: 7, width: 6, insight: insight.clone() }.into()],

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use super::super::{Section, Shell};
 use super::form::{DATES, DISPLAYS, EditorForm, first_question, letter};
 use super::result::{Outcome, ResultView};
-use crate::http::{AppState, Cause, ProjectAccess, WebError, page};
+use crate::http::{AppState, Cause, ProjectAccess, Reload, WebError, page};
 use crate::insights::saved::{MAX_NAME_CHARS, suggested_name};
 use crate::insights::suggestions::{SeenNames, seen_names};
 use crate::model::query::{Interval, Math, Operator, Traffic, TrendsQuery};
@@ -150,7 +150,7 @@ async fn show(
     };
     let asked = EditorForm::read(query_string);
     let form = asked.clone().unwrap_or(kept_form);
-    let mut result = ResultView::ask(state, project, &form, &path).await;
+    let mut result = ResultView::ask(state, project, &form, &path, Reload::of(headers)).await;
     if let (Some(wrong), None) = (problem, &asked) {
         result.outcome = Outcome::failed(&wrong.into());
     }

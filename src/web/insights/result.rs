@@ -2,8 +2,8 @@
 
 use super::chart::{Chart, grouped};
 use super::form::{EditorForm, letter};
-use crate::http::AppState;
-use crate::insights::{InsightError, QueryContext, TrendsAnswer, run_trends};
+use crate::http::{AppState, Reload};
+use crate::insights::{InsightError, TrendsAnswer};
 use crate::model::Project;
 use crate::model::query::{Traffic, TrendsQuery};
 use jiff::Timestamp;
@@ -47,15 +47,10 @@ pub struct ResultView {
 }
 
 impl Outcome {
-    /// Asks.
-    pub async fn ask(state: &AppState, project: &Project, query: &TrendsQuery) -> Self {
-        let settings = match state.pg.get_project_settings(project.id).await {
-            Ok(settings) => settings,
-            Err(error) => return Self::failed(&error.into()),
-        };
-        let context = QueryContext { ch: &state.ch, pg: &state.pg, clock: &state.clock, project, settings: &settings };
-        match run_trends(context, query).await {
-            Ok(answer) => Self::Answer(Box::new(Answer::new(query, answer))),
+    /// Asks; by a reload for an answer of its own, else for one that may be some seconds old.
+    pub async fn ask(state: &AppState, project: &Project, query: &TrendsQuery, reload: Reload) -> Self {
+        match state.running().trends(project, query, reload == Reload::Yes).await {
+            Ok(answered) => Self::Answer(Box::new(Answer::new(query, answered.value()))),
             Err(error) => Self::failed(&error),
         }
     }
@@ -91,7 +86,7 @@ fn place(field: &str) -> String {
 impl Answer {
     /// Lays an answer out.
     #[must_use]
-    pub fn new(query: &TrendsQuery, answer: TrendsAnswer) -> Self {
+    pub fn new(query: &TrendsQuery, answer: &TrendsAnswer) -> Self {
         let rules = answer.range.zone.rules();
         let day = |at: Timestamp| at.to_zoned(rules.clone()).strftime("%-d %b %Y").to_string();
         let last_moment = answer.range.to.checked_sub(jiff::SignedDuration::from_micros(1)).unwrap_or(answer.range.to);
@@ -105,12 +100,12 @@ impl Answer {
         };
         Self {
             is_empty: answer.is_empty(),
-            chart: Chart::new(query, &answer),
+            chart: Chart::new(query, answer),
             traffic: query.traffic,
             range: if first == last { first } else { format!("{first} – {last}") },
             computed_at: answer.computed_at,
             cost,
-            statements: answer.statements,
+            statements: answer.statements.clone(),
         }
     }
 }
@@ -125,9 +120,9 @@ fn size(bytes: u64) -> String {
 
 impl ResultView {
     /// Asks what the form says.
-    pub async fn ask(state: &AppState, project: &Project, form: &EditorForm, path: &str) -> Self {
+    pub async fn ask(state: &AppState, project: &Project, form: &EditorForm, path: &str, reload: Reload) -> Self {
         let outcome = match form.to_query() {
-            Ok(query) => Outcome::ask(state, project, &query).await,
+            Ok(query) => Outcome::ask(state, project, &query, reload).await,
             Err(wrong) => Outcome::failed(&wrong.into()),
         };
         Self { outcome, state: form.query_string(), wider: wider(form, path), with_bots: with_bots(form, path) }

@@ -9,6 +9,7 @@ mod lifecycle;
 mod lists;
 mod random;
 mod retention;
+mod running;
 mod sql;
 mod statements;
 mod stickiness;

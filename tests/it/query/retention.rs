@@ -211,8 +211,8 @@ async fn every_number_is_as_a_naive_reading_counts_it() {
                 assert_eq!(cell["count"], json!(count), "{case:?} {} column {column}", row["label"]);
                 seen += if column > 0 { count } else { 0 };
                 if case.is_summed {
-                    let sum: u64 = people.iter().filter_map(|(_, columns)| columns.get(&column)).sum();
-                    assert_eq!(cell["aggregation_value"].as_f64(), Some(sum as f64), "{case:?} {}", row["label"]);
+                    let sum: f64 = people.iter().filter_map(|(_, columns)| columns.get(&column)).sum();
+                    assert_eq!(cell["aggregation_value"].as_f64(), Some(sum), "{case:?} {}", row["label"]);
                 }
             }
         }

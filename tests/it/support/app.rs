@@ -93,6 +93,8 @@ impl TestApp {
         config.server.host = std::net::Ipv4Addr::LOCALHOST.into();
         config.server.port = 0;
         config.limits.disk_ballast_mb = 0;
+        // The clock stands still, so that an answer would be fresh for ever.
+        config.limits.queries.query_cache_mb = 0;
         TestAppBuilder { clock: Clock::frozen("2026-11-01T12:00:00Z".parse().unwrap()), config, has_proxy: false }
     }
 
