@@ -1,6 +1,7 @@
 //! Every route of Tenrec.
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::routing::{MethodRouter, any, delete, get, post};
 
@@ -99,9 +100,19 @@ fn people() -> Router<AppState> {
 
 /// What a project gives names to.
 fn definitions() -> Router<AppState> {
-    use api::actions;
-    let one = || get(actions::get).patch(actions::update).delete(actions::delete);
-    of_project("/actions", || get(actions::list).post(actions::create)).merge(of_project("/actions/{id}", one))
+    use api::{actions, cohorts};
+    use axum::routing::patch;
+    let one_action = || get(actions::get).patch(actions::update).delete(actions::delete);
+    let upload = || DefaultBodyLimit::max(cohorts::MAX_UPLOAD_BYTES);
+    let one_cohort = || get(cohorts::get).patch(cohorts::update).delete(cohorts::delete).layer(upload());
+    of_project("/actions", || get(actions::list).post(actions::create))
+        .merge(of_project("/actions/{id}", one_action))
+        .merge(of_project("/cohorts", || get(cohorts::list).post(cohorts::create).layer(upload())))
+        .merge(of_project("/cohorts/size", || post(cohorts::size)))
+        .merge(of_project("/cohorts/{id}", one_cohort))
+        .merge(of_project("/cohorts/{id}/persons", || get(cohorts::persons)))
+        .merge(of_project("/cohorts/{id}/add_persons_to_static_cohort", || patch(cohorts::add_persons)))
+        .merge(of_project("/cohorts/{id}/remove_person_from_static_cohort", || patch(cohorts::remove_person)))
 }
 
 /// What people see. Every page of a project is below `/project/{project}` and takes `ProjectAccess`.

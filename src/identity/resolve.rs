@@ -113,7 +113,23 @@ impl Identity {
             total += pending.len();
         }
         self.mirror_persons(clickhouse).await?;
+        self.mirror_groups(clickhouse).await?;
         Ok(total)
+    }
+
+    /// Copies to ClickHouse what groups are now, if anything about them changed.
+    ///
+    /// # Errors
+    /// If a store does not answer; what is left is copied next time.
+    pub async fn mirror_groups(&self, clickhouse: &ClickHouse) -> Result<(), IdentityError> {
+        loop {
+            let changes = self.pg.list_group_changes(MIRROR_CHANGES).await?;
+            if changes.groups.is_empty() {
+                return Ok(());
+            }
+            clickhouse.insert_mirrored_groups(&changes.groups).await?;
+            self.pg.mark_group_changes_mirrored(&changes).await?;
+        }
     }
 
     /// Copies to ClickHouse what people are now, if anything about them changed.

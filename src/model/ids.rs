@@ -76,6 +76,10 @@ id! {
     ActionId(i64)
 }
 id! {
+    /// A cohort: a name for a set of people.
+    CohortId(i64)
+}
+id! {
     /// A dashboard.
     DashboardId(i64)
 }

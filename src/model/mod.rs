@@ -16,8 +16,8 @@ mod user;
 pub use api_key::{InvalidApiKey, PersonalApiKey, ProjectApiKey, random_secret, secret_hash};
 pub use clock::Clock;
 pub use ids::{
-    ActionId, COOKIELESS_PREFIX, DashboardId, InsightId, InvitationId, OrganizationId, PersonId, PersonalApiKeyId,
-    ProjectId, SignInId, UserId,
+    ActionId, COOKIELESS_PREFIX, CohortId, DashboardId, InsightId, InvitationId, OrganizationId, PersonId,
+    PersonalApiKeyId, ProjectId, SignInId, UserId,
 };
 pub use project::{Project, ProjectSettings, Role};
 pub use time_zone::{InvalidTimeZone, TimeZoneName};

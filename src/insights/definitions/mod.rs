@@ -1,31 +1,46 @@
-//! What a project has given names to: actions, which are kinds of events.
+//! What a project has given names to: actions, which are kinds of events, and cohorts, which are sets of people.
+//!
+//! Both are kept as who made them wrote them, and become conditions when a question names them: they hold for all of history
+//! and are exact at once. Filters name them ([`in_cohort`]), series name actions ([`action_at`]), and so does SQL
+//! ([`named`]).
 
 mod action;
+mod behaviour;
+mod change;
+mod cohort;
 mod selector;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use serde_json::{Value, json};
+use jiff::Zoned;
+use serde_json::Value;
 
-use crate::insights::{InsightError, QueryContext};
-use crate::model::ActionId;
-use crate::model::query::{InvalidQuery, Reader};
-use crate::sql::Expr;
+use crate::insights::QueryContext;
+use crate::model::query::{InvalidQuery, Reader, WeekStart};
+use crate::model::{ActionId, CohortId};
+use crate::sql::{Expr, ExprKind, Literal, Query, Select, SelectItem, SetOp};
+use crate::storage::ch::hogql::Named;
 use crate::storage::pg::PgError;
 
-use super::sql::PropertyTypes;
+use super::sql::{FilterTarget, PropertyTypes, field, from_table, made};
 pub use action::{MAX_STEPS, steps_condition};
+pub use behaviour::behaviour;
+pub use change::{check_action, check_cohort, count_people, people_of};
+pub use cohort::{cohort_at, filters_condition, ids_of_people, in_cohort};
 pub use selector::{selector_pattern, tag_pattern};
 
-/// Most actions of a project: all are read when a question names one.
+/// Most actions, and most cohorts, of a project: all are read when a question names one.
 pub const MAX_DEFINITIONS: i64 = 2_000;
 /// Deepest nesting of one in another.
 const MAX_WITHIN: usize = 8;
 
-/// The definitions of a project, as far as a question may need them.
+/// The definitions of a project, as far as a question may need them, and when it is asked.
 #[derive(Debug, Default)]
 pub struct Definitions {
     actions: BTreeMap<ActionId, Action>,
+    cohorts: BTreeMap<CohortId, Cohort>,
+    pub(super) now: Zoned,
+    pub(super) week_start: WeekStart,
 }
 
 /// An action by its name and steps, in the JSON of the API.
@@ -36,10 +51,20 @@ pub struct Action {
     steps: Value,
 }
 
+/// A cohort by its name and filters, in the JSON of the API.
+#[derive(Debug, Clone)]
+pub struct Cohort {
+    pub id: CohortId,
+    pub name: String,
+    is_static: bool,
+    filters: Value,
+}
+
 /// One of them, for telling which one is being read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Definition {
     Action(ActionId),
+    Cohort(CohortId),
 }
 
 impl Definitions {
@@ -48,18 +73,35 @@ impl Definitions {
     /// # Errors
     /// If Postgres does not answer.
     pub async fn of(context: QueryContext<'_>, question: &Value) -> Result<Self, PgError> {
-        if !names_any(question) && !names_any(&context.settings.test_account_filters) {
-            return Ok(Self::default());
+        let QueryContext { pg, project, settings, clock, .. } = context;
+        let (now, week_start) = (clock.now().to_zoned(project.time_zone.rules()), settings.week_start);
+        let mut known = Self { now, week_start, ..Self::default() };
+        if names_any(question) || names_any(&settings.test_account_filters) {
+            let (_, actions) = pg.list_actions(project.id, "", MAX_DEFINITIONS, 0).await?;
+            let actions = actions.into_iter().map(|row| Action { id: row.id, name: row.name, steps: row.steps });
+            known.actions = actions.map(|action| (action.id, action)).collect();
+            let (_, cohorts) = pg.list_cohorts(project.id, "", MAX_DEFINITIONS, 0).await?;
+            let cohorts = cohorts.into_iter().map(|row| Cohort {
+                id: row.id,
+                name: row.name,
+                is_static: row.is_static,
+                filters: row.filters,
+            });
+            known.cohorts = cohorts.map(|cohort| (cohort.id, cohort)).collect();
         }
-        let (_, actions) = context.pg.list_actions(context.project.id, "", MAX_DEFINITIONS, 0).await?;
-        let actions = actions.into_iter().map(|row| (row.id, Action { id: row.id, name: row.name, steps: row.steps }));
-        Ok(Self { actions: actions.collect() })
+        Ok(known)
     }
 
     /// An action.
     #[must_use]
     pub fn action(&self, id: ActionId) -> Option<&Action> {
         self.actions.get(&id)
+    }
+
+    /// A cohort.
+    #[must_use]
+    pub fn cohort(&self, id: CohortId) -> Option<&Cohort> {
+        self.cohorts.get(&id)
     }
 }
 
@@ -87,18 +129,6 @@ pub fn action_at<'t>(place: &Reader<'_>, types: &'t PropertyTypes) -> Result<(&'
     Ok((action, action.condition(place, types)?))
 }
 
-/// Whether steps make an action, for one that is made or changed.
-///
-/// # Errors
-/// If they do not, the error names the field; or if Postgres does not answer.
-pub async fn check_action(context: QueryContext<'_>, id: Option<ActionId>, steps: &Value) -> Result<(), InsightError> {
-    let types = PropertyTypes::of(context, steps).await?;
-    let types = id.and_then(|id| types.inside(Definition::Action(id), MAX_WITHIN)).unwrap_or(types);
-    let body = json!({ "steps": steps });
-    steps_condition(&Reader::new(&body).get("steps")?, &types)?;
-    Ok(())
-}
-
 /// The id that stands here, as a number or as digits.
 ///
 /// # Errors
@@ -124,4 +154,62 @@ fn names_any(question: &Value) -> bool {
         Value::Object(fields) => fields.iter().any(|(key, value)| is_one(key) || names_any(value)),
         _ => false,
     }
+}
+
+/// Whether a question in the language may name any.
+#[must_use]
+pub fn names_in_sql(question: &Value) -> bool {
+    match question {
+        Value::String(text) => {
+            let lower = text.to_ascii_lowercase();
+            lower.contains("matchesaction") || (lower.contains("cohort") && text.contains(char::is_whitespace))
+        }
+        Value::Array(items) => items.iter().any(names_in_sql),
+        Value::Object(fields) => fields.values().any(names_in_sql),
+        _ => false,
+    }
+}
+
+/// What a question in the language may name: all of them.
+#[must_use]
+pub fn named(types: &PropertyTypes) -> Named {
+    let nowhere = Value::Null;
+    let place = Reader::new(&nowhere);
+    let mut named = Named::default();
+    for action in types.definitions().actions.values() {
+        let condition = action.condition(&place, types).map_err(|error| error.reason);
+        add(&mut named.actions, action.id.get(), &action.name, condition);
+    }
+    let mut people = Vec::new();
+    for cohort in types.definitions().cohorts.values() {
+        let condition = cohort.of(FilterTarget::Persons, &place, types).map_err(|error| error.reason);
+        let ids = condition.clone().map(|condition| made(ExprKind::Query(Box::new(ids_of_people(condition)))));
+        add(&mut named.cohorts, cohort.id.get(), &cohort.name, ids);
+        people.extend(condition.ok().map(|condition| people_in(cohort.id, condition)));
+    }
+    // As many as one question may read.
+    people.truncate(MAX_COHORTS_IN_TABLE);
+    let mut people = people.into_iter();
+    named.cohort_people = people.next().map(|first| Query::Set {
+        first: Box::new(first),
+        rest: people.map(|query| (SetOp::UnionAll, query)).collect(),
+    });
+    named
+}
+
+const MAX_COHORTS_IN_TABLE: usize = 30;
+
+fn add(known: &mut HashMap<String, Result<Expr, String>>, id: i64, name: &str, found: Result<Expr, String>) {
+    known.insert(id.to_string(), found.clone());
+    // An id goes before a name that looks like one; of two with one name, the older is meant.
+    known.entry(name.to_owned()).or_insert(found);
+}
+
+fn people_in(cohort: CohortId, condition: Expr) -> Query {
+    let id = made(ExprKind::Literal(Literal::Whole(cohort.get().unsigned_abs())));
+    let items = vec![
+        SelectItem { expr: field(&["id"]), alias: Some("person_id".to_owned()) },
+        SelectItem { expr: id, alias: Some("cohort_id".to_owned()) },
+    ];
+    from_table(Select { items, filter: Some(condition), ..Select::default() }, "persons")
 }

@@ -92,6 +92,7 @@ impl<'a> Ground<'a> {
             event_type: &event_type,
             person_type: &person_type,
             placeholders: &std::collections::HashMap::new(),
+            named: self.types.named(),
             only_people: None,
             people_with: None,
         };

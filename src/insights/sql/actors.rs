@@ -8,7 +8,7 @@ use super::events::{from_table, grouped, orders, page, properties, texts, tuple,
 use super::filters::{FilterTarget, compare, field, filters_to_expr, joined, made, text};
 use crate::insights::query::{people_behind, people_with};
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
-use crate::model::query::Reader;
+use crate::model::query::{InvalidQuery, Reader};
 use crate::sql::{CompareOp, Expr, ExprKind, Literal, Nulls, Order, Select, SelectItem, Span};
 
 const MAX_COLUMNS: usize = 100;
@@ -54,12 +54,7 @@ pub async fn run_actors(context: QueryContext<'_>, json: &Value) -> Result<Query
         };
         items.push(SelectItem { expr, alias });
     }
-    let mut parts: Vec<Expr> = Vec::new();
-    for name in ["properties", "fixedProperties"] {
-        parts.extend(filters_to_expr(&reader.get(name)?, FilterTarget::Persons, &types)?);
-    }
-    let search = reader.get("search")?;
-    parts.extend(search.text()?.map(str::trim).filter(|text| !text.is_empty()).map(found_by));
+    let parts = actor_conditions(&reader, &types)?;
     let order_by = match reader.get("orderBy")? {
         place if !place.is_missing() => orders(&texts(&place)?)?,
         _ => default_order(&names, &items),
@@ -90,6 +85,20 @@ pub async fn run_actors(context: QueryContext<'_>, json: &Value) -> Result<Query
     let mut answer = asked.into_answer();
     answer.insert("missing_actors_count".to_owned(), 0.into());
     Ok(answer)
+}
+
+/// Which people an `ActorsQuery` asks for: all of these hold.
+pub(in crate::insights) fn actor_conditions(
+    reader: &Reader<'_>,
+    types: &PropertyTypes,
+) -> Result<Vec<Expr>, InvalidQuery> {
+    let mut parts: Vec<Expr> = Vec::new();
+    for name in ["properties", "fixedProperties"] {
+        parts.extend(filters_to_expr(&reader.get(name)?, FilterTarget::Persons, types)?);
+    }
+    let search = reader.get("search")?;
+    parts.extend(search.text()?.map(str::trim).filter(|text| !text.is_empty()).map(found_by));
+    Ok(parts)
 }
 
 fn person(parts: Vec<Value>) -> Value {

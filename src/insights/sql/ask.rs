@@ -3,28 +3,32 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 use serde_json::{Value, json};
 
-use crate::insights::definitions::{Definition, Definitions};
+use crate::insights::definitions::{Definition, Definitions, named, names_in_sql};
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::TimeZoneName;
 use crate::model::property_columns::{ColumnKind, find};
-use crate::model::query::InvalidQuery;
+use crate::model::query::{InvalidQuery, WeekStart};
 use crate::sql::{Expr, Query, SqlError};
-use crate::storage::ch::hogql::{CompiledQuery, LimitRule, PeopleWith, PropertyType, QueryScope, SqlRows, compile};
+use crate::storage::ch::hogql::{
+    CompiledQuery, LimitRule, Named, PeopleWith, PropertyType, QueryScope, SqlRows, compile,
+};
 use crate::storage::ch::{ChError, Sql, error_code};
 use crate::storage::pg::{PgError, PropertyKind};
 
 /// How many rows an answer holds, unless the question says; and at most.
 pub const ROWS: LimitRule = LimitRule { default: 100, most: 50_000 };
 
-/// What a project's words mean: the types of its properties by key, and its actions. Cheap to clone.
+/// What a project's words mean: the types of its properties by key, its actions and cohorts. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct PropertyTypes {
     event: Arc<HashMap<String, PropertyType>>,
     person: Arc<HashMap<String, PropertyType>>,
     definitions: Arc<Definitions>,
+    /// What a question in the language may name.
+    named: Arc<Named>,
     /// Inside which definitions a filter stands.
     within: Vec<Definition>,
 }
@@ -51,10 +55,32 @@ impl PropertyTypes {
             Ok::<_, PgError>(Arc::new(typed.collect()))
         };
         let (event, person) = (read(PropertyKind::Event).await?, read(PropertyKind::Person).await?);
-        Ok(Self { event, person, definitions, within: Vec::new() })
+        let mut types = Self { event, person, definitions, named: Arc::default(), within: Vec::new() };
+        if names_in_sql(question) {
+            types.named = Arc::new(named(&types));
+        }
+        Ok(types)
     }
 
-    /// The actions that a question may name.
+    /// When the question is asked, in the project's zone.
+    #[must_use]
+    pub fn now(&self) -> &Zoned {
+        &self.definitions.now
+    }
+
+    /// The day that the project's weeks begin with.
+    #[must_use]
+    pub fn week_start(&self) -> WeekStart {
+        self.definitions.week_start
+    }
+
+    /// What a question in the language may name.
+    #[must_use]
+    pub fn named(&self) -> &Named {
+        &self.named
+    }
+
+    /// The actions and cohorts that a question may name.
     #[must_use]
     pub fn definitions(&self) -> &Definitions {
         &self.definitions
@@ -121,7 +147,7 @@ pub struct Asked {
 }
 
 /// A statement for a project, not asked yet.
-pub(super) fn prepare(
+pub(in crate::insights) fn prepare(
     context: QueryContext<'_>,
     types: &PropertyTypes,
     question: &Question<'_>,
@@ -136,6 +162,7 @@ pub(super) fn prepare(
         event_type: &event_type,
         person_type: &person_type,
         placeholders: &question.placeholders,
+        named: types.named(),
         only_people: question.only_people.as_ref(),
         people_with: question.people_with.as_ref(),
     };

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::PropertyTypes;
-use crate::insights::definitions::{selector_pattern, tag_pattern};
+use crate::insights::definitions::{behaviour, in_cohort, selector_pattern, tag_pattern};
 use crate::model::query::{DateRange, InvalidQuery, Reader};
 use crate::sql::{CompareOp, Expr, ExprKind, Literal, Span, parse_expr};
 use crate::storage::ch::hogql::PropertyType;
@@ -128,8 +128,9 @@ fn filter(place: &Reader<'_>, target: FilterTarget, types: &PropertyTypes) -> Re
     let key_place = place.get("key")?;
     let kind_place = place.get("type")?;
     let kind = kind_place.text()?.unwrap_or("event");
-    if kind == "cohort" {
-        return Err(kind_place.wrong("cohorts cannot be filtered by yet"));
+    if let Some(found) = definition(kind, place, target, types) {
+        let is_negated = place.get("negation")?.flag()?;
+        return found.map(|found| if is_negated { not(found) } else { found });
     }
     let key = match key_place.value() {
         Some(Value::String(key)) => key.as_str(),
@@ -138,8 +139,11 @@ fn filter(place: &Reader<'_>, target: FilterTarget, types: &PropertyTypes) -> Re
     if kind == "hogql" {
         return parse_expr(key).map_err(|error| key_place.wrong(error.describe(key)));
     }
-    let subject = subject(kind, key, target, types)
-        .ok_or_else(|| kind_place.wrong(format!("{kind:?} properties cannot be filtered by here")))?;
+    let subject = match kind {
+        "group" if target == FilterTarget::Events => Some(group_property(place, key)?),
+        _ => subject(kind, key, target, types),
+    };
+    let subject = subject.ok_or_else(|| kind_place.wrong(format!("{kind:?} properties cannot be filtered by here")))?;
     let value_place = place.get("value")?;
     let values: Vec<&Value> = match value_place.value() {
         None => Vec::new(),
@@ -158,12 +162,36 @@ fn filter(place: &Reader<'_>, target: FilterTarget, types: &PropertyTypes) -> Re
     if needs_value && values.is_empty() {
         return Err(value_place.wrong("a value to compare with is needed"));
     }
-    if let Some(found) = element(kind, key, operator, &values) {
-        return found.map_err(|reason| value_place.wrong(reason));
+    let found = match element(kind, key, operator, &values) {
+        Some(found) => found,
+        None => condition(&subject, operator, &values)
+            .ok_or_else(|| operator_place.wrong(format!("{operator:?} is no operator that is known here")))?,
+    };
+    let found = found.map_err(|reason| value_place.wrong(reason))?;
+    Ok(if place.get("negation")?.flag()? { not(found) } else { found })
+}
+
+/// A filter that is no property beside a value: a cohort, or in one what people did. `None` if it is not.
+fn definition(
+    kind: &str,
+    place: &Reader<'_>,
+    target: FilterTarget,
+    types: &PropertyTypes,
+) -> Option<Result<Expr, InvalidQuery>> {
+    match kind {
+        "cohort" | "precalculated-cohort" | "static-cohort" | "dynamic-cohort" => Some(in_cohort(place, target, types)),
+        "behavioral" if target == FilterTarget::Persons => Some(behaviour(place, types)),
+        _ => None,
     }
-    condition(&subject, operator, &values)
-        .ok_or_else(|| operator_place.wrong(format!("{operator:?} is no operator that is known here")))?
-        .map_err(|reason| value_place.wrong(reason))
+}
+
+/// A property of the group of a type that an event belongs to.
+fn group_property(place: &Reader<'_>, key: &str) -> Result<Subject, InvalidQuery> {
+    let index = place.get("group_type_index")?;
+    let number = index.count(0, 4)?.ok_or_else(|| index.wrong("the type of the groups is needed: 0 to 4"))?;
+    let group = format!("group_{number}");
+    let steps = if key == "$group_key" { vec![group.as_str(), "key"] } else { vec![group.as_str(), "properties", key] };
+    Ok(Subject { expr: field(&steps), ty: None, is_list: false })
 }
 
 /// A selector or a tag beside the chain of elements; `None` if that is not what is asked.

@@ -9,9 +9,10 @@ mod events;
 mod filters;
 mod hogql;
 
+pub(in crate::insights) use actors::actor_conditions;
 pub use actors::run_actors;
-pub(in crate::insights) use ask::statement;
-pub use ask::{Asked, PropertyTypes, sql_error};
+pub use ask::{Asked, PropertyTypes, Question, sql_error};
+pub(in crate::insights) use ask::{prepare, statement};
 pub use events::run_events;
 pub(in crate::insights) use events::{from_table, written};
 pub use filters::{FilterTarget, date_filter, filters_to_expr};

@@ -70,7 +70,9 @@ impl RangeUnit {
         matches!(self, Self::Minute | Self::Hour)
     }
 
-    pub(super) fn span(self, count: i32) -> Span {
+    /// So many of it.
+    #[must_use]
+    pub fn span(self, count: i32) -> Span {
         match self {
             Self::Minute => i64::from(count).minutes(),
             Self::Hour => count.hours(),

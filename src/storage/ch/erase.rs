@@ -25,13 +25,16 @@ pub enum ErasedTable {
     Persons,
     /// The mirror of whose each distinct id is.
     DistinctIds,
+    /// Who was put into static cohorts.
+    CohortMembers,
 }
 
 impl ErasedTable {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Events, Self::Sessions, Self::Overrides, Self::Persons, Self::DistinctIds];
+    pub const ALL: [Self; 6] =
+        [Self::Events, Self::Sessions, Self::Overrides, Self::Persons, Self::DistinctIds, Self::CohortMembers];
     /// Those that hold a profile, and nothing of what was done.
-    pub const OF_PROFILE: [Self; 2] = [Self::Persons, Self::DistinctIds];
+    pub const OF_PROFILE: [Self; 3] = [Self::Persons, Self::DistinctIds, Self::CohortMembers];
 
     /// Its name.
     #[must_use]
@@ -42,6 +45,7 @@ impl ErasedTable {
             Self::Overrides => "person_overrides",
             Self::Persons => "persons",
             Self::DistinctIds => "person_distinct_ids",
+            Self::CohortMembers => "cohort_members",
         }
     }
 }
@@ -89,6 +93,7 @@ impl ErasedRows<'_> {
             // All that leads to somebody leads to one of their numbers.
             ErasedTable::Overrides => format!("project_id = {project} AND into_id IN {numbers}"),
             ErasedTable::Persons => format!("project_id = {project} AND number IN {numbers}"),
+            ErasedTable::CohortMembers => format!("project_id = {project} AND person IN {numbers}"),
             // An id that has come back is another person's; that it was nobody's in between says its name all the same.
             ErasedTable::DistinctIds => format!(
                 "project_id = {project} AND sipHash64(distinct_id) IN {} AND (person IN {numbers} OR is_deleted)",
@@ -164,7 +169,7 @@ impl ClickHouse {
     /// If ClickHouse does not answer.
     pub async fn list_old_parts(&self) -> Result<Vec<String>, ChError> {
         let sql = "SELECT concat(table, '/', name) FROM system.parts WHERE database = currentDatabase() AND NOT active \
-                   AND table IN ('events', 'sessions', 'person_overrides', 'persons', 'person_distinct_ids')";
+                   AND table IN ('events', 'sessions', 'person_overrides', 'persons', 'person_distinct_ids', 'cohort_members')";
         self.ask(&Sql::new(sql)).fetch_all().await
     }
 
@@ -176,7 +181,7 @@ impl ClickHouse {
             .with_setting("max_query_size", "67108864")
     }
 
-    async fn change(&self, sql: &str) -> Result<(), ChError> {
+    pub(super) async fn change(&self, sql: &str) -> Result<(), ChError> {
         let change = self
             .client()
             .query_raw(sql)

@@ -95,7 +95,7 @@ impl ClickHouse {
         self.insert_mirror(sql, rows).await
     }
 
-    async fn insert_mirror(&self, sql: &'static str, rows: Vec<u8>) -> Result<(), ChError> {
+    pub(super) async fn insert_mirror(&self, sql: &'static str, rows: Vec<u8>) -> Result<(), ChError> {
         let mut insert = self
             .client()
             .insert_formatted_with(sql)

@@ -28,6 +28,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (14, "person_channels", include_str!("../../../migrations/postgres/0014_person_channels.sql")),
     (15, "merged_people", include_str!("../../../migrations/postgres/0015_merged_people.sql")),
     (16, "actions", include_str!("../../../migrations/postgres/0016_actions.sql")),
+    (17, "cohorts", include_str!("../../../migrations/postgres/0017_cohorts.sql")),
+    (18, "group_changes", include_str!("../../../migrations/postgres/0018_group_changes.sql")),
 ];
 
 /// The advisory lock under which both stores are migrated: any number, the same for ever.

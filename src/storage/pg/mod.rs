@@ -3,12 +3,14 @@
 mod accounts;
 mod actions;
 mod address;
+mod cohorts;
 mod cookieless;
 mod dashboards;
 mod definitions;
 mod duplicates;
 mod erase_subject;
 mod erasures;
+mod group_changes;
 mod groups_read;
 mod identity_tx;
 mod insights;
@@ -39,11 +41,13 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 pub use accounts::{Member, MemberChange, UserWithPassword};
 pub use actions::{ACTION_NAME_TAKEN, ActionChanges, ActionRow};
 pub use address::{InvalidDatabaseUrl, PgAddress};
+pub use cohorts::{CohortChanges, CohortRow, PeopleBy};
 pub use dashboards::{NewTile, Tile};
 pub use definitions::{EventDefinition, KnownProperty, PropertyDefinition, PropertyKind};
 pub use duplicates::{Duplicate, DuplicateSearch, MAX_DUPLICATES, MAX_SHARING, MergeCandidate};
 pub use erase_subject::{ErasureSubject, SubjectName};
 pub use erasures::{ErasureRow, ErasureStep, NewErasure, StoreCount};
+pub use group_changes::GroupChanges;
 pub use groups_read::{GroupPage, GroupQuery, GroupRow, GroupSlice, GroupTypeRow};
 pub use identity_tx::{
     GroupChange, GroupType, IdentityAnswer, IdentityChanges, IdentityQuestion, KnownId, KnownProject, MergeCause,

@@ -79,7 +79,7 @@ impl TestApp {
 
     /// Lets ClickHouse remove replaced parts at once, not after eight minutes.
     pub async fn hurry_old_parts(&self) {
-        for table in ["events", "sessions", "person_overrides", "persons", "person_distinct_ids"] {
+        for table in ["events", "sessions", "person_overrides", "persons", "person_distinct_ids", "cohort_members"] {
             self.ch_rows(&format!("ALTER TABLE {table} MODIFY SETTING old_parts_lifetime = 1, cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1"))
                 .await;
         }

@@ -16,7 +16,8 @@ impl Desk {
             .request(method, &path)
             .header(header::AUTHORIZATION, format!("Bearer {}", self.owner.personal_key))
             .header(header::CONTENT_TYPE, "application/json");
-        self.app.send(request.body(Full::from(body.to_string())).unwrap()).await
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.app.send(request.body(Full::from(body)).unwrap()).await
     }
 
     /// Makes an action, and gives its id.

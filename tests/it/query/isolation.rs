@@ -15,7 +15,9 @@ fn life(word: &str, session: &str) -> Value {
         { "event": "$identify", "distinct_id": "shared", "timestamp": "2026-11-01T10:01:00Z",
           "properties": { "$anon_distinct_id": format!("{word}-anon"), "secret": word, "$session_id": session } },
         { "event": "same", "distinct_id": format!("{word}-nobody"), "timestamp": "2026-11-01T10:02:00Z",
-          "properties": { "secret": word, "$process_person_profile": false } },
+          "properties": { "secret": word, "$process_person_profile": false, "$groups": { "company": "shared" } } },
+        { "event": "$groupidentify", "distinct_id": "shared", "timestamp": "2026-11-01T10:03:00Z",
+          "properties": { "$group_type": "company", "$group_key": "shared", "$group_set": { "secret": word }, "secret": word } },
     ])
 }
 
@@ -27,7 +29,12 @@ async fn nothing_of_another_project_ever_shows() {
     desk.send(&life("mine", session)).await;
     desk.send_to(&theirs, &life(CANARY, session)).await;
     desk.send_to(&theirs, &life(CANARY, "0199c000-0000-7000-8000-00000000000b")).await;
-    assert_eq!(desk.app.ch_count("SELECT count() FROM events").await, 9);
+    assert_eq!(desk.app.ch_count("SELECT count() FROM events").await, 12);
+    // A cohort and an action here that would take in anybody.
+    let anybody = desk.cohort("anybody", json!([{ "type": "person", "key": "email", "operator": "is_set" }])).await;
+    let anything = desk.action("anything", json!([{ "event": null }])).await;
+    let in_anybody = json!([{ "type": "cohort", "key": "id", "value": anybody }]);
+    let of_group = json!([{ "type": "group", "group_type_index": 0, "key": "secret", "operator": "is_set" }]);
 
     for sql in [
         "select * from events",
@@ -53,6 +60,14 @@ async fn nothing_of_another_project_ever_shows() {
         "select arrayJoin(groupUniqArray(properties.$browser)) from events",
         "select event, row_number() over (order by timestamp) from events",
         "select * from (select * from (select * from events) union all select * from events)",
+        "select event, group_0.properties.secret, group_0.properties, group_0.key from events",
+        "select key, properties.secret, properties from groups",
+        "select e.event, g.properties from events e cross join groups g",
+        "select event, properties from events where person_id in cohort 'anybody'",
+        "select event, properties from events where person_id not in cohort 'anybody'",
+        "select event, properties from events where matchesAction('anything')",
+        "select person_id, cohort_id from cohort_people",
+        "select stored, number from person_numbers",
     ] {
         let reply = desk.reply(json!({ "kind": "HogQLQuery", "query": sql })).await;
         assert_eq!(reply.status.as_u16(), 200, "{sql}\n{}", reply.text());
@@ -61,7 +76,11 @@ async fn nothing_of_another_project_ever_shows() {
         assert!(rows.len() > 4, "{sql} finds nothing, so it proves nothing");
     }
     for (sql, count) in [
-        ("select count() from events", 3),
+        ("select count() from events", 4),
+        ("select count() from groups", 1),
+        ("select count() from cohort_people", 1),
+        ("select count() from events where matchesAction('anything')", 4),
+        ("select count() from events where person_id in cohort 'anybody'", 3),
         ("select count() from persons", 1),
         ("select count() from person_distinct_ids", 2),
         ("select count() from raw_person_distinct_ids", 2),
@@ -73,6 +92,10 @@ async fn nothing_of_another_project_ever_shows() {
     }
     for query in [
         json!({ "kind": "EventsQuery", "select": ["*", "person"], "after": "all" }),
+        json!({ "kind": "EventsQuery", "select": ["*", "person"], "after": "all", "properties": in_anybody }),
+        json!({ "kind": "EventsQuery", "select": ["*", "group_0.properties"], "after": "all", "properties": of_group }),
+        json!({ "kind": "EventsQuery", "select": ["*"], "after": "all", "actionId": anything }),
+        json!({ "kind": "ActorsQuery", "properties": in_anybody }),
         json!({ "kind": "ActorsQuery" }),
         json!({ "kind": "ActorsQuery", "search": CANARY }),
         json!({ "kind": "FunnelsQuery", "series": [{}, {}], "breakdownFilter": { "breakdown": "secret" },

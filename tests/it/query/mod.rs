@@ -1,8 +1,10 @@
 //! `/api/projects/{project}/query/`, and what a project's questions go by.
 
 mod actions;
+mod cohorts;
 mod endpoint;
 mod funnels;
+mod groups;
 mod hostile;
 mod isolation;
 mod lifecycle;

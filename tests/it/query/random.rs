@@ -119,6 +119,6 @@ impl World {
 }
 
 /// Who an id is after all merges.
-fn whole(id: u64) -> u64 {
+pub fn whole(id: u64) -> u64 {
     MERGES.iter().fold(id, |id, (from, into)| if id == *from { *into } else { id })
 }

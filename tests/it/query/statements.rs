@@ -6,7 +6,7 @@ use serde_json::json;
 use tenrec::model::ProjectId;
 use tenrec::model::query::WeekStart;
 use tenrec::sql::parse_query;
-use tenrec::storage::ch::hogql::{LimitRule, PropertyType, QueryScope, compile};
+use tenrec::storage::ch::hogql::{LimitRule, Named, PropertyType, QueryScope, compile};
 
 use super::Desk;
 
@@ -52,6 +52,12 @@ const QUESTIONS: &[(&str, &str)] = &[
         "windows",
         "select event, lag(event, 1) over w, sum(1) over (partition by event order by timestamp rows between 1 preceding and current row) from events window w as (order by timestamp)",
     ),
+    ("groups", "select group_0.properties.industry, group_3.key, group_3.created_at from events"),
+    ("table_of_groups", "select index, key, created_at, properties.name, properties from groups"),
+    (
+        "cohort_tables",
+        "select stored, number from person_numbers where stored in (select stored from static_cohort_members where cohort_id = 7)",
+    ),
     ("sets", "select event from events union all (select distinct_id from person_distinct_ids limit 3)"),
     (
         "lists",
@@ -69,6 +75,7 @@ fn statement(sql: &str) -> String {
         _ => None,
     };
     let placeholders = HashMap::new();
+    let named = Named::default();
     let scope = QueryScope {
         project: ProjectId::new(7),
         zone: "Europe/Berlin",
@@ -76,6 +83,7 @@ fn statement(sql: &str) -> String {
         event_type: &event_type,
         person_type: &|_| Some(PropertyType::Text),
         placeholders: &placeholders,
+        named: &named,
         only_people: None,
         people_with: None,
     };
@@ -88,6 +96,8 @@ fn statement(sql: &str) -> String {
         "FROM person_distinct_ids FINAL",
         "FROM sessions ",
         "FROM person_overrides",
+        "FROM groups FINAL",
+        "FROM cohort_members FINAL",
     ];
     let tables: usize = tables.iter().map(|table| text.matches(table).count()).sum();
     assert_eq!(text.matches("project_id = {").count(), tables, "a table without its project: {text}");

@@ -17,7 +17,8 @@ impl<'q> Compiler<'q> {
         match op {
             CompareOp::In | CompareOp::NotIn => return self.is_in(op == CompareOp::NotIn, left, right, level),
             CompareOp::InCohort | CompareOp::NotInCohort => {
-                return Err(SqlError::new(span, "cohorts cannot be asked for in SQL yet"));
+                let people = self.cohort(right, span)?;
+                return self.is_in(op == CompareOp::NotInCohort, left, people, level);
             }
             _ => {}
         }

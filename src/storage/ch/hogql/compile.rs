@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::super::Sql;
 use super::json::PropertyType;
 use super::level::Compiler;
+use super::named::Named;
 use super::select::count;
 use crate::model::ProjectId;
 use crate::model::query::WeekStart;
@@ -26,6 +27,8 @@ pub struct QueryScope<'a> {
     pub person_type: &'a (dyn Fn(&str) -> Option<PropertyType> + Sync),
     /// What `{name}` stands for; steps of a name have dots between.
     pub placeholders: &'a HashMap<String, Expr>,
+    /// What the question may name.
+    pub named: &'a Named,
     /// Only these people: a statement with one column, their numbers after merges.
     pub only_people: Option<&'a Sql>,
     /// Only these people, and what is said of each.

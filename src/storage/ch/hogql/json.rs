@@ -11,6 +11,10 @@ pub(super) enum JsonColumn {
     Event,
     PersonOfEvent,
     PersonNow,
+    /// Of the group of a type that an event belongs to.
+    GroupOfEvent(usize),
+    /// Of the table of groups.
+    Group,
 }
 
 impl JsonColumn {
@@ -19,6 +23,12 @@ impl JsonColumn {
             Self::Event => "events.properties",
             Self::PersonOfEvent => "events.person_properties",
             Self::PersonNow => "person_now.now_properties",
+            Self::GroupOfEvent(0) => "group_0.now_properties",
+            Self::GroupOfEvent(1) => "group_1.now_properties",
+            Self::GroupOfEvent(2) => "group_2.now_properties",
+            Self::GroupOfEvent(3) => "group_3.now_properties",
+            Self::GroupOfEvent(_) => "group_4.now_properties",
+            Self::Group => "one_group.properties",
         }
     }
 }

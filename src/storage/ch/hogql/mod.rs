@@ -10,13 +10,16 @@
 //! Comparisons answer true or false, never null, as the language has it.
 
 mod call;
+mod cohort_tables;
 mod compare;
 mod compile;
 mod expr;
 mod fields;
 mod functions;
+mod group_tables;
 mod json;
 mod level;
+mod named;
 mod run;
 mod select;
 mod sources;
@@ -28,6 +31,7 @@ mod window;
 pub use compile::{ColumnName, CompiledQuery, LimitRule, PeopleWith, QueryScope, compile};
 pub use functions::has_aggregate;
 pub use json::PropertyType;
+pub use named::Named;
 pub use run::{SqlRows, SqlStream};
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::value::{Ty, Value};
 use crate::sql::{ArrayJoin, CompareOp, CteBody, Expr, ExprKind, Join, JoinKind, JoinOn, Source, SourceKind, SqlError};
 
 /// Most tables and queries in one question: a name may stand for a question that names others.
-const MAX_SOURCES: usize = 48;
+const MAX_SOURCES: usize = 120;
 
 impl<'q> Compiler<'q> {
     pub fn print_source(&self, source: &SourceRef) -> Sql {
@@ -50,6 +50,11 @@ impl<'q> Compiler<'q> {
                             columns: Vec::new(),
                         };
                         (Some(name), rows)
+                    }
+                    (None, None) if name == "cohort_people" && self.scope.named.cohort_people.is_some() => {
+                        let people = self.scope.named.cohort_people.as_ref().expect("it was just looked for");
+                        let (sql, columns) = self.query(people, &[])?;
+                        (Some(name), Rows::Query { sql, columns })
                     }
                     (None, None) => {
                         let known: Vec<_> = TABLES.iter().map(|(name, _)| *name).collect();

@@ -35,6 +35,7 @@ impl<'q> Compiler<'q> {
             return self.compare(op, left, right, span, level).map(Some);
         }
         match (name.as_str(), args) {
+            ("matchesaction", [action]) => self.matches_action(action, span, level).map(Some),
             ("now", []) => Ok(Some(self.now())),
             ("today", []) => Ok(Some(Value::new(call("toDate", &[&self.now().sql]), Ty::Day, false))),
             ("yesterday", []) => {

@@ -2,7 +2,11 @@
 
 use super::super::Sql;
 use super::super::sessions_sql::{SessionScope, sessions_sql};
+use super::cohort_tables::{
+    person_number_column, print_person_numbers, print_static_cohort_members, static_cohort_member_column,
+};
 use super::compile::QueryScope;
+use super::group_tables::{group_column, group_index, group_of_event_column, print_groups, push_group_of_event};
 use super::json::{JsonColumn, property, whole};
 use super::value::{Ty, Value};
 use crate::model::PersonId;
@@ -15,6 +19,11 @@ pub(super) enum Table {
     DistinctIds,
     RawDistinctIds,
     Sessions,
+    Groups,
+    /// Under which numbers the events of people with a profile stand.
+    PersonNumbers,
+    /// Who was put into static cohorts.
+    StaticCohortMembers,
 }
 
 /// Tables by their names.
@@ -24,6 +33,9 @@ pub(super) const TABLES: &[(&str, Table)] = &[
     ("person_distinct_ids", Table::DistinctIds),
     ("raw_person_distinct_ids", Table::RawDistinctIds),
     ("sessions", Table::Sessions),
+    ("groups", Table::Groups),
+    ("person_numbers", Table::PersonNumbers),
+    ("static_cohort_members", Table::StaticCohortMembers),
 ];
 
 /// What a table must be joined with inside to give the columns that are read.
@@ -32,6 +44,8 @@ pub(super) struct Needs {
     person: bool,
     person_now: bool,
     session: bool,
+    /// The group of each type that an event belongs to.
+    groups: [bool; 5],
 }
 
 /// Columns of a session in the language, as [`sessions_sql`] names them, and what they are.
@@ -103,6 +117,9 @@ impl Table {
             Self::Persons => vec!["id", "created_at", "properties", "is_identified"],
             Self::DistinctIds => vec!["distinct_id", "person_id"],
             Self::RawDistinctIds => vec!["distinct_id", "person_id", "version", "is_deleted"],
+            Self::Groups => vec!["index", "key", "created_at", "properties"],
+            Self::PersonNumbers => vec!["stored", "number"],
+            Self::StaticCohortMembers => vec!["cohort_id", "stored"],
             Self::Sessions => {
                 SESSION_COLUMNS.iter().map(|(name, ..)| *name).filter(|n| *n != "id" && *n != "duration").collect()
             }
@@ -126,6 +143,9 @@ impl Table {
             }
             Self::DistinctIds | Self::RawDistinctIds => distinct_id_column(&names, steps, scope, needs),
             Self::Sessions => session_column(&names),
+            Self::Groups => group_column(&names, steps, scope),
+            Self::PersonNumbers => person_number_column(&names),
+            Self::StaticCohortMembers => static_cohort_member_column(&names),
         }
     }
 
@@ -151,17 +171,20 @@ impl Table {
             Self::Sessions => {
                 sql.push(" FROM (").append(&sessions_sql(scope.project, &SessionScope::default())).push(") AS session");
             }
+            Self::Groups => print_groups(&mut sql, scope),
+            Self::PersonNumbers => print_person_numbers(&mut sql, scope),
+            Self::StaticCohortMembers => print_static_cohort_members(&mut sql, scope),
         }
         sql
     }
 }
 
-fn value(text: &'static str, ty: Ty, is_nullable: bool) -> Option<Value> {
+pub(super) fn value(text: &'static str, ty: Ty, is_nullable: bool) -> Option<Value> {
     Some(Value::new(Sql::new(text), ty, is_nullable))
 }
 
 /// A time as it is stored; it is shown in the project's zone.
-fn moment(text: &'static str, is_nullable: bool) -> Option<Value> {
+pub(super) fn moment(text: &'static str, is_nullable: bool) -> Option<Value> {
     let mut value = Value::new(Sql::new(text), Ty::Moment, is_nullable);
     value.stored = Some(Sql::new(text));
     Some(value)
@@ -202,6 +225,11 @@ fn event_column(names: &[&str], steps: &[String], scope: &QueryScope<'_>, needs:
         ["$group_2"] => value("ifNull(events.`$group_2`, '')", Ty::Text, false),
         ["$group_3"] => value("ifNull(events.`$group_3`, '')", Ty::Text, false),
         ["$group_4"] => value("ifNull(events.`$group_4`, '')", Ty::Text, false),
+        [group, ..] if names.len() > 1 && group_index(group).is_some() => {
+            let index = group_index(group)?;
+            needs.groups[index] = true;
+            group_of_event_column(index, &names[1..], &steps[1..], scope)
+        }
         ["properties"] => Some(whole(JsonColumn::Event)),
         ["properties", ..] => {
             let ty = (scope.event_type)(&steps[1]);
@@ -331,6 +359,9 @@ fn print_events(sql: &mut Sql, scope: &QueryScope<'_>, needs: Needs) {
     if needs.session {
         sql.push(" LEFT JOIN (").append(&sessions_sql(scope.project, &SessionScope::default()));
         sql.push(") AS session ON session.session_id = events.`$session_id`");
+    }
+    for index in (0..needs.groups.len()).filter(|index| needs.groups[*index]) {
+        push_group_of_event(sql, index, scope);
     }
     sql.push(" WHERE events.project_id = ").param("UInt32", scope.project);
 }

@@ -68,6 +68,7 @@ fn printed(text: &str) -> Option<String> {
         event_type: &|_| None,
         person_type: &|_| None,
         placeholders: &placeholders,
+        named: &super::Named::default(),
         only_people: None,
         people_with: None,
     };
