@@ -345,3 +345,17 @@ async fn what_makes_no_sense_is_refused_by_field() {
         assert_eq!(reply.json()["attr"], attr, "{}", reply.text());
     }
 }
+
+#[tokio::test]
+async fn statements_are_as_they_were() {
+    let desk = Desk::start().await;
+    for (name, case) in [
+        ("retention", PLAIN),
+        ("retention_ever", Case { begins: Begins::FirstEver, is_by_plan: true, is_cumulative: true, ..PLAIN }),
+        ("retention_moments", Case { is_from_moment: true, minimum: 2, brackets: &[1, 3], ..PLAIN }),
+        ("retention_sum", Case { is_summed: true, is_by_plan: true, ..PLAIN }),
+    ] {
+        let answer = desk.answer(case.query()).await;
+        insta::assert_snapshot!(name, answer["clickhouse"].as_str().unwrap());
+    }
+}

@@ -11,33 +11,49 @@ const WORD: usize = 64;
 
 /// `value`, `start`, `column`, `count`, `amount`.
 pub(super) fn counts(project: ProjectId, question: RetentionQuestion<'_>) -> Sql {
-    let is_each = question.begins == Begins::EachInterval;
-    let mut sql = Sql::new(
-        "SELECT value, start, arrayJoin(columns) AS column, sum(people) AS count, toFloat64(0) AS amount\nFROM (\n",
-    );
-    sql.push("SELECT value, start, people, ")
-        .append(&columns(question, question.is_cumulative))
-        .push(" AS columns\nFROM (\n");
-    sql.push("SELECT value, returned, people, ");
-    sql.push(if is_each { "arrayJoin(starts)" } else { "start" }).push(" AS start\nFROM (\n");
-    // Many were there in the same intervals: they are put together as long as those are numbers.
-    sql.push("SELECT value, ");
-    if is_each {
-        sql.append(&places(question, "began")).push(" AS starts, ");
-    } else {
-        sql.push("start, ");
-    }
-    sql.append(&places(question, "returns")).push(" AS returned, count() AS people\nFROM (\n");
-    sql.append(&marks(project, question)).push("\n)\nGROUP BY value, ");
-    sql.push(if is_each { "began" } else { "start" }).push(", returns\n)\n)\n)\nGROUP BY value, start, column");
+    let mut sql =
+        Sql::new("SELECT value, start, arrayJoin(columns) AS column, sum(people) AS count, toFloat64(0) AS amount\n");
+    sql.push("FROM (\nSELECT value, start, people, ").append(&columns(question, question.is_cumulative));
+    // Many were there in the same intervals after: they are put together before those are laid out.
+    sql.push(" AS columns\nFROM (\nSELECT value, start, later, count() AS people\nFROM (\n");
+    sql.append(&starts(project, question)).push("\n)\nGROUP BY value, start, later\n)\n)\n");
+    sql.push("GROUP BY value, start, column");
     sql
 }
 
 /// A row for everybody and interval they began in: `whole`, `value`, `start`, `columns`.
 pub(super) fn people(project: ProjectId, question: RetentionQuestion<'_>) -> Sql {
     let mut sql = Sql::new("SELECT whole, value, start, ");
-    sql.append(&columns(question, false)).push(" AS columns\nFROM (\nSELECT whole, value, ");
-    sql.append(&places(question, "returns")).push(" AS returned, ");
+    sql.append(&columns(question, false)).push(" AS columns\nFROM (\n");
+    sql.append(&starts(project, question)).push("\n)");
+    sql
+}
+
+/// The columns of somebody who was there `later`.
+fn columns(question: RetentionQuestion<'_>, is_cumulative: bool) -> Sql {
+    let steps = match is_one_word(question) {
+        true => Sql::new("arrayMap(bit -> toInt64(bit + 1), bitPositionsToArray(later))"),
+        false => Sql::new("later"),
+    };
+    let mut sql = Sql::new(if is_cumulative { "range(toInt64(0), arrayMax(" } else { "" });
+    sql.push("arrayPushFront(").append(&question.columns(&steps)).push(", toInt64(0))");
+    sql.push(if is_cumulative { ") + 1)" } else { "" });
+    sql
+}
+
+/// A row for everybody and interval they began in: `whole`, `value`, `start`, and `later`, the steps after it that they were
+/// there in: a bit for each or, if one number does not hold all intervals, a list.
+fn starts(project: ProjectId, question: RetentionQuestion<'_>) -> Sql {
+    let mut sql = Sql::new("SELECT whole, value, start, ");
+    if is_one_word(question) {
+        sql.push("bitAnd(bitShiftRight(bitShiftRight(returns, toUInt8(start)), 1), ");
+        sql.param("UInt64", 1_u64.checked_shl(question.lookahead - 1).map_or(u64::MAX, |bit| bit - 1))
+            .push(") AS later\n");
+    } else {
+        sql.push("arrayFilter(step -> step > 0 AND step < ").param("Int64", i64::from(question.lookahead));
+        sql.push(", arrayMap(at -> at - start, ").append(&places(question, "returns")).push(")) AS later\n");
+    }
+    sql.push("FROM (\nSELECT whole, value, returns, ");
     match question.begins {
         Begins::EachInterval => sql.push("arrayJoin(").append(&places(question, "began")).push(") AS start"),
         _ => sql.push("start"),
@@ -46,19 +62,8 @@ pub(super) fn people(project: ProjectId, question: RetentionQuestion<'_>) -> Sql
     sql
 }
 
-/// The columns of who began at `start` and was there at the places `returned`.
-fn columns(question: RetentionQuestion<'_>, is_cumulative: bool) -> Sql {
-    let mut steps = Sql::new("arrayFilter(step -> step > 0 AND step < ");
-    steps.param("Int64", i64::from(question.lookahead)).push(", arrayMap(at -> at - start, returned))");
-    let mut sql = Sql::default();
-    if is_cumulative {
-        sql.push("range(toInt64(0), arrayMax(arrayPushFront(")
-            .append(&question.columns(&steps))
-            .push(", toInt64(0))) + 1)");
-    } else {
-        sql.push("arrayPushFront(").append(&question.columns(&steps)).push(", toInt64(0))");
-    }
-    sql
+fn is_one_word(question: RetentionQuestion<'_>) -> bool {
+    question.range.buckets.len() <= WORD
 }
 
 /// A row for each person (and value of the breakdown): `whole`, `value`, the bits `returns`, and `began` or `start`.
@@ -79,7 +84,7 @@ fn marks(project: ProjectId, question: RetentionQuestion<'_>) -> Sql {
     found.push("\nFROM (\nSELECT *, ").append(&bucket_index(question.range, "at")).push(" AS bucket FROM (");
     found.append(question.events).push(")\n)\nGROUP BY ").append(&question.keys("actor"));
 
-    let of_all = if question.range.buckets.len() > WORD { "groupBitOrForEach(" } else { "groupBitOr(" };
+    let of_all = if is_one_word(question) { "groupBitOr(" } else { "groupBitOrForEach(" };
     let columns = match (question.begins, question.has_value) {
         (Begins::EachInterval, true) => "value, returned, began",
         (Begins::EachInterval, false) => "returned, began",
@@ -126,7 +131,7 @@ fn bits(question: RetentionQuestion<'_>, is_so: &'static str) -> Sql {
 /// The places of the bits that are set.
 fn places(question: RetentionQuestion<'_>, bits: &'static str) -> Sql {
     let mut sql = Sql::default();
-    if question.range.buckets.len() > WORD {
+    if !is_one_word(question) {
         sql.push(
             "arrayFlatten(arrayMap((word, at) -> arrayMap(bit -> toInt64(bit) + 64 * at, bitPositionsToArray(word)), ",
         );
