@@ -11,6 +11,7 @@ mod funnels;
 mod ground;
 pub mod home;
 mod lifecycle;
+mod paths;
 mod query;
 mod retention;
 pub mod running;

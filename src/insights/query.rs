@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::InsightError;
 use super::funnels::{funnel_people, run_funnels};
 use super::lifecycle::{lifecycle_people, run_lifecycle};
+use super::paths::{paths_people, run_paths};
 use super::retention::{retention_people, run_retention};
 use super::sql::{run_actors, run_events, run_hogql};
 use super::stickiness::{run_stickiness, stickiness_people};
@@ -28,6 +29,7 @@ pub const QUERY_KINDS: &[&str] = &[
     "FunnelsQuery",
     "WebOverviewQuery",
     "WebStatsTableQuery",
+    "PathsQuery",
 ];
 
 /// Deepest wrapping of one query in another (`InsightVizNode`, `DataVisualizationNode`).
@@ -60,6 +62,7 @@ pub async fn run_query(context: QueryContext<'_>, query: &Value) -> Result<Query
         "ActorsQuery" => run_actors(context, query).await,
         "TrendsQuery" => run_trends_query(context, query).await,
         "LifecycleQuery" => run_lifecycle(context, query).await,
+        "PathsQuery" => run_paths(context, query).await,
         "RetentionQuery" => run_retention(context, query).await,
         "StickinessQuery" => run_stickiness(context, query).await,
         "FunnelsQuery" => run_funnels(context, query).await,
@@ -81,6 +84,7 @@ pub(super) async fn people_behind(context: QueryContext<'_>, source: &Reader<'_>
     let insight_kind = insight.get("kind")?.text()?;
     match (said, insight_kind) {
         ("InsightActorsQuery", Some("LifecycleQuery")) => lifecycle_people(context, source, &insight).await,
+        ("InsightActorsQuery", Some("PathsQuery")) => paths_people(context, source, &insight).await,
         ("InsightActorsQuery", Some("RetentionQuery")) => {
             retention_people(context, source, &insight).await.map(|with| with.numbers())
         }

@@ -26,6 +26,7 @@ mod merges;
 mod migrate;
 mod native;
 mod overrides;
+mod paths;
 mod person_events;
 mod persons_mirror;
 mod retention;
@@ -61,6 +62,7 @@ pub use lifecycle::{LifecyclePoint, LifecycleQuestion, lifecycle_people_sql, lif
 pub use merges::Counted;
 pub use migrate::ChMigrateError;
 pub use overrides::PersonOverride;
+pub use paths::{EdgesShown, PathEdge, PathEnds, PathKeys, PathNames, PathsQuestion, paths_people_sql, paths_sql};
 pub use person_events::{Carried, CopiedFrom, PropertySource, SetBy};
 pub use persons_mirror::{MirroredDistinctId, MirroredPerson, MirroredState};
 pub use retention::{Begins, RetentionPoint, RetentionQuestion, retention_people_sql, retention_sql};

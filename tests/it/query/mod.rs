@@ -9,6 +9,7 @@ mod hostile;
 mod isolation;
 mod lifecycle;
 mod lists;
+mod paths;
 mod random;
 mod retention;
 mod running;

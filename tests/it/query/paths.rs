@@ -1,0 +1,296 @@
+//! `PathsQuery` beside a naive reading of the same events.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use http::{Method, header};
+use http_body_util::Full;
+use serde_json::{Value, json};
+
+use super::Desk;
+use super::random::{Happened, World};
+
+/// What is asked, and the same for the naive reading.
+struct Case {
+    filter: Value,
+    item: fn(&Happened) -> Option<String>,
+    start: Option<&'static str>,
+    end: Option<&'static str>,
+    steps: usize,
+}
+
+fn everything(event: &Happened) -> Option<String> {
+    Some(if event.event == "$pageview" { event.page.clone() } else { event.event.clone() })
+}
+
+fn pages(event: &Happened) -> Option<String> {
+    (event.event == "$pageview").then(|| event.page.clone())
+}
+
+impl Case {
+    fn of(filter: Value, item: fn(&Happened) -> Option<String>) -> Self {
+        Self { filter, item, start: None, end: None, steps: 5 }
+    }
+
+    fn query(&self) -> Value {
+        let mut filter = self.filter.clone();
+        filter["stepLimit"] = self.steps.into();
+        filter["startPoint"] = self.start.into();
+        filter["endPoint"] = self.end.into();
+        json!({ "kind": "PathsQuery", "dateRange": { "date_from": "2026-10-01", "date_to": "2026-10-02" }, "pathsFilter": filter })
+    }
+
+    /// Each sitting's path with whose it is: seconds and items.
+    fn paths(&self, world: &World) -> Vec<(Happened, Vec<(i64, String)>)> {
+        let people: BTreeSet<u64> = world.events.iter().map(|event| event.person).collect();
+        let mut found = Vec::new();
+        for person in people {
+            let theirs: Vec<_> = world.events.iter().filter(|event| event.person == person).collect();
+            let mut sittings: Vec<Vec<(i64, String)>> = Vec::new();
+            let mut last = i64::MIN;
+            for event in &theirs {
+                let Some(item) = (self.item)(event) else { continue };
+                let at = event.at.as_second();
+                if at.saturating_sub(last) >= 1_800 {
+                    sittings.push(Vec::new());
+                }
+                last = at;
+                let sitting = sittings.last_mut().unwrap();
+                // What is repeated counts once, when it was last.
+                if sitting.last().is_some_and(|(_, before)| *before == item) {
+                    sitting.pop();
+                }
+                sitting.push((at, item));
+            }
+            found.extend(sittings.into_iter().filter_map(|path| self.cut(path)).map(|path| (theirs[0].clone(), path)));
+        }
+        found
+    }
+
+    fn cut(&self, mut path: Vec<(i64, String)>) -> Option<Vec<(i64, String)>> {
+        let place = |path: &[(i64, String)], name: &str| path.iter().position(|(_, item)| item == name);
+        if let Some(start) = self.start {
+            path.drain(..place(&path, start)?);
+        }
+        if let Some(end) = self.end {
+            path.truncate(place(&path, end)? + 1);
+        }
+        let extra = path.len().saturating_sub(self.steps);
+        match (self.start, self.end) {
+            _ if extra == 0 => {}
+            (Some(_), Some(_)) => {
+                let half = self.steps / 2;
+                let tail = path.split_off(path.len() - half);
+                path.truncate(half + 1);
+                path[half].1 = "...".to_owned();
+                path.extend(tail);
+            }
+            (None, Some(_)) => drop(path.drain(..extra)),
+            _ => path.truncate(self.steps),
+        }
+        Some(path)
+    }
+
+    /// Edges with how often, and seconds in all; most often first.
+    fn edges(&self, world: &World) -> Vec<(String, String, u64, i64)> {
+        let mut edges: BTreeMap<(String, String), (u64, i64)> = BTreeMap::new();
+        for (_, path) in self.paths(world) {
+            for (step, pair) in path.windows(2).enumerate() {
+                let key = (format!("{}_{}", step + 1, pair[0].1), format!("{}_{}", step + 2, pair[1].1));
+                let edge = edges.entry(key).or_default();
+                *edge = (edge.0 + 1, edge.1 + pair[1].0 - pair[0].0);
+            }
+        }
+        let number = |name: &str| self.filter.get(name).and_then(Value::as_u64);
+        let mut edges: Vec<_> = edges.into_iter().map(|((from, to), (n, seconds))| (from, to, n, seconds)).collect();
+        edges.retain(|(.., n, _)| *n >= number("minEdgeWeight").unwrap_or(0));
+        edges.retain(|(.., n, _)| *n <= number("maxEdgeWeight").unwrap_or(u64::MAX));
+        edges.sort_by_key(|(from, to, n, _)| (std::cmp::Reverse(*n), from.clone(), to.clone()));
+        edges.truncate(usize::try_from(number("edgeLimit").unwrap_or(50)).unwrap());
+        // What no first step leads to goes, until nothing does.
+        loop {
+            let before = edges.len();
+            let targets: BTreeSet<String> = edges.iter().map(|edge| edge.1.clone()).collect();
+            edges.retain(|(from, ..)| from.starts_with("1_") || targets.contains(from));
+            if edges.len() == before {
+                return edges;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_edge_is_as_a_naive_reading_counts_it() {
+    let desk = Desk::start().await;
+    let world = World::send(&desk, 3, 2).await;
+    let cases = [
+        Case::of(json!({}), everything),
+        Case { steps: 3, ..Case::of(json!({}), everything) },
+        Case { steps: 20, ..Case::of(json!({ "edgeLimit": 500 }), everything) },
+        Case::of(json!({ "edgeLimit": 7 }), everything),
+        Case::of(json!({ "minEdgeWeight": 3, "maxEdgeWeight": 6 }), everything),
+        Case::of(json!({ "includeEventTypes": ["$pageview"] }), pages),
+        Case::of(json!({ "includeEventTypes": ["custom_event"] }), |e| pages(e).is_none().then(|| e.event.clone())),
+        Case::of(json!({ "includeEventTypes": ["$pageview", "$screen", "custom_event"] }), everything),
+        Case::of(
+            json!({ "includeEventTypes": ["hogql"], "pathsHogQLExpression": "event || '-' || properties.plan" }),
+            |e| Some(format!("{}-{}", e.event, e.plan)),
+        ),
+        Case::of(json!({ "excludeEvents": ["visit", "/1"] }), |e| {
+            everything(e).filter(|item| item != "visit" && item != "/1")
+        }),
+        Case::of(json!({ "pathGroupings": ["/*", "b*"] }), |e| {
+            everything(e).map(|item| {
+                if item.starts_with('/') {
+                    "/*".into()
+                } else if item == "buy" {
+                    "b*".into()
+                } else {
+                    item
+                }
+            })
+        }),
+        Case::of(
+            json!({ "localPathCleaningFilters": [{ "regex": "^/[12]$", "alias": "/some" }, { "regex": "some", "alias": "any" }],
+                "pathGroupings": ["/a*"], "excludeEvents": ["/a*"] }),
+            |e| everything(e).filter(|item| item != "/1" && item != "/2"),
+        ),
+        Case { start: Some("visit"), ..Case::of(json!({}), everything) },
+        Case { end: Some("buy"), ..Case::of(json!({}), everything) },
+        Case { end: Some("buy"), steps: 2, ..Case::of(json!({}), everything) },
+        Case { start: Some("visit"), end: Some("buy"), steps: 4, ..Case::of(json!({ "edgeLimit": 500 }), everything) },
+        Case { start: Some("visit"), end: Some("/2"), steps: 3, ..Case::of(json!({ "edgeLimit": 500 }), everything) },
+    ];
+    let mut has_gap = false;
+    for case in cases {
+        let expected = case.edges(&world);
+        let answer = desk.answer(case.query()).await;
+        let found = answer["results"].as_array().unwrap();
+        let named = |edge: &Value| {
+            let text = |key: &str| edge[key].as_str().unwrap().to_owned();
+            (text("source"), text("target"), edge["value"].as_u64().unwrap())
+        };
+        let wanted: Vec<_> = expected.iter().map(|(from, to, n, _)| (from.clone(), to.clone(), *n)).collect();
+        assert_eq!(found.iter().map(named).collect::<Vec<_>>(), wanted, "{}", case.query());
+        assert!(expected.len() > 2, "{} finds hardly anything, so it proves nothing", case.query());
+        for (edge, (.., n, seconds)) in found.iter().zip(&expected) {
+            let mean = *seconds as f64 * 1_000.0 / *n as f64;
+            assert!((edge["average_conversion_time"].as_f64().unwrap() - mean).abs() < 1e-6, "{edge} {mean}");
+        }
+        has_gap |= expected.iter().any(|(from, ..)| from.ends_with("_..."));
+    }
+    assert!(has_gap, "no path was cut in its middle");
+}
+
+#[tokio::test]
+async fn people_are_listed_by_where_they_went_and_where_they_stopped() {
+    let desk = Desk::start().await;
+    let world = World::send(&desk, 4, 2).await;
+    let case = Case::of(json!({}), everything);
+    let paths: Vec<_> = case.paths(&world).into_iter().filter(|(who, _)| who.has_profile()).collect();
+    let key = |path: &[(i64, String)], at: usize| format!("{}_{}", at + 1, path[at].1);
+    let counted = |fits: &dyn Fn(&[(i64, String)]) -> bool| {
+        paths.iter().filter(|(_, path)| fits(path)).map(|(who, _)| who.person).collect::<BTreeSet<_>>().len()
+    };
+    let has_edge = |path: &[(i64, String)], from: Option<&str>, to: Option<&str>| {
+        (0..path.len()).any(|at| {
+            let comes_from = |from: &str| at > 0 && key(path, at - 1) == from;
+            from.is_none_or(comes_from) && to.is_none_or(|to| key(path, at) == to)
+        })
+    };
+    let mut found = 0;
+    for (keys, expected) in [
+        (json!({}), counted(&|_| true)),
+        (json!({ "pathEndKey": "1_visit" }), counted(&|path| has_edge(path, None, Some("1_visit")))),
+        (json!({ "pathEndKey": "2_visit" }), counted(&|path| has_edge(path, None, Some("2_visit")))),
+        (json!({ "pathStartKey": "1_visit" }), counted(&|path| has_edge(path, Some("1_visit"), None))),
+        (
+            json!({ "pathStartKey": "1_visit", "pathEndKey": "2_buy" }),
+            counted(&|path| has_edge(path, Some("1_visit"), Some("2_buy"))),
+        ),
+        (json!({ "pathStartKey": "1_visit", "pathEndKey": "3_buy" }), 0),
+        (json!({ "pathDropoffKey": "2_buy" }), counted(&|path| path.len() == 2 && path[1].1 == "buy")),
+    ] {
+        let mut source = case.query();
+        keys.as_object().unwrap().iter().for_each(|(name, key)| source["pathsFilter"][name] = key.clone());
+        let list = json!({ "kind": "ActorsQuery", "select": ["id"], "source": { "kind": "InsightActorsQuery", "source": source } });
+        let rows = desk.answer(list).await["results"].as_array().unwrap().len();
+        assert_eq!(rows, expected, "{keys}");
+        found += rows;
+    }
+    assert!(found > 20, "{found}: hardly anybody is found, so it proves nothing");
+}
+
+#[tokio::test]
+async fn pages_are_told_apart_as_people_do_and_the_projects_rules_count_if_asked() {
+    let desk = Desk::start().await;
+    let at = |minute: u32, event: &str, properties: Value| json!({ "event": event, "distinct_id": "ada", "timestamp": format!("2026-10-01T10:{minute:02}:00Z"), "properties": properties });
+    desk.send(&json!([
+        at(0, "$pageview", json!({ "$current_url": "/" })),
+        at(1, "$pageview", json!({ "$current_url": "/a/" })),
+        at(2, "$pageview", json!({ "$current_url": "/a" })),
+        at(3, "$pageview", json!({})),
+        at(4, "$screen", json!({ "$screen_name": "Home/" })),
+        at(40, "$pageview", json!({ "$current_url": "/later" })),
+    ]))
+    .await;
+    let ask = async |filter: Value| {
+        let query = json!({ "kind": "PathsQuery", "dateRange": { "date_from": "2026-10-01", "date_to": "2026-10-01" },
+            "pathsFilter": filter });
+        let answer = desk.answer(query).await;
+        let edges = answer["results"].as_array().unwrap().clone();
+        let minutes = |edge: &Value| edge["average_conversion_time"].as_f64().unwrap() / 60_000.0;
+        edges
+            .iter()
+            .map(|edge| {
+                format!("{} {} {}", edge["source"].as_str().unwrap(), edge["target"].as_str().unwrap(), minutes(edge))
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ask(json!({})).await, ["1_/ 2_/a 2", "2_/a 3_Home/ 2"]);
+    assert_eq!(ask(json!({ "startPoint": "/a/" })).await, ["1_/a 2_Home/ 2"]);
+    let path = format!("/api/projects/{}/", desk.owner.project);
+    let rules = json!({ "path_cleaning_filters": [
+        { "regex": "Home", "alias": "<home>" }, { "regex": "^/a$", "alias": "/<letter>" } ] });
+    let request = desk.app.request(Method::PATCH, &path).header(header::CONTENT_TYPE, "application/json");
+    let request = request.header(header::AUTHORIZATION, format!("Bearer {}", desk.owner.personal_key));
+    desk.app.send(request.body(Full::from(rules.to_string())).unwrap()).await.assert_ok();
+    assert_eq!(ask(json!({})).await, ["1_/ 2_/a 2", "2_/a 3_Home/ 2"]);
+    assert_eq!(ask(json!({ "pathReplacements": true })).await, ["1_/ 2_/<letter> 2", "2_/<letter> 3_<home>/ 2"]);
+    let reversed = json!({ "kind": "PathsQuery", "dateRange": { "date_from": "2026-10-02", "date_to": "2026-10-01" } });
+    assert_eq!(desk.answer(reversed).await["results"], json!([]));
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_by_field() {
+    let desk = Desk::start().await;
+    for (filter, attr) in [
+        (json!({ "includeEventTypes": ["clicks"] }), "pathsFilter.includeEventTypes[0]"),
+        (json!({ "includeEventTypes": ["hogql"] }), "pathsFilter.pathsHogQLExpression"),
+        (json!({ "pathsHogQLExpression": "event ||" }), "pathsFilter.pathsHogQLExpression"),
+        (json!({ "stepLimit": 1_000 }), "pathsFilter.stepLimit"),
+        (json!({ "edgeLimit": -1 }), "pathsFilter.edgeLimit"),
+        (json!({ "startPoint": 5 }), "pathsFilter.startPoint"),
+        (json!({ "pathGroupings": [5] }), "pathsFilter.pathGroupings[0]"),
+        (json!({ "localPathCleaningFilters": [{ "regex": "(" }] }), "query"),
+    ] {
+        let reply = desk.reply(json!({ "kind": "PathsQuery", "pathsFilter": filter })).await;
+        assert_eq!(reply.status.as_u16(), 400, "{filter}\n{}", reply.text());
+        assert_eq!(reply.json()["attr"], attr, "{}", reply.text());
+    }
+    let around = json!({ "kind": "PathsQuery", "funnelPathsFilter": { "funnelPathType": "funnel_path_after_step" } });
+    let reply = desk.reply(around).await;
+    assert_eq!((reply.status.as_u16(), &reply.json()["attr"]), (400, &json!("funnelPathsFilter")));
+}
+
+#[tokio::test]
+async fn statements_are_as_they_were() {
+    let desk = Desk::start().await;
+    let plain = Case::of(json!({}), everything);
+    let cleaned = json!({ "includeEventTypes": ["$pageview"], "excludeEvents": ["/o'clock"], "pathGroupings": ["/a/*"],
+        "localPathCleaningFilters": [{ "regex": "[0-9]+", "alias": "<id>" }] });
+    let cleaned = Case { start: Some("/"), end: Some("/a"), ..Case::of(cleaned, pages) };
+    for (name, case) in [("paths", plain), ("paths_between", cleaned)] {
+        let answer = desk.answer(case.query()).await;
+        insta::assert_snapshot!(name, answer["clickhouse"].as_str().unwrap());
+    }
+}
