@@ -16,8 +16,8 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (10, include_str!("../../../migrations/clickhouse/0010_person_distinct_ids.sql")),
     (11, include_str!("../../../migrations/clickhouse/0011_person_channels.sql")),
     (12, include_str!("../../../migrations/clickhouse/0012_groups.sql")),
-    (13, include_str!("../../../migrations/clickhouse/0013_cohort_members.sql")),
-    (14, include_str!("../../../migrations/clickhouse/0014_person_parts.sql")),
+    (13, include_str!("../../../migrations/clickhouse/0013_person_parts.sql")),
+    (14, include_str!("../../../migrations/clickhouse/0014_cohort_members.sql")),
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, applied_at DateTime DEFAULT now()) \
