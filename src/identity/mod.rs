@@ -18,7 +18,7 @@
 //! | page, device, campaign, geoip properties | latest as they are, first as `$initial_…`; null never replaces; no `$os…` from servers | `Operations::copy` |
 //! | only noisy keys change | not written, unless the event is one of the above or the person's first | `Operations::apply` |
 //! | `$exception`, `$$heatmap` | never touch a person's properties | `Operations::of` |
-//! | `$process_person_profile: false` | no profile is made or written; events that change identity are dropped; `$set…`, `$unset`, `$initial_…` are removed | `World::happen_personless`, the pipeline's insert |
+//! | `$process_person_profile: false` | no profile is made or written; events that join ids are dropped, what is told of a group counts; `$set…`, `$unset`, `$initial_…` are removed | `World::happen_personless`, the pipeline's insert |
 //! | … and the id belongs to a person | stored as that person's; with its properties if the person existed a minute before the event | `World::happen_personless` |
 //! | … any other value | counted as `invalid_process_person_profile`, treated as true | `World::happen` |
 //! | an illegal id in a merge | counted, not merged, stored all the same | [`legal`] |

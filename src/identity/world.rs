@@ -166,8 +166,12 @@ impl World {
     }
 
     fn happen_personless(&mut self, subject: &Subject<'_>, has_personless: bool) -> Resolved {
-        if matches!(subject.event, "$identify" | "$create_alias" | "$merge_dangerously" | "$groupidentify") {
+        if matches!(subject.event, "$identify" | "$create_alias" | "$merge_dangerously") {
             return Resolved::Dropped(Dropped::IdentityWithoutProfile);
+        }
+        // What it says of a group needs no person.
+        if subject.event == "$groupidentify" {
+            self.groups.identify(subject, &mut self.warnings);
         }
         let groups = self.groups.of(subject, &mut self.warnings);
         if let Some((slot, id)) = self.find(subject.project_id, subject.distinct_id) {

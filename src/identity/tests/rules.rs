@@ -83,8 +83,7 @@ fn a_refused_merge_stores_the_event_under_its_own_id() {
 fn what_forbids_a_profile_and_wants_to_change_it_is_dropped() {
     let mut store = Store::default();
     let no = json!({ "$process_person_profile": false, "$anon_distinct_id": "b", "alias": "b" });
-    let events =
-        ["$identify", "$create_alias", "$merge_dangerously", "$groupidentify"].map(|n| event(n, "a", no.clone()));
+    let events = ["$identify", "$create_alias", "$merge_dangerously"].map(|n| event(n, "a", no.clone()));
     let (resolved, _) = store.batch(0, &events);
     assert!(resolved.iter().all(|r| *r == Resolved::Dropped(Dropped::IdentityWithoutProfile)));
     assert!(store.persons.is_empty());
@@ -201,7 +200,7 @@ fn group_types_take_places_as_they_appear_five_at_most() {
     let (resolved, warnings) = store.batch(3, &[event("e", "ada", many), event("e", "ada", json!({ "$groups": "x" }))]);
     assert_eq!(keys(&resolved[0]), [key(2, "1"), key(3, "1"), key(4, "1"), key(0, "acme")]);
     assert_eq!((warnings, keys(&resolved[1])), (vec![Warning::TooManyGroupTypes], vec![]));
-    // Who has no profile belongs to groups too, but tells nothing of them.
+    // Who has no profile belongs to groups too, and may tell of one: that makes nobody.
     let mut quiet = in_groups.as_object().cloned().expect("an object");
     quiet.insert("$process_person_profile".to_owned(), json!(false));
     let (resolved, _) = store.batch(4, &[event("e", "anon", Value::Object(quiet))]);
@@ -210,7 +209,12 @@ fn group_types_take_places_as_they_appear_five_at_most() {
         store.group_types.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(),
         ["company", "project", "c", "d", "e"]
     );
-    assert_eq!(store.groups.len(), 2);
+    let known = store.persons.len();
+    let told = json!({ "$group_type": "company", "$group_key": "initech", "$group_set": { "plan": "free" }, "$process_person_profile": false });
+    let (resolved, _) = store.batch(5, &[event("$groupidentify", "anon", told)]);
+    assert!(matches!(resolved[0], Resolved::Person { properties: None, .. }));
+    assert_eq!(Value::Object(store.groups[&(0, "initech".to_owned())].clone()), json!({ "plan": "free" }));
+    assert_eq!((store.groups.len(), store.persons.len()), (3, known));
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
