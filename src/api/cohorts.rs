@@ -13,6 +13,7 @@ use super::cohort_people::names;
 use super::multipart::{boundary, parts};
 use super::projects::Body;
 use crate::http::{ApiError, ApiProjectAccess, AppState, Cause, Site};
+use crate::ingest::InflateError;
 use crate::insights::definitions::{MAX_DEFINITIONS, check_cohort, count_people, people_of};
 use crate::insights::{QueryContext, run_query};
 use crate::model::{CohortId, PersonId, ProjectSettings, Role, UserId};
@@ -96,8 +97,11 @@ impl FromRequest<AppState> for CohortIn {
         let Some(boundary) = kind.and_then(boundary) else {
             return Ok(Body::<Self>::from_request(request, state).await?.0);
         };
-        let body = super::body::collect(request, MAX_UPLOAD_BYTES).await.map_err(|_| Cause::TooLarge)?;
         let unread = |detail: &str| Cause::Invalid { field: None, detail: detail.to_owned() };
+        let body = super::body::collect(request, MAX_UPLOAD_BYTES).await.map_err(|error| match error {
+            InflateError::TooLarge { .. } => Cause::TooLarge,
+            _ => unread("The form was cut short."),
+        })?;
         let parts = parts(&body, &boundary).ok_or_else(|| unread("The form cannot be read."))?;
         let mut fields = serde_json::Map::new();
         let mut csv = None;

@@ -26,6 +26,7 @@ events.jsonl        Every stored event, one JSON object a line: what happened, w
 sessions.jsonl      Every session the person took part in, one JSON object a line. A session that several instances of the
                     server took in has a line for each.
 groups.jsonl        The groups (accounts, teams) that the person's events belong to.
+cohorts.jsonl       The static cohorts into which the person was put.
 unstored.jsonl      Samples of events of the person that were rejected or set aside, with the reason. They are kept for a few
                     days.
 
@@ -102,6 +103,13 @@ impl Export {
         zip.begin("groups.jsonl");
         let groups = privacy.ch.export_groups(*project, &subject.numbers);
         copy(&mut zip, groups.map_err(|e| failed(e.into()))?, pieces).await?;
+        zip.begin("cohorts.jsonl");
+        let cohorts = privacy.ch.list_cohorts_of(*project, &subject.numbers).await;
+        for id in cohorts.map_err(|e| failed(e.into()))? {
+            if let Some(cohort) = privacy.pg.find_cohort(*project, id).await.map_err(|e| failed(e.into()))? {
+                zip.write(format!("{}\n", json!({ "cohort_id": id, "name": cohort.name })).as_bytes());
+            }
+        }
         zip.begin("unstored.jsonl");
         let unstored = privacy.pg.list_unstored_of(*project, &subject.distinct_ids).await;
         for sample in unstored.map_err(|e| failed(e.into()))? {

@@ -64,6 +64,19 @@ impl ClickHouse {
         fill.execute().await
     }
 
+    /// The cohorts into which somebody was put under any of these numbers.
+    ///
+    /// # Errors
+    /// If ClickHouse does not answer.
+    pub async fn list_cohorts_of(&self, project: ProjectId, people: &[PersonId]) -> Result<Vec<CohortId>, ChError> {
+        let numbers: Vec<u64> = people.iter().map(|person| person.get()).collect();
+        let mut sql = Sql::new("SELECT DISTINCT cohort_id FROM cohort_members FINAL WHERE project_id = ");
+        sql.param("UInt32", project).push(" AND NOT is_deleted AND person IN ").param("Array(UInt64)", numbers);
+        sql.push(" ORDER BY cohort_id");
+        let found: Vec<u64> = self.ask(&sql).fetch_all().await?;
+        Ok(found.into_iter().map(|id| CohortId::new(id.cast_signed())).collect())
+    }
+
     /// Forgets who was in a cohort.
     ///
     /// # Errors

@@ -47,11 +47,15 @@ async fn an_export_holds_profile_events_sessions_groups_and_what_was_not_stored(
     app.post_json("/capture/", &json!({ "api_key": owner.api_key, "distinct_id": "ada", "properties": {} })).await;
     app.flush().await;
     let uuid = app.person_uuid("ada").await;
+    let made = app.api(&owner, Method::POST, "/cohorts/", json!({ "name": "Invited", "is_static": true })).await;
+    let cohort = made.assert_status(201).json()["id"].clone();
+    let path = format!("/cohorts/{cohort}/add_persons_to_static_cohort/");
+    app.api(&owner, Method::PATCH, &path, json!({ "person_ids": [uuid] })).await.assert_ok();
     let reply = app.api(&owner, Method::GET, &format!("/persons/{uuid}/export/"), Value::Null).await;
     assert_eq!(reply.assert_ok().header("content-type"), "application/zip");
     let files = unpack(&reply.body);
     let names: Vec<&String> = files.keys().collect();
-    assert_eq!(names.len(), 7, "{names:?}");
+    assert_eq!(names.len(), 8, "{names:?}");
     for name in names.iter().filter(|name| ***name != "README.txt") {
         assert!(files["README.txt"].as_str().unwrap().contains(name.as_str()), "{name} is not explained");
     }
@@ -72,6 +76,7 @@ async fn an_export_holds_profile_events_sessions_groups_and_what_was_not_stored(
     assert_eq!(bought["properties"]["nested"], json!({ "a b": [1] }));
     assert_eq!(bought["person_properties"]["email"], "ada@example.com");
     assert_eq!(lines(&files, "sessions.jsonl")[0]["session_id"], session);
+    assert_eq!(lines(&files, "cohorts.jsonl"), [json!({ "cohort_id": cohort, "name": "Invited" })]);
     assert_eq!(lines(&files, "unstored.jsonl")[0]["reason"], "missing_event_name");
     assert!(!Value::Object(files).to_string().contains("bobs"), "nothing of others");
 }
