@@ -38,14 +38,18 @@ pub enum Lane {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Crowded {
     /// The project's own questions are in the way.
-    #[error("as many questions of this project are running as may at once, and this one waited {} seconds for its turn", .0.as_secs())]
+    #[error("as many questions of this project are running as may at once, and this one waited {} for its turn", seconds(*.0))]
     ByProject(Duration),
     /// Those of all projects together are.
-    #[error("as many questions are running as Tenrec can answer at once, and this one waited {} seconds for its turn", .0.as_secs())]
+    #[error("as many questions are running as Tenrec can answer at once, and this one waited {} for its turn", seconds(*.0))]
     ByAll(Duration),
     /// So many wait already that this one was not let in.
     #[error("{0} questions of this project are waiting for their turn already")]
     TooManyWaiting(usize),
+}
+
+fn seconds(wait: Duration) -> String {
+    if wait.as_secs() == 1 { "1 second".to_owned() } else { format!("{} seconds", wait.as_secs()) }
 }
 
 /// A place for one question. Dropping it lets the next one in.

@@ -304,7 +304,10 @@ impl Running {
         if let Some(answered) = fresh {
             return Ok(Reply::Answer { answered, status: None });
         }
-        let any = if wish == Wish::ForceAsync { None } else { self.find(asking, false) };
+        let any = match wish {
+            Wish::Async | Wish::AsyncExceptOnCacheMiss => self.find(asking, false),
+            _ => None,
+        };
         match (wish, any) {
             (Wish::ForceCache, _) => Ok(Reply::Missing),
             (Wish::Blocking | Wish::ForceBlocking, _) | (Wish::AsyncExceptOnCacheMiss, None) => {

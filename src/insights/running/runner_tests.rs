@@ -1,5 +1,6 @@
 use std::sync::atomic::AtomicUsize;
 
+use futures_util::future::BoxFuture;
 use proptest::prelude::*;
 use serde_json::json;
 use tokio::sync::Notify;
@@ -53,10 +54,7 @@ impl Work {
         move || std::future::ready(Ok(ran(begun.fetch_add(1, Ordering::SeqCst) + 1)))
     }
 
-    fn when_told(
-        &self,
-    ) -> impl FnOnce() -> std::pin::Pin<Box<dyn Future<Output = Result<Ran<usize>, InsightError>> + Send>> + Send + 'static
-    {
+    fn when_told(&self) -> impl FnOnce() -> BoxFuture<'static, Result<Ran<usize>, InsightError>> + Send + 'static {
         let work = self.clone();
         move || {
             let number = work.begun.fetch_add(1, Ordering::SeqCst) + 1;
@@ -69,9 +67,16 @@ impl Work {
     }
 
     async fn has_begun(&self, times: usize) {
-        while self.begun.load(Ordering::SeqCst) < times {
-            tokio::task::yield_now().await;
-        }
+        until(|| self.begun.load(Ordering::SeqCst) >= times).await;
+    }
+}
+
+/// Lets others run until something is so.
+async fn until(is_so: impl Fn() -> bool) {
+    let begun = std::time::Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it never was");
+        tokio::task::yield_now().await;
     }
 }
 
@@ -166,11 +171,9 @@ async fn a_run_ends_with_the_last_who_waits_for_it() {
     tokio::task::yield_now().await;
     assert_eq!((running.0.flights.len(), running.queue().load()), (1, (1, 0)));
     drop(two);
-    while running.queue().load() != (0, 0) {
-        tokio::task::yield_now().await;
-    }
+    until(|| running.queue().load() == (0, 0)).await;
     assert_eq!((running.0.flights.len(), work.ended.load(Ordering::SeqCst)), (0, 0));
-    assert!(matches!(running.find(&question, false), None), "nothing came of it");
+    assert!(running.find(&question, false).is_none(), "nothing came of it");
 }
 
 #[tokio::test]
@@ -199,12 +202,10 @@ async fn a_status_says_how_far_an_answer_is() {
     assert!(running.find_status(other, "mine").is_none() && !running.cancel(other, "mine"));
     work.has_begun(1).await;
     work.go_on.notify_waiters();
-    let done = async |id: &str| loop {
-        let status = running.find_status(question.project, id).expect("a status");
-        if !is_running(&status) {
-            return status;
-        }
-        tokio::task::yield_now().await;
+    let done = async |id: &str| {
+        let status = || running.find_status(question.project, id).expect("a status");
+        until(|| !is_running(&status())).await;
+        status()
     };
     let StatusState::Done(answered) = done("mine").await.state else { panic!("an answer") };
     assert_eq!(*answered.value::<usize>(), 1);
@@ -225,9 +226,7 @@ async fn a_status_says_how_far_an_answer_is() {
     assert_eq!(running.0.flights.len(), 1, "three still wants it");
     assert!(running.cancel(question.project, "three"));
     done("three").await;
-    while running.queue().load() != (0, 0) {
-        tokio::task::yield_now().await;
-    }
+    until(|| running.queue().load() == (0, 0)).await;
     clock.advance(Duration::from_secs(11 * 60));
     assert!(matches!(ask(Wish::ForceCache, "x").await, Reply::Missing));
     clock.advance(Duration::from_secs(10 * 60));
@@ -272,9 +271,7 @@ proptest! {
                 prop_assert!(matches!(answer, Ok(value) if value == question) || matches!(answer, Err(InsightError::Busy(_))));
             }
             // The last run tells its answer a moment before it leaves its place.
-            while running.queue().load() != (0, 0) {
-                tokio::task::yield_now().await;
-            }
+            until(|| running.queue().load() == (0, 0)).await;
             prop_assert_eq!(running.0.flights.len(), 0);
             Ok(())
         })?;

@@ -281,7 +281,7 @@ async fn heavy_questions_leave_room_and_the_rest_is_told_to_wait() {
     assert_eq!((&refused["type"], &refused["code"]), (&json!("throttled_error"), &json!("too_many_queries")));
     assert_eq!(
         refused["detail"],
-        "As many questions of this project are running as may at once, and this one waited 1 seconds for its turn. \
+        "As many questions of this project are running as may at once, and this one waited 1 second for its turn. \
          Try again shortly."
     );
     let other = desk.app.post_json_with_key(&path, &their_key, &json!({ "query": sql("select 1") })).await;
