@@ -1,85 +1,137 @@
-//! A funnel's statement, and everybody whom it gives, ready to be followed.
+//! A funnel's statements, and everybody whom they give, ready to be followed.
 
 use super::breakdown::Attribution;
+use super::lives::{Dealt, Event, Life, Lives};
 use super::read::Funnel;
 use super::rules::{Rules, Seen, StepOrder, bits_up};
 use crate::insights::InsightError;
-use crate::insights::ground::{EventRows, Ground};
+use crate::insights::ground::{Answered, EventRows, Ground};
 use crate::insights::sql::{date_filter, field, joined, made, sql_error};
 use crate::model::query::InvalidQuery;
 use crate::sql::{Expr, ExprKind, Literal};
-use crate::storage::ch::{Cost, FunnelEvent, FunnelPerson, FunnelQuestion, FunnelSql, FunnelValues, funnel_sql};
+use crate::storage::ch::{Counted, FunnelBlock, FunnelQuestion, Sql, funnel_firsts_sql, funnel_sql};
 
 /// Most values of one person that are followed by themselves where one step's value decides: each needs all of the person's
 /// events once more.
 const MAX_VALUES_EACH: usize = 1_000;
+/// If all events do not fit into memory, people are taken in so many parts, and the events read as often.
+const PARTS: u64 = 8;
+/// After so many people, others who wait for this thread get their turn.
+const PEOPLE_AT_ONCE: usize = 2_000;
 
 /// Hands out everybody's events in order, once for each value they are counted under: their number, the value, the events.
-/// Gives the statement and what it cost.
 ///
 /// # Errors
-/// If a condition names what there is not, or the store does not answer.
+/// If a condition names what there is not, there is too much to be held, or the store does not answer.
 pub async fn each_person(
     ground: &Ground<'_>,
     funnel: &Funnel<'_>,
+    answered: &mut Answered,
     mut each: impl FnMut(u64, &str, &[Seen]) + Send,
-) -> Result<(FunnelSql, Cost), InsightError> {
-    let sql = statement(ground, funnel)?;
-    let values = funnel.breakdown.as_ref().map_or(FunnelValues::None, |breakdown| breakdown.brings());
+) -> Result<(), InsightError> {
+    let asked = Statements::of(ground, funnel)?;
+    let merges = match funnel.actor.counted() {
+        Counted::People => ground.context.ch.merged_people(ground.context.project.id).await?,
+        Counted::Groups => Vec::new(),
+    };
     let attribution = funnel.breakdown.as_ref().map_or(Attribution::FirstTouch, |breakdown| breakdown.attribution);
+    let mut parts = 1;
+    let mut part = 0;
     let mut seen = Vec::new();
-    let cost = ground
-        .context
-        .ch
-        .funnel_people(&sql, values, |mut person| {
-            settle_firsts(&funnel.rules, &mut person.events);
-            let number = person.number;
-            let mut give = |value: &str, events: &[Seen]| each(number, value, events);
-            by_value(&funnel.rules, attribution, &mut person, &mut seen, &mut give);
-        })
-        .await
-        .map_err(|error| sql_error(error, "query"))?;
-    Ok((sql, cost))
+    while part < parts {
+        let Some(dealt) = asked.read(ground, funnel, &merges, (part, parts), answered).await? else {
+            if parts > 1 {
+                return Err(InsightError::TooLarge);
+            }
+            parts = PARTS;
+            continue;
+        };
+        for first in (0..dealt.count()).step_by(PEOPLE_AT_ONCE) {
+            dealt.each(first..dealt.count().min(first + PEOPLE_AT_ONCE), |mut life| {
+                settle_firsts(&funnel.rules, &asked.first_steps, &mut life);
+                widen(&asked.bits, life.events);
+                by_value(&funnel.rules, attribution, &dealt, &life, &mut seen, &mut each);
+            });
+            tokio::task::yield_now().await;
+        }
+        part += 1;
+    }
+    Ok(())
 }
 
-/// The statement that puts everybody's events together.
-fn statement(ground: &Ground<'_>, funnel: &Funnel<'_>) -> Result<FunnelSql, InvalidQuery> {
-    let marks = marks(funnel);
-    let mut rows = funnel.actor.of(EventRows::of(ground), ground).column("at", field(&["timestamp"]));
-    for (at, (_, condition)) in marks.iter().enumerate() {
-        rows = rows.column(("mark", at), flag(condition.clone()));
+/// What is asked of the store.
+struct Statements {
+    events: Sql,
+    /// The bits that the marks of events stand for; none if the first stands for bit 0, and so on.
+    bits: Vec<u32>,
+    firsts: Vec<Sql>,
+    /// The steps that `firsts` are about.
+    first_steps: Vec<usize>,
+}
+
+impl Statements {
+    fn of(ground: &Ground<'_>, funnel: &Funnel<'_>) -> Result<Self, InvalidQuery> {
+        let is_actor_text = funnel.actor.counted() != Counted::People;
+        let marks = marks(funnel);
+        let mut rows = funnel.actor.of(EventRows::of(ground), ground).column("at", field(&["timestamp"]));
+        for (at, (_, condition)) in marks.iter().enumerate() {
+            rows = rows.column(("mark", at), flag(condition.clone()));
+        }
+        let values = funnel.breakdown.as_ref().map_or(&[][..], |breakdown| &breakdown.values);
+        for (at, value) in values.iter().enumerate() {
+            rows = rows.column(("value", at), value.clone());
+        }
+        // Where nothing may lie in between, everything counts.
+        let conditions: Option<Vec<Expr>> = match funnel.rules.order {
+            StepOrder::Strict => None,
+            StepOrder::Ordered | StepOrder::Unordered => marks.iter().map(|(_, condition)| condition.clone()).collect(),
+        };
+        let rows = rows.only(conditions.and_then(|conditions| joined(conditions, true)));
+        let events = rows.within(funnel.range.from, funnel.range.to).sql(ground)?;
+        let question = FunnelQuestion { events: &events, marks: marks.len(), values: values.len(), is_actor_text };
+        let mut statements =
+            Self { events: funnel_sql(question), bits: Vec::new(), firsts: Vec::new(), first_steps: Vec::new() };
+        if marks.iter().zip(0..).any(|((bit, _), place)| *bit != place) {
+            statements.bits = marks.iter().map(|(bit, _)| *bit).collect();
+        }
+        for (at, step) in funnel.steps.iter().enumerate() {
+            let Some(condition) = &step.first_of else { continue };
+            let rows = funnel.actor.of(EventRows::all(), ground).column("at", field(&["timestamp"]));
+            let rows = rows.only(condition.clone()).only(date_filter(&["timestamp"], None, Some(funnel.range.to)));
+            statements.firsts.push(funnel_firsts_sql(&rows.sql(ground)?, is_actor_text));
+            statements.first_steps.push(at);
+        }
+        Ok(statements)
     }
-    let values = funnel.breakdown.as_ref().map_or(&[][..], |breakdown| &breakdown.values);
-    for (at, value) in values.iter().enumerate() {
-        rows = rows.column(("value", at), value.clone());
+
+    /// Reads the events of a part of all people; none if they are too many.
+    async fn read(
+        &self,
+        ground: &Ground<'_>,
+        funnel: &Funnel<'_>,
+        merges: &[(u64, u64)],
+        part: (u64, u64),
+        answered: &mut Answered,
+    ) -> Result<Option<Dealt>, InsightError> {
+        let ch = ground.context.ch;
+        let no_value = funnel.breakdown.as_ref().map(|breakdown| breakdown.no_value()).unwrap_or_default();
+        let mut lives = Lives::new(merges, part, &no_value, self.firsts.len());
+        let mut is_whole = true;
+        let take = |block: FunnelBlock<'_>| {
+            is_whole = lives.add(block);
+            is_whole
+        };
+        let cost = ch.funnel_rows(&self.events, take).await.map_err(|error| sql_error(error, "query"))?;
+        answered.add(&self.events, cost);
+        if !is_whole {
+            return Ok(None);
+        }
+        for (which, sql) in self.firsts.iter().enumerate() {
+            let asked = ch.funnel_rows(sql, |block| lives.add_firsts(which, block)).await;
+            answered.add(sql, asked.map_err(|error| sql_error(error, "query"))?);
+        }
+        Ok(Some(lives.deal()))
     }
-    // Where nothing may lie in between, everything counts.
-    let conditions: Option<Vec<Expr>> = match funnel.rules.order {
-        StepOrder::Strict => None,
-        StepOrder::Ordered | StepOrder::Unordered => marks.iter().map(|(_, condition)| condition.clone()).collect(),
-    };
-    let events = rows
-        .only(conditions.and_then(|conditions| joined(conditions, true)))
-        .within(funnel.range.from, funnel.range.to)
-        .sql(ground)?;
-    let mut firsts = Vec::new();
-    for (at, step) in funnel.steps.iter().enumerate() {
-        let Some(condition) = &step.first_of else { continue };
-        let rows = funnel.actor.of(EventRows::all(), ground).column("at", field(&["timestamp"]));
-        let rows = rows.only(condition.clone()).only(date_filter(&["timestamp"], None, Some(funnel.range.to)));
-        firsts.push((funnel.rules.first_bit(at), rows.sql(ground)?));
-    }
-    let question = FunnelQuestion {
-        counted: funnel.actor.counted(),
-        range: (funnel.range.from, funnel.range.to),
-        events: &events,
-        marks: &marks.iter().map(|(bit, _)| *bit).collect::<Vec<_>>(),
-        steps: funnel.rules.all_steps(),
-        firsts: &firsts,
-        values: funnel.breakdown.as_ref().map_or(FunnelValues::None, |breakdown| breakdown.brings()),
-        width: values.len(),
-    };
-    Ok(funnel_sql(ground.context.project.id, question))
 }
 
 /// The bits that an event may set, and when it does; none if it always does.
@@ -108,66 +160,73 @@ fn flag(condition: Option<Expr>) -> Expr {
     }
 }
 
-/// Steps that only count the first time are taken from all events but that one; what said when it was goes.
-fn settle_firsts(rules: &Rules, events: &mut Vec<FunnelEvent>) {
-    if rules.first_time == 0 {
+/// Moves marks to the bits they stand for.
+fn widen(bits: &[u32], events: &mut [Event]) {
+    if bits.is_empty() {
         return;
     }
-    let says = |step: usize| 1_u64 << rules.first_bit(step);
-    let mut firsts: Vec<(usize, Option<u64>)> = bits_up(rules.first_time)
-        .map(|step| (step, events.iter().filter(|event| event.marks & says(step) != 0).map(|event| event.time).min()))
-        .collect();
-    let all_says = bits_up(rules.first_time).fold(0, |bits, step| bits | says(step));
-    events.retain(|event| event.marks & all_says == 0);
-    for event in events.iter_mut() {
-        for (step, first) in &mut firsts {
-            let bit = 1 << *step;
-            if event.marks & bit != 0 && first.take_if(|first| *first == event.time).is_none() {
-                event.marks &= !bit;
+    for event in events {
+        event.marks = bits_up(event.marks).fold(0, |marks, place| marks | (1 << bits[place]));
+    }
+}
+
+/// Steps that only count the first time are taken from all events but that one.
+fn settle_firsts(rules: &Rules, steps: &[usize], life: &mut Life<'_>) {
+    for (step, first) in steps.iter().zip(life.firsts) {
+        let mut left = Some(*first);
+        for event in life.events.iter_mut().filter(|event| event.marks & (1 << step) != 0) {
+            if left.take_if(|first| *first == event.at).is_none() {
+                event.marks &= !(1 << step);
             }
         }
     }
-    if rules.order != StepOrder::Strict {
-        events.retain(|event| event.marks != 0);
+    if !steps.is_empty() && rules.order != StepOrder::Strict {
+        life.events.retain(|event| event.marks != 0);
     }
 }
 
 fn by_value(
     rules: &Rules,
     attribution: Attribution,
-    person: &mut FunnelPerson,
+    dealt: &Dealt,
+    life: &Life<'_>,
     seen: &mut Vec<Seen>,
-    give: &mut impl FnMut(&str, &[Seen]),
+    each: &mut impl FnMut(u64, &str, &[Seen]),
 ) {
-    let at = |event: &FunnelEvent| i64::try_from(event.time).unwrap_or(i64::MAX);
-    let plain = |event: &FunnelEvent| Seen { at: at(event), marks: event.marks, is_other: false };
-    let is_step = |event: &FunnelEvent| event.marks & rules.all_steps() != 0;
+    let is_step = |event: &&Event| event.marks & rules.all_steps() != 0;
+    let mut give = |value: u32, events: &mut dyn Iterator<Item = Seen>| {
+        seen.clear();
+        seen.extend(events);
+        each(life.number, dealt.value(value), seen);
+    };
+    let plain = |event: &Event| Seen { at: event.at, marks: event.marks, is_other: false };
     match attribution {
         Attribution::FirstTouch | Attribution::LastTouch => {
-            seen.clear();
-            seen.extend(person.events.iter().map(plain));
-            give(&person.touch.1, seen);
+            let mut touches = life.events.iter().filter(is_step).map(|event| event.value).filter(|value| *value != 0);
+            let touch = if attribution == Attribution::FirstTouch { touches.next() } else { touches.next_back() };
+            give(touch.unwrap_or(0), &mut life.events.iter().map(plain));
         }
         Attribution::AllEvents => {
-            person.events.sort_by(|a, b| a.value.cmp(&b.value));
-            for events in person.events.chunk_by(|a, b| a.value == b.value) {
-                seen.clear();
-                seen.extend(events.iter().map(plain));
-                give(&events[0].value, seen);
+            let mut values: Vec<(u32, &Event)> = life.events.iter().map(|event| (event.value, event)).collect();
+            // Stable: events of one value stay in order.
+            values.sort_by_key(|(value, _)| *value);
+            for events in values.chunk_by(|a, b| a.0 == b.0) {
+                give(events[0].0, &mut events.iter().map(|(_, event)| plain(event)));
             }
         }
         Attribution::Step(step) => {
-            let decides = |event: &&FunnelEvent| match rules.order {
+            let decides = |event: &&Event| match rules.order {
                 StepOrder::Unordered => is_step(event),
                 StepOrder::Ordered | StepOrder::Strict => event.marks & (1 << step) != 0,
             };
-            let mut values: Vec<&str> = person.events.iter().filter(decides).map(|event| &*event.value).collect();
+            let mut values: Vec<u32> = life.events.iter().filter(decides).map(|event| event.value).collect();
             values.sort_unstable();
             values.dedup();
             for value in values.into_iter().take(MAX_VALUES_EACH) {
-                seen.clear();
-                seen.extend(person.events.iter().map(|event| Seen { is_other: event.value != value, ..plain(event) }));
-                give(value, seen);
+                give(
+                    value,
+                    &mut life.events.iter().map(|event| Seen { is_other: event.value != value, ..plain(event) }),
+                );
             }
         }
     }

@@ -7,7 +7,6 @@ use crate::insights::ground::Ground;
 use crate::insights::sql::{field, text};
 use crate::model::query::{InvalidQuery, Reader};
 use crate::sql::{Expr, Span, parse_expr};
-use crate::storage::ch::FunnelValues;
 
 /// How many values are shown if that is not said, and at most.
 const DEFAULT_LIMIT: u32 = 25;
@@ -97,14 +96,10 @@ impl FunnelBreakdown {
         }))
     }
 
-    /// Which values the store is to bring.
+    /// The text of an event without any value.
     #[must_use]
-    pub fn brings(&self) -> FunnelValues {
-        match self.attribution {
-            Attribution::FirstTouch => FunnelValues::First,
-            Attribution::LastTouch => FunnelValues::Last,
-            Attribution::AllEvents | Attribution::Step(_) => FunnelValues::Each,
-        }
+    pub fn no_value(&self) -> String {
+        if self.values.len() == 1 { String::new() } else { "0:".repeat(self.values.len()) }
     }
 }
 

@@ -9,7 +9,7 @@ use super::read::{Funnel, FunnelView};
 use super::shape::{OTHER, parts, ranked};
 use super::tally::Tally;
 use super::{Buckets, MAX_VALUES, reached};
-use crate::insights::ground::Ground;
+use crate::insights::ground::{Answered, Ground};
 use crate::insights::{InsightError, QueryContext};
 use crate::model::query::{InvalidQuery, Reader};
 use crate::storage::ch::{Sql, numbers_sql};
@@ -52,7 +52,7 @@ pub async fn funnel_people(
     };
     let buckets = Buckets::of(&funnel.range);
     let mut numbers = Vec::new();
-    each_person(&ground, &funnel, |number, value, events| {
+    each_person(&ground, &funnel, &mut Answered::default(), |number, value, events| {
         let is_one = match which {
             Which::Steps { did, did_not } => {
                 is_wanted(value)
@@ -125,7 +125,7 @@ fn wanted(place: &Reader<'_>) -> Result<Option<Vec<String>>, InvalidQuery> {
 async fn shown(ground: &Ground<'_>, funnel: &Funnel<'_>) -> Result<HashSet<String>, InsightError> {
     let limit = funnel.breakdown.as_ref().and_then(|breakdown| breakdown.limit);
     let mut tallies: HashMap<String, Tally> = HashMap::new();
-    each_person(ground, funnel, |_, value, events| {
+    each_person(ground, funnel, &mut Answered::default(), |_, value, events| {
         if let Some(reached) = reached(&funnel.rules, events)
             && tallies.len() <= MAX_VALUES
         {

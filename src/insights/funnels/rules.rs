@@ -17,8 +17,7 @@ pub enum StepOrder {
 
 /// The rules by which events are followed.
 ///
-/// An event's marks are bits: bit `n` if it is step `n`, bit `steps + n` if it must not happen between steps `n - 1` and `n`,
-/// bit `2 * steps + n` if it is no event of the range but says when the person first did what step `n` is.
+/// An event's marks are bits: bit `n` if it is step `n`, bit `steps + n` if it must not happen between steps `n - 1` and `n`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     pub steps: usize,
@@ -53,12 +52,6 @@ impl Rules {
     #[must_use]
     pub fn exclusion_bit(&self, step: usize) -> u32 {
         u32::try_from(self.steps + step).expect("there are few steps")
-    }
-
-    /// The bit that says when a step was first done.
-    #[must_use]
-    pub fn first_bit(&self, step: usize) -> u32 {
-        u32::try_from(2 * self.steps + step).expect("there are few steps")
     }
 
     /// The steps that an event is, as bits.

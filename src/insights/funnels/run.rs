@@ -38,7 +38,7 @@ pub async fn run_funnels(context: QueryContext<'_>, json: &Value) -> Result<Quer
 
 async fn steps(ground: &Ground<'_>, funnel: &Funnel<'_>, answered: &mut Answered) -> Result<Vec<Value>, InsightError> {
     let mut tallies: HashMap<String, Tally> = HashMap::new();
-    let asked = each_person(ground, funnel, |_, value, events| {
+    let asked = each_person(ground, funnel, answered, |_, value, events| {
         let Some(reached) = reached(&funnel.rules, events) else { return };
         if let Some(tally) = tallies.get_mut(value) {
             tally.add(&reached, funnel.rules.optional);
@@ -48,11 +48,10 @@ async fn steps(ground: &Ground<'_>, funnel: &Funnel<'_>, answered: &mut Answered
             tallies.insert(value.to_owned(), tally);
         }
     });
-    let (sql, cost) = asked.await?;
+    asked.await?;
     if tallies.len() > MAX_VALUES {
         return Err(InsightError::TooLarge);
     }
-    answered.add(&sql.sql, cost);
     if funnel.breakdown.is_some() {
         return Ok(shape::by_value(funnel, tallies));
     }
@@ -67,19 +66,18 @@ async fn time_to_convert(
 ) -> Result<Value, InsightError> {
     let (from, to) = (funnel.span.from_step, funnel.span.to_step);
     let mut took = Vec::new();
-    let asked = each_person(ground, funnel, |_, _, events| {
+    let asked = each_person(ground, funnel, answered, |_, _, events| {
         let reached = reached(&funnel.rules, events).filter(|reached| reached.steps & (1 << to) != 0);
         took.extend(reached.map(|reached| reached.times[to] - reached.times[from]));
     });
-    let (sql, cost) = asked.await?;
-    answered.add(&sql.sql, cost);
+    asked.await?;
     Ok(shape::histogram(&took, funnel.bins))
 }
 
 async fn trends(ground: &Ground<'_>, funnel: &Funnel<'_>, answered: &mut Answered) -> Result<Vec<Value>, InsightError> {
     let buckets = Buckets::of(&funnel.range);
     let mut all: HashMap<String, Entered> = HashMap::new();
-    let asked = each_person(ground, funnel, |_, value, events| {
+    let asked = each_person(ground, funnel, answered, |_, value, events| {
         let entries = entries::follow(&funnel.rules, funnel.span, events, |at| buckets.find(at));
         if entries.is_empty() || all.len() > MAX_TREND_VALUES {
             return;
@@ -90,11 +88,10 @@ async fn trends(ground: &Ground<'_>, funnel: &Funnel<'_>, answered: &mut Answere
             entered[bucket].1 += u64::from(is_converted);
         }
     });
-    let (sql, cost) = asked.await?;
+    asked.await?;
     if all.len() > MAX_TREND_VALUES {
         return Err(InsightError::TooLarge);
     }
-    answered.add(&sql.sql, cost);
     Ok(shape::trends(funnel, all))
 }
 
@@ -111,15 +108,14 @@ pub fn reached(rules: &Rules, events: &[Seen]) -> Option<Reached> {
 
 /// Where a moment falls into the buckets of a range.
 pub struct Buckets {
-    /// When each begins, as events tell the time.
+    /// When each begins.
     starts: Vec<i64>,
 }
 
 impl Buckets {
     /// Those of a range.
     pub fn of(range: &ResolvedRange) -> Self {
-        let from = range.from.as_microsecond() - 1;
-        Self { starts: range.buckets.iter().map(|bucket| bucket.start.as_microsecond() - from).collect() }
+        Self { starts: range.buckets.iter().map(|bucket| bucket.start.as_microsecond()).collect() }
     }
 
     /// The place of the bucket of a moment within the range.

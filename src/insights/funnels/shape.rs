@@ -101,16 +101,13 @@ pub fn histogram(took: &[i64], bins: Option<u32>) -> Value {
     let wanted = bins.map_or_else(|| own_bins(took.len()), |bins| bins as usize);
     let least = took.iter().min().map_or(0.0, |least| seconds(*least).floor());
     let most = took.iter().max().map_or(0.0, |most| seconds(*most).ceil());
-    #[expect(clippy::cast_precision_loss, reason = "there are at most 90")]
     let width = ((most - least) / wanted as f64).ceil();
     let width = if width > 0.0 { width } else { LEAST_BIN_SECONDS };
     let mut counts = vec![0_u64; wanted + 1];
     for time in took {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "none is less than the least")]
         let bin = ((seconds(*time) - least) / width) as usize;
         counts[bin.min(wanted)] += 1;
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "whole seconds of some years")]
     let start = |bin: usize| (least + bin as f64 * width) as i64;
     json!({
         "bins": counts.iter().enumerate().map(|(bin, count)| json!([start(bin), count])).collect::<Vec<_>>(),
@@ -155,7 +152,6 @@ fn line(funnel: &Funnel<'_>, entered: &Entered) -> Value {
 }
 
 /// Percent, with two decimals.
-#[expect(clippy::cast_precision_loss, reason = "people are counted, not grains of sand")]
 fn rate(from: u64, to: u64) -> f64 {
     if from == 0 { 0.0 } else { (to as f64 / from as f64 * 10_000.0).round() / 100.0 }
 }

@@ -60,13 +60,11 @@ impl Tally {
 }
 
 /// Microseconds as seconds.
-#[expect(clippy::cast_precision_loss, reason = "no two moments are 285 years apart")]
 pub fn seconds(micros: i64) -> f64 {
     micros as f64 / 1e6
 }
 
 /// The mean of some durations, in seconds.
-#[expect(clippy::cast_precision_loss, reason = "a mean need not be exact to the last bit")]
 pub fn average(micros: &[i64]) -> f64 {
     let sum: i128 = micros.iter().map(|gap| i128::from(*gap)).sum();
     sum as f64 / micros.len() as f64 / 1e6

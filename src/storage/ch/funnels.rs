@@ -1,211 +1,141 @@
-//! Funnels: the events of each person in one row, for being followed in this process.
+//! Funnels: the events that are of use, as bare columns, for being put together and followed in this process.
 //!
-//! The store puts together and this process follows. What a funnel counts is decided by the order of one person's events, and
-//! the store has nothing for that which is both exact and quick: `windowFunnel` knows no time of a step, no exclusion and no
-//! step that is reached twice in one instant, and a fold in the store walks all of a block's people in step, as long as the
-//! longest of them. So a person is one row here, with one number for each event: when, and what it is to the funnel.
+//! What a funnel counts is decided by the order of one person's events. The store could bring them together
+//! (`groupArray`) and even follow them (`windowFunnel`, `arrayFold`), but it is slow at the first, and at the second neither
+//! quick nor exact. Reading columns is what it is best at: so it only says of each row whose it is, when it was, and what it is
+//! to the funnel.
 
+use super::native_read::{Numbers, Texts, each_block};
+use super::{ChError, ClickHouse, Cost, Sql};
+use crate::model::ProjectId;
 use clickhouse::Row;
-use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Counted, Sql};
-use crate::model::ProjectId;
-
-/// Which value of a breakdown comes with a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FunnelValues {
-    /// None: nothing is broken down.
-    None,
-    /// The first that one of the person's steps has.
-    First,
-    /// The last.
-    Last,
-    /// That of each event.
-    Each,
-}
-
-/// What a person's row is made of.
+/// What is read of events.
 #[derive(Debug, Clone, Copy)]
 pub struct FunnelQuestion<'a> {
-    pub counted: Counted,
-    /// From when to when the events are; times are told from its beginning.
-    pub range: (Timestamp, Timestamp),
-    /// Events as `actor`, `at`, a `mark0` … for each of `marks`, and a `value0` … for each value of a breakdown.
+    /// Events as `actor`, `at`, a `mark0` … for each mark, and a `value0` … for each value of a breakdown.
     pub events: &'a Sql,
-    /// The bit that each mark sets.
-    pub marks: &'a [u32],
-    /// Bits of the marks that are steps.
-    pub steps: u64,
-    /// Events ever, as `actor` and `at`, of which the first of each actor has this bit.
-    pub firsts: &'a [(u32, Sql)],
-    pub values: FunnelValues,
-    /// How many values a breakdown has.
-    pub width: usize,
+    pub marks: usize,
+    pub values: usize,
+    /// Whether actors are texts; else they are people, by their numbers before merges.
+    pub is_actor_text: bool,
 }
 
-/// A statement that gives people with their events, and how its rows are read.
-#[derive(Debug, Clone)]
-pub struct FunnelSql {
-    pub sql: Sql,
-    /// By how many bits times are shifted, to have the marks below them; none if both do not fit into one number.
-    pub(super) shift: Option<u32>,
+/// Rows as they come from the store, some thousands at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct FunnelBlock<'a> {
+    pub actors: FunnelActors<'a>,
+    /// Microseconds since 1970.
+    pub at: Numbers<'a>,
+    /// A bit for each mark; none where only first events are read.
+    pub marks: Option<Numbers<'a>>,
+    /// The value of a breakdown: several are written one after another, each behind its length in bytes and a colon.
+    pub values: Option<Texts<'a>>,
 }
 
-/// A person as one number for each event.
+/// Whose events they are.
+#[derive(Debug, Clone, Copy)]
+pub enum FunnelActors<'a> {
+    People(Numbers<'a>),
+    Texts(Texts<'a>),
+}
+
 #[derive(Debug, Row, Deserialize)]
-pub(super) struct PackedRow {
-    pub person: u64,
-    pub is_shared: bool,
-    pub touch_at: u64,
-    pub touch: String,
-    pub events: Vec<u64>,
+struct Merge {
+    from_id: u64,
+    into_id: u64,
 }
 
-/// A person with what each event is to the funnel, in full.
-#[derive(Debug, Row, Deserialize)]
-pub(super) struct FullRow {
-    pub person: u64,
-    pub is_shared: bool,
-    pub touch_at: u64,
-    pub touch: String,
-    pub events: Vec<(u64, u64, String)>,
+impl ClickHouse {
+    /// Hands out the rows of [`funnel_sql`] or [`funnel_firsts_sql`], until `each` says no. The cost counts the rows that came.
+    ///
+    /// # Errors
+    /// If ClickHouse does not answer or refuses.
+    pub async fn funnel_rows(
+        &self,
+        sql: &Sql,
+        mut each: impl FnMut(FunnelBlock<'_>) -> bool + Send,
+    ) -> Result<Cost, ChError> {
+        let started = std::time::Instant::now();
+        let (mut rows, mut bytes) = (0, 0);
+        let cursor = self.ask(sql).fetch_bytes("Native")?;
+        each_block(cursor, |block| {
+            rows += block.rows as u64;
+            bytes += block.bytes as u64;
+            let actors = block.numbers(0).map(FunnelActors::People).or_else(|| block.texts(0).map(FunnelActors::Texts));
+            let block =
+                FunnelBlock { actors: actors?, at: block.numbers(1)?, marks: block.numbers(2), values: block.texts(3) };
+            Some(each(block))
+        })
+        .await?;
+        Ok(Cost { rows_read: Some(rows), bytes_read: Some(bytes), elapsed: started.elapsed() })
+    }
+
+    /// Who has become whom, as numbers.
+    ///
+    /// # Errors
+    /// If ClickHouse does not answer or refuses.
+    pub async fn merged_people(&self, project: ProjectId) -> Result<Vec<(u64, u64)>, ChError> {
+        let mut sql = Sql::new("SELECT from_id, argMax(into_id, version) AS into_id\nFROM person_overrides\n");
+        sql.push("WHERE project_id = ").param("UInt32", project).push("\nGROUP BY from_id");
+        let (rows, _) = self.rows::<Merge>(&sql).await?;
+        Ok(rows.into_iter().map(|merge| (merge.from_id, merge.into_id)).collect())
+    }
 }
 
-/// The statement that puts people's events together.
+/// The statement that reads events.
 #[must_use]
-pub fn funnel_sql(project: ProjectId, question: FunnelQuestion<'_>) -> FunnelSql {
-    let shift = shift(question).filter(|_| question.values != FunnelValues::Each);
+pub fn funnel_sql(question: FunnelQuestion<'_>) -> Sql {
     let mut sql = Sql::new("SELECT ");
-    let people = question.counted == Counted::People;
-    sql.push(if people {
-        "if(merge.from_id = 0, actor, merge.into_id) AS person, merge.from_id != 0 AS is_shared"
-    } else {
-        "toUInt64(0) AS person, false AS is_shared"
-    });
-    sql.push(", touch_at, touch, events\nFROM (\nSELECT actor, ");
-    push_touch(&mut sql, question);
-    sql.push(if shift.is_some() {
-        "groupArray(packed) AS events"
-    } else {
-        "groupArray((time, marks, value)) AS events"
-    });
-    if !question.firsts.is_empty() {
-        sql.push(", max(is_event) AS any_event");
-    }
-    sql.push("\nFROM (\n").append(&found(question, shift));
-    for (bit, firsts) in question.firsts {
-        sql.push("\nUNION ALL\n").append(&first(question, *bit, firsts, shift));
-    }
-    sql.push("\n)\nGROUP BY actor\n) AS found");
-    if people {
-        push_shared(&mut sql, project);
-    }
-    if !question.firsts.is_empty() {
-        sql.push("\nWHERE any_event").push(if people { " OR is_shared" } else { "" });
-    }
-    FunnelSql { sql, shift }
-}
-
-/// How far times are shifted so that all marks are below; none if that is too far.
-fn shift(question: FunnelQuestion<'_>) -> Option<u32> {
-    let marks = question.marks.iter().copied().chain(question.firsts.iter().map(|(bit, _)| *bit));
-    let shift = marks.max().map_or(0, |bit| bit + 1);
-    let longest = question.range.1.as_microsecond().abs_diff(question.range.0.as_microsecond()) + 2;
-    (shift <= longest.leading_zeros()).then_some(shift)
-}
-
-/// Which value a person has, and when.
-fn push_touch(sql: &mut Sql, question: FunnelQuestion<'_>) {
-    let (value, time) = match question.values {
-        FunnelValues::None | FunnelValues::Each => {
-            sql.push("toUInt64(0) AS touch_at, '' AS touch, ");
-            return;
+    push_actor(&mut sql, question.is_actor_text);
+    sql.push("toUnixTimestamp64Micro(at) AS micros, ");
+    push_marks(&mut sql, question.marks);
+    match question.values {
+        0 => {}
+        1 => drop(sql.push(", CAST(value0, 'String') AS value")),
+        several => {
+            sql.push(", CAST(concat(");
+            for at in 0..several {
+                sql.push(if at > 0 { ", " } else { "" }).push("toString(length(").name("value", at).push(")), ':', ");
+                sql.name("value", at);
+            }
+            sql.push("), 'String') AS value");
         }
-        FunnelValues::First => ("argMinIf(", "minIf("),
-        FunnelValues::Last => ("argMaxIf(", "maxIf("),
-    };
-    let mut condition = Sql::new("bitAnd(marks, ");
-    condition.param("UInt64", question.steps).push(") != 0 AND value != ").param("String", no_value(question.width));
-    sql.push(time).push("time, ").append(&condition).push(") AS touch_at, ");
-    sql.push(value).push("value, time, ").append(&condition).push(") AS touch, ");
-}
-
-/// The text for values that are all empty.
-fn no_value(width: usize) -> String {
-    if width == 1 { String::new() } else { "0:".repeat(width) }
-}
-
-/// A row for each event.
-fn found(question: FunnelQuestion<'_>, shift: Option<u32>) -> Sql {
-    let mut sql = Sql::new("SELECT actor, toUInt64(toUnixTimestamp64Micro(at) - ");
-    sql.param("Int64", question.range.0.as_microsecond()).push(" + 1) AS time, ");
-    for (at, bit) in question.marks.iter().enumerate() {
-        sql.push(if at > 0 { " + " } else { "" }).push("bitShiftLeft(toUInt64(").name("mark", at).push("), ");
-        sql.number(u64::from(*bit)).push(")");
-    }
-    if question.marks.is_empty() {
-        sql.push("toUInt64(0)");
-    }
-    sql.push(" AS marks");
-    push_value(&mut sql, question, shift);
-    if !question.firsts.is_empty() {
-        sql.push(", 1 AS is_event");
     }
     sql.push("\nFROM (").append(question.events).push(")");
     sql
 }
 
-/// A row for the first event of each actor. Whatever was before the range was at time 0.
-fn first(question: FunnelQuestion<'_>, bit: u32, events: &Sql, shift: Option<u32>) -> Sql {
-    let mut sql = Sql::new("SELECT actor, toUInt64(greatest(toUnixTimestamp64Micro(min(at)) - ");
-    sql.param("Int64", question.range.0.as_microsecond()).push(" + 1, 0)) AS time, bitShiftLeft(toUInt64(1), ");
-    sql.number(u64::from(bit)).push(") AS marks");
-    if shift.is_some() {
-        push_packed(&mut sql, shift);
-    }
-    if question.values != FunnelValues::None {
-        sql.push(", ").param("String", no_value(question.width)).push(" AS value");
-    } else if shift.is_none() {
-        sql.push(", '' AS value");
-    }
-    sql.push(", 0 AS is_event\nFROM (").append(events).push(")\nGROUP BY actor");
+/// The statement that reads when each actor's first event was; `events` as `actor` and `at`.
+#[must_use]
+pub fn funnel_firsts_sql(events: &Sql, is_actor_text: bool) -> Sql {
+    let mut sql = Sql::new("SELECT ");
+    push_actor(&mut sql, is_actor_text);
+    sql.push("toUnixTimestamp64Micro(min(at)) AS micros\nFROM (").append(events).push(")\nGROUP BY whose");
     sql
 }
 
-fn push_packed(sql: &mut Sql, shift: Option<u32>) {
-    if let Some(shift) = shift {
-        sql.push(", bitShiftLeft(time, ").number(u64::from(shift)).push(") + marks AS packed");
-    }
+fn push_actor(sql: &mut Sql, is_text: bool) {
+    sql.push(if is_text { "CAST(actor, 'String') AS whose, " } else { "toUInt64(actor) AS whose, " });
 }
 
-/// The event's number, and its value: several are written one after another, each behind its length.
-fn push_value(sql: &mut Sql, question: FunnelQuestion<'_>, shift: Option<u32>) {
-    push_packed(sql, shift);
-    match (question.values, question.width) {
-        (FunnelValues::None, _) if shift.is_some() => {}
-        (FunnelValues::None, _) => drop(sql.push(", '' AS value")),
-        (_, 1) => drop(sql.push(", value0 AS value")),
-        (_, width) => {
-            sql.push(", concat(");
-            for at in 0..width {
-                sql.push(if at > 0 { ", " } else { "" }).push("toString(length(").name("value", at).push(")), ':', ");
-                sql.name("value", at);
-            }
-            sql.push(") AS value");
-        }
+/// The marks as the bits of a number that is as narrow as they allow.
+fn push_marks(sql: &mut Sql, count: usize) {
+    let widen = match count {
+        0..=8 => "toUInt8(",
+        9..=16 => "toUInt16(",
+        17..=32 => "toUInt32(",
+        _ => "toUInt64(",
+    };
+    for _ in 1..count {
+        sql.push("bitOr(");
     }
-}
-
-/// Joins who somebody is after merges, to those who were merged and to those into whom.
-fn push_shared(sql: &mut Sql, project: ProjectId) {
-    sql.push("\nANY LEFT JOIN (\n  SELECT DISTINCT pair.1 AS from_id, pair.2 AS into_id FROM (\n");
-    sql.push("    SELECT arrayJoin([(from_id, into_id), (into_id, into_id)]) AS pair FROM (\n");
-    sql.push(
-        "      SELECT from_id, argMax(into_id, version) AS into_id FROM person_overrides\n      WHERE project_id = ",
-    );
-    sql.param("UInt32", project)
-        .push("\n      GROUP BY from_id\n    )\n  )\n) AS merge ON merge.from_id = found.actor");
+    for at in 0..count {
+        sql.push(if at > 0 { ", " } else { "" }).push("bitShiftLeft(").push(widen).name("mark", at).push("), ");
+        sql.number(at as u64).push(if at > 0 { "))" } else { ")" });
+    }
+    sql.push(" AS marks");
 }
 
 /// These people: a statement with one column.
@@ -229,4 +159,33 @@ pub fn numbers_sql(numbers: &mut Vec<u64>) -> Sql {
     let mut sql = Sql::new("SELECT arrayJoin(arrayCumSum(arrayMap(x -> toUInt64(x), splitByChar('-', ");
     sql.text_literal(&steps).push("))))");
     sql
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_statement_reads_bare_columns() {
+        let events = Sql::new("SELECT …");
+        let question = FunnelQuestion { events: &events, marks: 3, values: 2, is_actor_text: false };
+        assert_eq!(
+            funnel_sql(question).text(),
+            "SELECT toUInt64(actor) AS whose, toUnixTimestamp64Micro(at) AS micros, \
+             bitOr(bitOr(bitShiftLeft(toUInt8(mark0), 0), bitShiftLeft(toUInt8(mark1), 1)), bitShiftLeft(toUInt8(mark2), 2)) \
+             AS marks, CAST(concat(toString(length(value0)), ':', value0, toString(length(value1)), ':', value1), 'String') \
+             AS value\nFROM (SELECT …)"
+        );
+        assert_eq!(
+            funnel_firsts_sql(&events, true).text(),
+            "SELECT CAST(actor, 'String') AS whose, toUnixTimestamp64Micro(min(at)) AS micros\nFROM (SELECT …)\nGROUP BY whose"
+        );
+    }
+
+    #[test]
+    fn people_are_named_by_their_distances() {
+        let sql = numbers_sql(&mut vec![1_000_003, 7, 1_000_000, 7]);
+        assert!(sql.text().contains("'7-999993-3'"), "{}", sql.text());
+        assert_eq!(numbers_sql(&mut Vec::new()).text(), "SELECT toUInt64(0) WHERE false");
+    }
 }
