@@ -91,8 +91,10 @@ pub(super) async fn people_behind(context: QueryContext<'_>, source: &Reader<'_>
         ("InsightActorsQuery" | "StickinessActorsQuery", Some("StickinessQuery")) => {
             stickiness_people(context, source, &insight).await
         }
-        ("InsightActorsQuery", Some("TrendsQuery")) => trends_people(context, source, &insight).await,
         ("FunnelsActorsQuery", Some("FunnelsQuery")) => funnel_people(context, source, &insight).await,
+        ("InsightActorsQuery", Some("TrendsQuery")) => {
+            trends_people(context, source, &insight).await.map(|with| with.numbers())
+        }
         _ => {
             let of = insight_kind.map(|of| format!(" of {of}")).unwrap_or_default();
             Err(kind.wrong(format!("the people of {said}{of} cannot be listed yet")).into())
@@ -113,6 +115,7 @@ pub(super) async fn people_with(
         (Some("InsightActorsQuery"), Some("RetentionQuery")) => {
             retention_people(context, source, &insight).await.map(Some)
         }
+        (Some("InsightActorsQuery"), Some("TrendsQuery")) => trends_people(context, source, &insight).await.map(Some),
         _ => Ok(None),
     }
 }

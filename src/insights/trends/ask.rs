@@ -202,7 +202,7 @@ impl<'a> Trend<'a> {
         let (node, measure) = &self.series[part.series];
         let width = if self.is_aggregated { 0 } else { part.range.buckets.len() };
         let counts_whole = with_whole && !self.is_aggregated && measure.count == TrendCount::Actors;
-        let series = self.label_of(part.series, node.label());
+        let series = node.label().to_owned();
         let empty = |names: Option<&[String]>, is_other: bool| {
             let by = self.by_values();
             let breakdown: Vec<Value> = match (part.cohort, names) {
@@ -259,12 +259,6 @@ impl<'a> Trend<'a> {
         }
         sort(&mut lines);
         lines
-    }
-
-    /// What a series is called in an answer.
-    fn label_of(&self, series: usize, name: &str) -> String {
-        let custom = self.series[series].0.custom_name.as_deref();
-        custom.unwrap_or(name).to_owned()
     }
 }
 

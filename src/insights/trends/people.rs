@@ -9,9 +9,10 @@ use crate::insights::ground::Ground;
 use crate::insights::sql::field;
 use crate::insights::{InsightError, Period, QueryContext};
 use crate::model::query::{Interval, InvalidQuery, Reader, ResolvedRange};
-use crate::storage::ch::{MISSING, Split, Sql, TrendCount, TrendQuestion, ValuesAre, trend_people_sql, trend_sql};
+use crate::storage::ch::hogql::PeopleWith;
+use crate::storage::ch::{MISSING, Split, TrendCount, TrendQuestion, ValuesAre, trend_people_sql, trend_sql};
 
-/// The people behind a number: a statement with one column, their numbers after merges.
+/// The people behind a number, and of how many events each: `event_count`.
 ///
 /// # Errors
 /// If a field makes no sense, or what is behind the number cannot be listed.
@@ -19,7 +20,7 @@ pub async fn trends_people(
     context: QueryContext<'_>,
     selection: &Reader<'_>,
     insight: &Reader<'_>,
-) -> Result<Sql, InsightError> {
+) -> Result<PeopleWith, InsightError> {
     let ground = Ground::of(context, insight.value().unwrap_or(&Value::Null)).await?;
     let trend = Trend::read(&ground).await?;
     let place = selection.get("series")?;
@@ -85,9 +86,8 @@ pub async fn trends_people(
         with_whole: false,
         split,
     };
-    let mut sql = Sql::new("SELECT whole FROM (\n");
-    sql.append(&trend_people_sql(context.project.id, question, values.as_ref())).push("\n)");
-    Ok(sql)
+    let people = trend_people_sql(context.project.id, question, values.as_ref());
+    Ok(PeopleWith { people, name: "event_count", is_list: false })
 }
 
 /// The bucket that is asked about, else the whole range.

@@ -14,12 +14,12 @@ pub enum ValuesAre {
     NoneOf(Vec<Vec<String>>),
 }
 
-/// Those who are behind a number, as `whole`, and of how many events, as `n`. The events are those of the range, whatever
+/// Those who are behind a number, as `whole`, and of how many events, as `said`. The events are those of the range, whatever
 /// the series counts, with `actor`; only [`TrendCount::First`] needs what it always does.
 #[must_use]
 pub fn trend_people_sql(project: ProjectId, question: TrendQuestion<'_>, values: Option<&ValuesAre>) -> Sql {
     if question.count == TrendCount::First {
-        let mut sql = Sql::new("SELECT whole, toUInt64(1) AS n FROM (\n");
+        let mut sql = Sql::new("SELECT whole, toUInt64(1) AS said FROM (\n");
         sql.append(&firsts(project, TrendQuestion { is_aggregated: true, ..question })).push("\n)");
         if let Some(values) = values {
             sql.push("\nWHERE ");
@@ -37,7 +37,7 @@ pub fn trend_people_sql(project: ProjectId, question: TrendQuestion<'_>, values:
         push_values(&mut found, values);
     }
     found.push("\nGROUP BY actor");
-    let mut sql = Sql::new("SELECT whole, sum(n) AS n\nFROM (\n");
+    let mut sql = Sql::new("SELECT whole, sum(n) AS said\nFROM (\n");
     sql.append(&after_merges(project, question.counted, "n", &found)).push("\n)\nGROUP BY whole");
     sql
 }
