@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::measure::{number, without_name};
+use crate::insights::definitions::cohort_at;
 use crate::insights::ground::Ground;
 use crate::insights::sql::{compare, field, made, text};
 use crate::model::query::{InvalidQuery, Reader};
@@ -121,9 +122,10 @@ fn cohorts(place: &Reader<'_>, ground: &Ground<'_>) -> Result<Vec<CohortPart>, I
         if id == json!("all") || id == json!(0) {
             return Ok(CohortPart { id, label: "all users".to_owned(), condition: None });
         }
+        let cohort = cohort_at(item, &ground.types)?;
         let filter = json!([{ "key": "id", "type": "cohort", "value": id }]);
         let condition = ground.filters(&Reader::new(&filter)).map_err(|error| item.wrong(error.reason))?;
-        Ok(CohortPart { label: format!("cohort {id}"), id, condition })
+        Ok(CohortPart { label: cohort.name.clone(), id, condition })
     };
     items.iter().map(part).collect()
 }
