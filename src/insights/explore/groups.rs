@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{EventQuery, ExploreError, Person, PersonName};
 use crate::model::query::{Operator, PropertyFilter, PropertyGroup, PropertyScope};
 use crate::model::{PersonId, ProjectId};
-use crate::storage::ch::{ClickHouse, GroupActivity, GroupPerson, Wanted};
+use crate::storage::ch::{ClickHouse, EventSpan, GroupActivity, GroupPerson, Wanted};
 use crate::storage::pg::{GroupRow, GroupTypeRow, Pg};
 
 /// How far back a group's people and counts go.
@@ -38,36 +38,44 @@ pub struct GroupSummary {
     pub members: Vec<GroupMember>,
 }
 
-/// The groups that a person acted in during the last 90 days, in the order of their types.
+/// What a person's events say of them at a glance.
+#[derive(Debug, Clone, Default)]
+pub struct PersonFacts {
+    /// None if there are no events.
+    pub span: Option<EventSpan>,
+    /// The groups that the person acted in during the last 90 days, in the order of their types.
+    pub groups: Vec<PersonGroup>,
+}
+
+/// When a person was seen, and in which groups they acted lately.
 ///
 /// # Errors
 /// If a store does not answer.
-pub async fn list_person_groups(
+pub async fn find_person_facts(
     pg: &Pg,
     ch: &ClickHouse,
     project: ProjectId,
     person: &Person,
     now: Timestamp,
-) -> Result<Vec<PersonGroup>, ExploreError> {
+) -> Result<PersonFacts, ExploreError> {
     let types = pg.list_group_types(project).await?;
-    if types.is_empty() {
-        return Ok(Vec::new());
+    let indexes: Vec<i16> = types.iter().map(|one| one.index).collect();
+    let (span, found) = ch.find_person_facts(project, &person.event_ids, &indexes, now).await?;
+    if found.is_empty() {
+        return Ok(PersonFacts { span, groups: Vec::new() });
     }
-    let found = ch.list_person_groups(project, &person.event_ids, now).await?;
     let known: HashMap<(i16, String), String> = pg
         .list_groups_by_key(project, &found)
         .await?
         .into_iter()
         .map(|row| ((row.index, row.key.clone()), row.label().to_owned()))
         .collect();
-    Ok(found
-        .into_iter()
-        .filter_map(|(index, key)| {
-            let group_type = types.iter().find(|one| one.index == index)?.clone();
-            let label = known.get(&(index, key.clone())).cloned().unwrap_or_else(|| key.clone());
-            Some(PersonGroup { group_type, key, label })
-        })
-        .collect())
+    let group = |(index, key): (i16, String)| {
+        let group_type = types.iter().find(|one| one.index == index)?.clone();
+        let label = known.get(&(index, key.clone())).cloned().unwrap_or_else(|| key.clone());
+        Some(PersonGroup { group_type, key, label })
+    };
+    Ok(PersonFacts { span, groups: found.into_iter().filter_map(group).collect() })
 }
 
 /// What happened in a group in the last [`ACTIVE_WITHIN_DAYS`] days.

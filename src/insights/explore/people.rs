@@ -40,7 +40,7 @@ pub async fn find_person(
     by: &PersonFound,
 ) -> Result<Option<Person>, ExploreError> {
     let Some(mut person) = find_person_without_events(pg, project, by).await? else { return Ok(None) };
-    person.span = find_event_span(ch, project, &person).await?;
+    person.span = ch.find_event_span(project, &person.event_ids).await?;
     Ok(Some(person).filter(|person| person.profile.is_some() || person.span.is_some()))
 }
 
@@ -81,18 +81,6 @@ pub async fn find_person_without_events(
         event_ids: vec![PersonId::without_profile(project, id)],
         span: None,
     }))
-}
-
-/// When a person was first and last seen, and how many events they have; none if there are none.
-///
-/// # Errors
-/// If ClickHouse does not answer.
-pub async fn find_event_span(
-    ch: &ClickHouse,
-    project: ProjectId,
-    person: &Person,
-) -> Result<Option<EventSpan>, ExploreError> {
-    Ok(ch.find_event_span(project, &person.event_ids).await?)
 }
 
 /// The numbers of everybody that a search text may mean: the person with exactly this distinct id or UUID, else the people

@@ -151,34 +151,46 @@ impl ClickHouse {
         Ok(rows.into_iter().flat_map(|row| row.found).map(source).collect())
     }
 
-    /// The groups that a person's events of the last 90 days name: type index and key.
+    /// When a person was first and last seen, and which groups of these types (by index) their events of the last 90 days
+    /// name: type index and key, in the order of the types. One look at their events for both.
     ///
     /// # Errors
     /// If ClickHouse does not answer or refuses the statement.
-    pub async fn list_person_groups(
+    pub async fn find_person_facts(
         &self,
         project: ProjectId,
         persons: &[PersonId],
+        types: &[i16],
         now: Timestamp,
-    ) -> Result<Vec<(i16, String)>, ChError> {
+    ) -> Result<(Option<EventSpan>, Vec<(i16, String)>), ChError> {
         #[derive(Deserialize)]
         struct Row {
+            n: u64,
+            first_us: i64,
+            last_us: i64,
             found: Vec<Vec<String>>,
         }
         let since = now.checked_sub(GROUPS_WITHIN).unwrap_or(now);
-        let mut sql = Sql::new("SELECT [");
-        for (at, column) in GROUP_COLUMNS.into_iter().enumerate() {
-            sql.push(if at > 0 { ", " } else { "" }).push("arraySort(groupUniqArray").push(MOST_GROUPS);
-            sql.push("(ifNull(").push(column).push(", '')))");
+        let columns = types.iter().filter_map(|at| Some((*at, *GROUP_COLUMNS.get(usize::try_from(*at).ok()?)?)));
+        let columns: Vec<(i16, &'static str)> = columns.collect();
+        let mut sql = Sql::new("SELECT count() AS n, toUnixTimestamp64Micro(min(timestamp)) AS first_us,\n  ");
+        sql.push("toUnixTimestamp64Micro(max(timestamp)) AS last_us,\n  [");
+        for (at, (_, column)) in columns.iter().enumerate() {
+            sql.push(if at > 0 { ", " } else { "" }).push("arraySort(groupUniqArrayIf").push(MOST_GROUPS);
+            sql.push("(ifNull(").push(column).push(", ''), ifNull(").push(column).push(", '') != ''");
+            push_moment(sql.push(" AND timestamp >= "), since);
+            sql.push("))");
         }
-        sql.push("] AS found\nFROM events\nWHERE ");
+        sql.push("]::Array(Array(String)) AS found\nFROM events\nWHERE ");
         sql.push("project_id = ").param("UInt32", project);
         sql.push(" AND person_id IN ").param("Array(UInt64)", numbers(persons));
-        push_moment(sql.push(" AND timestamp >= "), since);
-        let rows: Vec<Row> = self.json_rows(&sql).await?;
-        let keys = rows.into_iter().flat_map(|row| row.found).zip(0_i16..);
-        let groups = keys.flat_map(|(keys, index)| keys.into_iter().map(move |key| (index, key)));
-        Ok(groups.filter(|(_, key)| !key.is_empty()).collect())
+        let Some(row) = self.json_rows::<Row>(&sql).await?.pop().filter(|row| row.n > 0) else {
+            return Ok((None, Vec::new()));
+        };
+        let span = EventSpan { count: row.n, first: micros(row.first_us), last: micros(row.last_us) };
+        let groups = columns.iter().zip(row.found);
+        let groups = groups.flat_map(|((index, _), keys)| keys.into_iter().map(move |key| (*index, key)));
+        Ok((Some(span), groups.collect()))
     }
 }
 

@@ -7,6 +7,7 @@ mod event;
 mod explorer;
 mod form;
 mod live;
+mod pages;
 mod range;
 mod state;
 
@@ -14,9 +15,10 @@ pub use cells::{Cell, EventTable, Line, event_href, event_label, path_segment, p
 pub use columns::Column;
 pub use detail::{EventDetail, PropertyLine, property_lines};
 pub use event::get as get_detail;
-pub use explorer::{get, open_line};
+pub use explorer::get;
 pub use form::{Chip, Preset};
 pub use live::{get as get_live, poll as poll_live};
+pub use pages::{EventsPage, EventsPager, EventsPlace};
 pub use range::{PRESETS, Range};
 pub use state::{FilterLine, conditions, cursor_text, filters, read_cursor};
 

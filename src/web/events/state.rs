@@ -1,12 +1,12 @@
 //! What an explorer's URL says, and URLs that say something else.
 
 use jiff::Timestamp;
-use uuid::Uuid;
 
 use super::columns::Column;
+use super::pages::EventsPlace;
 use super::range::Range;
 use crate::model::query::{Operator, PropertyFilter, PropertyGroup, PropertyScope, Traffic};
-use crate::storage::ch::{EventCursor, EventPage};
+use crate::storage::ch::EventCursor;
 
 /// One condition on a property, as it stands in a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,9 +58,7 @@ pub struct ExplorerState {
     pub traffic: Traffic,
     /// Chosen columns; none for the defaults.
     pub columns: Vec<Column>,
-    pub page: EventPage,
-    /// The event whose row is open.
-    pub open: Option<Uuid>,
+    pub place: EventsPlace,
 }
 
 /// More columns than fit no screen.
@@ -91,20 +89,15 @@ impl ExplorerState {
                 columns.push(column);
             }
         }
-        let page = match (one("before").and_then(read_cursor), one("after").and_then(read_cursor)) {
-            (Some(cursor), _) => EventPage::OlderThan(cursor),
-            (None, Some(cursor)) => EventPage::NewerThan(cursor),
-            (None, None) => EventPage::Newest,
-        };
+        let text = |name| one(name).unwrap_or_default();
         Self {
             events,
             person: one("person").map(str::to_owned),
             filters: filters(pairs),
-            range: Range::parse(one("date_from").unwrap_or_default(), one("date_to").unwrap_or_default()),
+            range: Range::parse(text("date_from"), text("date_to")),
             traffic: one("traffic").and_then(Traffic::of_word).unwrap_or_default(),
             columns: if columns == Column::defaults() { Vec::new() } else { columns },
-            page,
-            open: one("open").and_then(|text| text.parse().ok()),
+            place: EventsPlace::parse(text("before"), text("after"), text("open")),
         }
     }
 
@@ -133,7 +126,7 @@ impl ExplorerState {
     /// The same events from the newest on.
     #[must_use]
     pub fn without_page(&self) -> Self {
-        Self { page: EventPage::Newest, open: None, ..self.clone() }
+        Self { place: EventsPlace::NEWEST, ..self.clone() }
     }
 
     /// What a form carries along in hidden fields: events, person, filters and whose events.
@@ -155,12 +148,7 @@ impl ExplorerState {
         let mut params = self.filter_params();
         params.extend(self.range.params());
         params.extend(self.columns.iter().map(|column| ("columns", column.to_string())));
-        match self.page {
-            EventPage::Newest => {}
-            EventPage::OlderThan(cursor) => params.push(("before", cursor_text(cursor))),
-            EventPage::NewerThan(cursor) => params.push(("after", cursor_text(cursor))),
-        }
-        params.extend(self.open.map(|uuid| ("open", uuid.to_string())));
+        params.extend(self.place.params());
         match serde_urlencoded::to_string(params) {
             Ok(text) if !text.is_empty() => format!("?{text}"),
             _ => String::new(),
@@ -211,7 +199,10 @@ pub fn read_cursor(text: &str) -> Option<EventCursor> {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
+    use crate::storage::ch::EventPage;
 
     fn parse(query: &str) -> ExplorerState {
         ExplorerState::parse(&serde_urlencoded::from_str::<Vec<(String, String)>>(query).expect("a query string"))
@@ -226,8 +217,10 @@ mod tests {
             traffic: Traffic::Bots,
             range: Range::parse("-7d", ""),
             columns: vec![Column::Event, Column::Property("plan".to_owned())],
-            page: EventPage::OlderThan(EventCursor { at: Timestamp::UNIX_EPOCH, uuid: Uuid::from_u128(7) }),
-            open: Some(Uuid::from_u128(9)),
+            place: EventsPlace {
+                page: EventPage::OlderThan(EventCursor { at: Timestamp::UNIX_EPOCH, uuid: Uuid::from_u128(7) }),
+                open: Some(Uuid::from_u128(9)),
+            },
         };
         assert_eq!(parse(state.query().trim_start_matches('?')), state);
         assert_eq!(ExplorerState::default().query(), "");

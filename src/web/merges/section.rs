@@ -1,8 +1,8 @@
 //! The part of a person's page that tells who became one with them, and when.
 
 use crate::http::{AppState, ProjectAccess, WebError};
-use crate::model::{PersonId, ProjectId, Role};
-use crate::storage::pg::MergeLine;
+use crate::model::{ProjectId, Role};
+use crate::storage::pg::{MergeLine, PersonRow};
 use crate::web::events::person_href;
 
 /// Lines on a person's page.
@@ -29,19 +29,17 @@ impl MergeSection {
     pub async fn load(
         state: &AppState,
         access: &ProjectAccess,
-        person: PersonId,
-        target: String,
-        distinct_ids: &[String],
+        person: &PersonRow,
     ) -> Result<Self, WebError> {
-        let mut lines = state.pg.list_merges(access.project.id, person, MAX_LINES + 1).await?;
+        let mut lines = state.pg.list_merges(access.project.id, person.id, MAX_LINES + 1).await?;
         let is_cut = lines.len() as i64 > MAX_LINES;
         lines.truncate(usize::try_from(MAX_LINES).unwrap_or(usize::MAX));
         Ok(Self {
             project: access.project.id,
-            target,
+            target: person.uuid.to_string(),
             lines,
             is_cut,
-            distinct_ids: if distinct_ids.len() > 1 { distinct_ids.to_vec() } else { Vec::new() },
+            distinct_ids: if person.distinct_ids.len() > 1 { person.distinct_ids.clone() } else { Vec::new() },
             may_change: access.is_at_least(Role::Member),
         })
     }

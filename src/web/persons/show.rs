@@ -3,21 +3,18 @@
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
+use futures_util::TryFutureExt;
 use serde::Deserialize;
 
 use super::list::{Moment, initial};
 use super::properties::{EditForm, Properties};
 use super::timeline::{SessionPart, Timeline};
 use crate::http::{AppState, Cause, ProjectAccess, WebError, form_again, page as render};
-use crate::insights::explore::{self, EventQuery, ExploreError, Person, PersonFound, PersonGroup};
+use crate::insights::explore::{self, EventQuery, Person, PersonFacts, PersonFound, PersonGroup};
 use crate::model::{Project, Role};
-use crate::storage::ch::{EventCursor, EventPage};
-use crate::web::events::{Column, cursor_text, open_line, path_segment, read_cursor};
+use crate::web::events::{Column, EventsPage, EventsPager, EventsPlace, path_segment};
 use crate::web::merges::MergeSection;
 use crate::web::{Section, Shell};
-
-/// Events on a page.
-pub const PAGE_SIZE: usize = 50;
 
 #[derive(Debug, Template)]
 #[template(path = "pages/persons/show.html")]
@@ -38,9 +35,7 @@ struct PersonPageView {
     sessions_href: Option<String>,
     sessions: Vec<SessionPart>,
     merges: Option<MergeSection>,
-    newest: Option<String>,
-    newer: Option<String>,
-    older: Option<String>,
+    pager: EventsPager,
 }
 
 /// What only a person with a profile has.
@@ -77,9 +72,8 @@ pub struct ByDistinctId {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct EventsQuery {
-    before: String,
-    after: String,
-    open: String,
+    #[serde(flatten)]
+    place: EventsPlace,
     /// The property to edit; empty to add one.
     edit: Option<String>,
     /// Whether to say where each property came from.
@@ -128,13 +122,8 @@ async fn load(
     let project = &access.project;
     let zone = project.time_zone.rules();
     let person = explore::find_person_without_events(&state.pg, project.id, by).await?;
-    let mut person = person.ok_or(Cause::NotFound)?;
+    let person = person.ok_or(Cause::NotFound)?;
     let base = href(project, &person);
-    let asked = match (read_cursor(&query.before), read_cursor(&query.after)) {
-        (Some(cursor), _) => EventPage::OlderThan(cursor),
-        (None, Some(cursor)) => EventPage::NewerThan(cursor),
-        (None, None) => EventPage::Newest,
-    };
     let columns = [Column::Event, Column::Address, Column::Time];
     let read_columns = [&columns[..], &[Column::Property("$session_id".to_owned())]].concat();
     let events = EventQuery {
@@ -144,43 +133,31 @@ async fn load(
         ..EventQuery::default()
     };
     let now = state.clock.now();
-    let read = |page| explore::list_events(&state.pg, &state.ch, project.id, &events, page, PAGE_SIZE, now);
-    let read_list = async {
-        match (read(asked).await?, asked) {
-            (list, EventPage::NewerThan(_)) if !list.has_more => {
-                Ok((read(EventPage::Newest).await?, EventPage::Newest))
-            }
-            (list, page) => Ok::<_, ExploreError>((list, page)),
-        }
+    let read_events = EventsPage::read(state, project.id, &events, query.place, now).err_into::<WebError>();
+    let read_facts = async {
+        let facts = explore::find_person_facts(&state.pg, &state.ch, project.id, &person, now).await?;
+        let with_span = Person { span: facts.span, ..person.clone() };
+        let origins = match query.origins.as_str() {
+            "" => None,
+            _ => Some(explore::find_property_origins(&state.pg, &state.ch, project.id, &with_span).await?),
+        };
+        Ok((facts, origins))
     };
-    let read_span = explore::find_event_span(&state.ch, project.id, &person);
-    let read_groups = explore::list_person_groups(&state.pg, &state.ch, project.id, &person, now);
-    let (span, (list, page), groups) = tokio::try_join!(read_span, read_list, read_groups)?;
-    person.span = span;
+    let load_merges = async {
+        Ok(match &person.profile {
+            Some(profile) => Some(MergeSection::load(state, access, profile).await?),
+            None => None,
+        })
+    };
+    let load_shell = Shell::load(state, &access.user, Some(project), Section::People).err_into();
+    let (events, (facts, origins), merges, shell) =
+        tokio::try_join!(read_events, read_facts, load_merges, load_shell)?;
+    let PersonFacts { span, groups } = facts;
     if person.profile.is_none() && span.is_none() {
         return Err(Cause::NotFound.into());
     }
-    let origins = match query.origins.as_str() {
-        "" => None,
-        _ => Some(explore::find_property_origins(&state.pg, &state.ch, project.id, &person).await?),
-    };
-    let place = |at: usize| {
-        list.lines.get(at).map(|line| cursor_text(EventCursor { at: line.event.at, uuid: line.event.uuid }))
-    };
-    let is_first = page == EventPage::Newest;
-    let has_older = list.has_more || matches!(page, EventPage::NewerThan(_));
-    let (newer, older) = (place(0), place(list.lines.len().wrapping_sub(1)));
-    let here = match page {
-        EventPage::Newest => String::new(),
-        EventPage::OlderThan(cursor) => format!("before={}&", cursor_text(cursor)),
-        EventPage::NewerThan(cursor) => format!("after={}&", cursor_text(cursor)),
-    };
-    let open = query.open.parse().ok();
-    let open_line = open_line(state, project, &list.lines, open).await?;
-    let timeline = Timeline { project: project.id, zone: &zone, columns: &columns, open: open_line.as_ref() };
-    let sessions = timeline.parts(&list.lines, |uuid| {
-        if open == Some(uuid) { format!("{base}?{here}") } else { format!("{base}?{here}open={uuid}") }
-    });
+    let timeline = Timeline { project: project.id, zone: &zone, columns: &columns, open: events.open.as_ref() };
+    let sessions = timeline.parts(&events.list.lines, |uuid| events.place.toggled(uuid).href(&base));
     let can_edit = access.is_at_least(Role::Member);
     let properties = person.profile.as_ref().map(|profile| {
         let asked = query.edit.as_ref().filter(|_| can_edit);
@@ -189,23 +166,16 @@ async fn load(
     });
     let person_param = person.distinct_id.as_ref().and_then(|id| serde_urlencoded::to_string([("person", id)]).ok());
     let list_of = |what: &str| person_param.as_ref().map(|param| format!("/project/{}/{what}?{param}", project.id));
-    let merges = match &person.profile {
-        Some(profile) => {
-            let uuid = profile.uuid.to_string();
-            Some(MergeSection::load(state, access, profile.id, uuid, &profile.distinct_ids).await?)
-        }
-        None => None,
-    };
     let page = PersonPageView {
         merges,
-        shell: Shell::load(state, &access.user, Some(project), Section::People).await?,
+        shell,
         initial: initial(&person.name.label),
         label: person.name.label.clone(),
         properties,
         groups: groups.iter().map(|group| GroupLink::new(project, group)).collect(),
-        first_seen: person.span.map(|span| Moment::new(&zone, span.first)),
-        last_seen: person.span.map(|span| Moment::new(&zone, span.last)),
-        event_count: person.span.map_or(0, |span| span.count),
+        first_seen: span.map(|span| Moment::new(&zone, span.first)),
+        last_seen: span.map(|span| Moment::new(&zone, span.last)),
+        event_count: span.map_or(0, |span| span.count),
         events_href: list_of("events"),
         sessions_href: list_of("sessions").map(|href| format!("{href}&traffic=all")),
         profile: person.profile.map(|profile| Profile {
@@ -216,9 +186,7 @@ async fn load(
             distinct_ids: profile.distinct_ids,
         }),
         distinct_id: person.distinct_id,
-        newest: (!is_first).then(|| format!("{base}#events")),
-        newer: newer.filter(|_| !is_first).map(|cursor| format!("{base}?after={cursor}#events")),
-        older: older.filter(|_| has_older).map(|cursor| format!("{base}?before={cursor}#events")),
+        pager: events.pager(|place| format!("{}#events", place.href(&base))),
         sessions,
         project: project.clone(),
     };
