@@ -26,8 +26,9 @@ struct DuplicatesPage {
     /// Names of properties to choose from.
     properties: Vec<String>,
     groups: Vec<Group>,
-    newer: Option<String>,
-    older: Option<String>,
+    first: Option<String>,
+    previous: Option<String>,
+    next: Option<String>,
     may_change: bool,
 }
 
@@ -96,8 +97,9 @@ pub async fn get(
     page(&DuplicatesPage {
         shell: Shell::load(&state, &access.user, Some(project), Section::People).await?,
         groups: found.iter().map(|duplicate| Group::new(project, &property, duplicate, &people)).collect(),
-        newer: (from > 0).then(|| href((from - PAGE_SIZE).max(0))),
-        older: has_more.then(|| href(from + PAGE_SIZE)),
+        first: (from > 0).then(|| href(0)),
+        previous: (from > 0).then(|| href((from - PAGE_SIZE).max(0))),
+        next: has_more.then(|| href(from + PAGE_SIZE)),
         may_change: access.is_at_least(Role::Member),
         search,
         property,
@@ -225,8 +227,9 @@ mod tests {
             property: "email".to_owned(),
             properties: vec!["email".to_owned(), "phone".to_owned()],
             groups,
-            newer: None,
-            older: Some("/project/1/duplicates?from=25".to_owned()),
+            first: None,
+            previous: None,
+            next: Some("/project/1/duplicates?from=25".to_owned()),
             may_change: true,
         };
         assert_page(&sample(None, vec![]), ".empty");
