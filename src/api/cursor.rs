@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::http::Cause;
 use crate::model::query::PropertyGroup;
+use crate::storage::pg::{PgError, askers_mistake};
 
 /// Items of a page without a wish, and the most.
 const DEFAULT_LIMIT: usize = 100;
@@ -26,6 +27,14 @@ pub struct CursorPage<T> {
 pub struct Asked<'a> {
     params: &'a HashMap<String, String>,
     pub limit: usize,
+}
+
+/// Why a list cannot be made: for what is wrong with the asker's conditions, if anything is, else for the store.
+pub fn refused(error: PgError) -> Cause {
+    match askers_mistake(&error) {
+        Some(mistake) => Cause::invalid("properties", mistake),
+        None => error.into(),
+    }
 }
 
 impl<'a> Asked<'a> {

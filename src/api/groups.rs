@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::cursor::{Asked, CursorPage};
+use super::cursor::{Asked, CursorPage, refused};
 use crate::http::{ApiError, ApiProjectAccess, AppState, Cause, Site};
-use crate::storage::pg::{GroupPage, GroupQuery, GroupRow, askers_mistake};
+use crate::storage::pg::{GroupPage, GroupQuery, GroupRow};
 
 /// A group, as the API shows it.
 #[derive(Debug, Serialize)]
@@ -58,11 +58,7 @@ pub async fn list(
         Some((false, key)) => GroupPage::After(key.to_owned()),
         None => GroupPage::First,
     };
-    let slice = state.pg.list_groups(access.project.id, index, &question, &page, asked.limit).await;
-    let slice = slice.map_err(|error| match askers_mistake(&error) {
-        Some(mistake) => Cause::invalid("properties", mistake),
-        None => error.into(),
-    })?;
+    let slice = state.pg.list_groups(access.project.id, index, &question, &page, asked.limit).await.map_err(refused)?;
     let edges = slice.groups.first().zip(slice.groups.last()).map(|(a, b)| (a.key.clone(), b.key.clone()));
     let url = format!("{}{}", site.url, uri.path());
     let results = slice.groups.into_iter().map(GroupOut::from).collect();

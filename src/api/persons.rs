@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::cursor::{Asked, CursorPage};
+use super::cursor::{Asked, CursorPage, refused};
 use crate::http::{ApiError, ApiProjectAccess, AppState, Cause, Site};
 use crate::insights::explore::PersonName;
 use crate::model::{PersonId, ProjectId};
-use crate::storage::pg::{PersonPage, PersonQuery, PersonRow, askers_mistake};
+use crate::storage::pg::{PersonPage, PersonQuery, PersonRow};
 
 /// Distinct ids that are shown of each person of a list.
 const IDS_SHOWN: i32 = 100;
@@ -90,11 +90,7 @@ pub async fn list(
         }
         None => PersonPage::First,
     };
-    let slice = state.pg.list_persons(access.project.id, &question, &page, asked.limit, IDS_SHOWN).await;
-    let slice = slice.map_err(|error| match askers_mistake(&error) {
-        Some(mistake) => Cause::invalid("properties", mistake),
-        None => error.into(),
-    })?;
+    let slice = state.pg.list_persons(access.project.id, &question, &page, asked.limit, IDS_SHOWN).await.map_err(refused)?;
     let edges = slice.edges.map(|(first, last)| (first.to_string(), last.to_string()));
     let url = format!("{}{}", site.url, uri.path());
     let results = slice.people.into_iter().map(PersonOut::from).collect();
