@@ -19,6 +19,8 @@ pub struct EventQuery {
     pub person: Option<String>,
     /// These persons' events only.
     pub persons: Option<Vec<PersonId>>,
+    /// Of this group: the index of its type, and its key.
+    pub group: Option<(i16, String)>,
     /// Conditions on properties.
     pub properties: PropertyGroup,
     /// Whose events.
@@ -66,6 +68,7 @@ pub async fn list_events(
     let filter = EventFilter {
         names: query.names.clone(),
         persons,
+        group: query.group.clone(),
         properties: query.properties.clone(),
         traffic: query.traffic,
         from: query.from,

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{EventQuery, ExploreError, Person, PersonName};
-use crate::model::query::{Operator, PropertyFilter, PropertyGroup, PropertyScope};
 use crate::model::{PersonId, ProjectId};
 use crate::storage::ch::{ClickHouse, EventSpan, GroupActivity, GroupPerson, Wanted};
 use crate::storage::pg::{GroupRow, GroupTypeRow, Pg};
@@ -27,6 +26,8 @@ pub struct PersonGroup {
 pub struct GroupMember {
     pub activity: GroupPerson,
     pub name: PersonName,
+    /// One of their distinct ids.
+    pub distinct_id: String,
 }
 
 /// What happened in a group lately.
@@ -95,23 +96,22 @@ pub async fn summarise_group(
     let GroupActivity { event_count, person_count, people } =
         ch.find_group_activity(project, index, key, since, limit).await?;
     let ids: Vec<PersonId> = people.iter().map(|one| one.person).collect();
-    let known: HashMap<PersonId, PersonName> =
-        pg.list_persons_by_id(project, &ids).await?.iter().map(|row| (row.id, PersonName::of(row))).collect();
-    let member = |activity: GroupPerson| GroupMember {
-        name: known.get(&activity.person).cloned().unwrap_or_else(|| PersonName::new(&activity.distinct_id, None)),
-        activity,
+    let known = pg.list_persons_by_id(project, &ids).await?;
+    let mut known: HashMap<PersonId, (PersonName, Option<String>)> =
+        known.into_iter().map(|row| (row.id, (PersonName::of(&row), row.distinct_ids.into_iter().next()))).collect();
+    let unknown: Vec<PersonId> = ids.into_iter().filter(|id| !known.contains_key(id)).collect();
+    for (id, distinct_id) in ch.list_distinct_ids_of(project, &unknown, since).await? {
+        known.insert(id, (PersonName::new(&distinct_id, None), Some(distinct_id)));
+    }
+    let member = |activity: GroupPerson| {
+        let (name, distinct_id) = known.remove(&activity.person)?;
+        Some(GroupMember { activity, name, distinct_id: distinct_id? })
     };
-    Ok(GroupSummary { event_count, person_count, members: people.into_iter().map(member).collect() })
+    Ok(GroupSummary { event_count, person_count, members: people.into_iter().filter_map(member).collect() })
 }
 
 /// Asks for the events of a group, for [`list_events`](super::list_events).
 #[must_use]
 pub fn events_of_group(group: &GroupRow, wanted: Wanted) -> EventQuery {
-    let of_group = PropertyFilter {
-        scope: PropertyScope::Event,
-        key: format!("$group_{}", group.index),
-        operator: Operator::Exact,
-        values: vec![group.key.clone()],
-    };
-    EventQuery { properties: PropertyGroup::all(vec![of_group]), wanted, ..EventQuery::default() }
+    EventQuery { group: Some((group.index, group.key.clone())), wanted, ..EventQuery::default() }
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::events_record::{EventRecord, RawEvent, Wanted, push_columns};
 use super::filters::{push_group, push_traffic};
+use super::group_events::push_of_group;
 use super::{ChError, ClickHouse, Sql};
 use crate::model::query::{PropertyGroup, Traffic};
 use crate::model::{PersonId, ProjectId};
@@ -24,6 +25,8 @@ pub struct EventFilter {
     pub names: Vec<String>,
     /// Any of these persons; an empty list matches nothing.
     pub persons: Option<Vec<PersonId>>,
+    /// Of this group: the index of its type, and its key.
+    pub group: Option<(i16, String)>,
     /// Conditions on properties.
     pub properties: PropertyGroup,
     /// Whose events.
@@ -323,6 +326,9 @@ fn push_filter(sql: &mut Sql, project: ProjectId, filter: &EventFilter) {
     }
     if let Some(persons) = &filter.persons {
         sql.push("\n  AND person_id IN ").param("Array(UInt64)", numbers(persons));
+    }
+    if let Some((index, key)) = &filter.group {
+        push_of_group(sql.push("\n  AND "), *index, key);
     }
     push_traffic(sql, filter.traffic);
     push_group(sql, &filter.properties);

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::events_read::{micros, push_moment};
+use super::events_read::{micros, numbers, push_moment};
 use super::person_events::GROUP_COLUMNS;
 use super::{ChError, ClickHouse, Sql};
 use crate::model::{PersonId, ProjectId};
@@ -22,8 +22,6 @@ pub struct GroupActivity {
 pub struct GroupPerson {
     /// As they are now, after merges.
     pub person: PersonId,
-    /// One of their distinct ids.
-    pub distinct_id: String,
     pub event_count: u64,
     pub last_at: Timestamp,
 }
@@ -44,23 +42,19 @@ impl ClickHouse {
         #[derive(Deserialize)]
         struct Row {
             person: u64,
-            distinct_id: String,
             event_count: u64,
             last_us: i64,
             person_count: u64,
             event_sum: u64,
         }
-        let Some(column) = usize::try_from(index).ok().and_then(|index| GROUP_COLUMNS.get(index)) else {
-            return Ok(GroupActivity::default());
-        };
         let mut sql = Sql::new(
-            "SELECT person, one_id AS distinct_id, n AS event_count, last_us, count() OVER () AS person_count, sum(n) OVER () AS event_sum\n\
+            "SELECT person, n AS event_count, last_us, count() OVER () AS person_count, sum(n) OVER () AS event_sum\n\
              FROM (\n  SELECT if(merge.from_id = 0, found.person_id, merge.into_id) AS person, sum(found.n) AS n,\n    \
-             max(found.last_us) AS last_us, argMax(found.one_id, found.last_us) AS one_id\n  FROM (\n    \
-             SELECT person_id, count() AS n, toUnixTimestamp64Micro(max(timestamp)) AS last_us, argMax(distinct_id, timestamp) AS one_id\n    \
+             max(found.last_us) AS last_us\n  FROM (\n    \
+             SELECT person_id, count() AS n, toUnixTimestamp64Micro(max(timestamp)) AS last_us\n    \
              FROM events\n    WHERE project_id = ",
         );
-        sql.param("UInt32", project).push(" AND ").push(column).push(" = ").param("String", key);
+        push_of_group(sql.param("UInt32", project).push(" AND "), index, key);
         push_moment(sql.push(" AND timestamp >= "), since);
         sql.push("\n    GROUP BY person_id\n  ) AS found\n  LEFT JOIN (\n    SELECT from_id, argMax(into_id, version) AS into_id\n    ");
         sql.push("FROM person_overrides\n    WHERE project_id = ").param("UInt32", project);
@@ -70,7 +64,6 @@ impl ClickHouse {
         let first = rows.first().map(|row| (row.event_sum, row.person_count)).unwrap_or_default();
         let person = |row: Row| GroupPerson {
             person: PersonId::from_event(row.person),
-            distinct_id: row.distinct_id,
             event_count: row.event_count,
             last_at: micros(row.last_us),
         };
@@ -79,5 +72,40 @@ impl ClickHouse {
             person_count: first.1,
             people: rows.into_iter().map(person).collect(),
         })
+    }
+
+    /// A distinct id of each of these numbers of nobody with a profile, from their events since a moment.
+    ///
+    /// # Errors
+    /// If ClickHouse does not answer or refuses the statement.
+    pub async fn list_distinct_ids_of(
+        &self,
+        project: ProjectId,
+        persons: &[PersonId],
+        since: Timestamp,
+    ) -> Result<Vec<(PersonId, String)>, ChError> {
+        #[derive(Deserialize)]
+        struct Row {
+            person_id: u64,
+            one_id: String,
+        }
+        if persons.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sql = Sql::new("SELECT person_id, any(distinct_id) AS one_id\nFROM events\nWHERE project_id = ");
+        sql.param("UInt32", project).push(" AND person_id IN ").param("Array(UInt64)", numbers(persons));
+        push_moment(sql.push(" AND timestamp >= "), since);
+        sql.push("\nGROUP BY person_id");
+        let rows: Vec<Row> = self.json_rows(&sql).await?;
+        Ok(rows.into_iter().map(|row| (PersonId::from_event(row.person_id), row.one_id)).collect())
+    }
+}
+
+/// Pushes the condition that an event is of a group. Only the column is read: the pipeline writes nothing but texts to it, and
+/// the tail of every event is long.
+pub(super) fn push_of_group(sql: &mut Sql, index: i16, key: &str) {
+    match usize::try_from(index).ok().and_then(|index| GROUP_COLUMNS.get(index)) {
+        Some(column) => drop(sql.push(column).push(" = ").param("String", key)),
+        None => drop(sql.push("false")),
     }
 }

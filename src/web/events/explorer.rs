@@ -99,6 +99,7 @@ fn event_query(
         names: asked.events.clone(),
         person: asked.person.clone(),
         persons: None,
+        group: None,
         properties,
         traffic: asked.traffic,
         from,

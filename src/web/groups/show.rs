@@ -116,11 +116,11 @@ pub async fn get(
 
 impl MemberLine {
     fn new(project: ProjectId, zone: &TimeZone, member: &GroupMember) -> Self {
-        let GroupMember { activity, name } = member;
+        let GroupMember { activity, name, distinct_id } = member;
         Self {
             label: name.label.clone(),
             initial: initial(&name.label),
-            href: person_href(project, &activity.distinct_id),
+            href: person_href(project, distinct_id),
             has_profile: name.has_profile,
             event_count: activity.event_count,
             last: Moment::new(zone, activity.last_at),
