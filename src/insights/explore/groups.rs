@@ -92,7 +92,10 @@ pub async fn summarise_group(
     limit: usize,
     now: Timestamp,
 ) -> Result<GroupSummary, ExploreError> {
-    let since = now.checked_sub(SignedDuration::from_hours(24 * ACTIVE_WITHIN_DAYS)).unwrap_or(now);
+    // From the beginning of a day on: ClickHouse remembers for the same question where nothing was found.
+    let days_ago = now.checked_sub(SignedDuration::from_hours(24 * ACTIVE_WITHIN_DAYS)).unwrap_or(now);
+    let day = SignedDuration::from_hours(24).as_secs();
+    let since = Timestamp::from_second(days_ago.as_second().div_euclid(day) * day).unwrap_or(days_ago);
     let GroupActivity { event_count, person_count, people } =
         ch.find_group_activity(project, index, key, since, limit).await?;
     let ids: Vec<PersonId> = people.iter().map(|one| one.person).collect();

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::days::{push_before, push_from, push_up_to};
 use super::events_record::{EventRecord, RawEvent, Wanted, push_columns};
 use super::filters::{push_group, push_traffic};
 use super::group_events::push_of_group;
@@ -35,8 +36,8 @@ pub struct EventFilter {
     pub from: Option<Timestamp>,
     /// Before this moment.
     pub until: Option<Timestamp>,
-    /// Whether these are one person's, which the index of persons finds: then they are read at once, for looking at a part
-    /// of time costs as much as looking at all of it.
+    /// Whether these are one person's, which the index of persons finds: then they are read with their properties, and not
+    /// looked for in ever longer stretches of time.
     pub is_narrow: bool,
 }
 
@@ -106,7 +107,7 @@ impl ClickHouse {
         now: Timestamp,
     ) -> Result<EventSlice, ChError> {
         if filter.is_narrow {
-            return self.list_narrow(project, filter, wanted, page, limit).await;
+            return self.list_narrow(project, filter, wanted, page, limit, now).await;
         }
         let mut keys = Vec::new();
         for (from, until) in stretches(filter, page, now) {
@@ -129,7 +130,7 @@ impl ClickHouse {
         Ok(EventSlice { events: self.events_of_keys(project, &keys, wanted).await?, has_more })
     }
 
-    /// One page of few events, with their properties, by one statement.
+    /// One page of few events, with their properties: of the nearest day, and if that is not enough, of all time.
     async fn list_narrow(
         &self,
         project: ProjectId,
@@ -137,13 +138,21 @@ impl ClickHouse {
         wanted: &Wanted,
         page: EventPage,
         limit: usize,
+        now: Timestamp,
     ) -> Result<EventSlice, ChError> {
-        let mut sql = Sql::new("SELECT ");
-        push_columns(&mut sql, wanted);
-        sql.push("\nFROM events\nWHERE ");
-        push_filter(&mut sql, project, filter);
-        push_page(&mut sql, page, limit + 1);
-        let rows = self.json_rows::<RawEvent>(&sql).await?;
+        let mut rows = Vec::new();
+        for (from, until) in [nearest_day(filter, page, now), (None, None)] {
+            let mut sql = Sql::new("SELECT ");
+            push_columns(&mut sql, wanted);
+            sql.push("\nFROM events\nWHERE ");
+            push_filter(&mut sql, project, filter);
+            push_bounds(&mut sql, from, until);
+            push_page(&mut sql, page, limit + 1);
+            rows = self.json_rows::<RawEvent>(&sql).await?;
+            if rows.len() > limit {
+                break;
+            }
+        }
         let has_more = rows.len() > limit;
         let mut events: Vec<EventRecord> = rows.into_iter().take(limit).map(EventRecord::from).collect();
         if matches!(page, EventPage::NewerThan(_)) {
@@ -167,7 +176,8 @@ impl ClickHouse {
         sql.push("\nFROM events\nWHERE project_id = ").param("UInt32", project);
         sql.push("\n  AND uuid = ").param("UUID", uuid.to_string());
         if let Some(at) = at {
-            push_moment(sql.push("\n  AND timestamp = "), at);
+            push_from(&mut sql, at);
+            push_up_to(&mut sql, at);
         }
         sql.push("\nLIMIT 1");
         Ok(self.json_rows::<RawEvent>(&sql).await?.into_iter().next().map(EventRecord::from))
@@ -259,8 +269,8 @@ impl ClickHouse {
         push_columns(&mut sql, wanted);
         sql.push("\nFROM events\nWHERE project_id = ").param("UInt32", project);
         sql.push("\n  AND event IN ").param("Array(String)", names);
-        push_moment(sql.push("\n  AND timestamp >= "), micros(first));
-        push_moment(sql.push("\n  AND timestamp <= "), micros(last));
+        push_from(&mut sql, micros(first));
+        push_up_to(&mut sql, micros(last));
         sql.push("\n  AND person_id IN ").param("Array(UInt64)", persons);
         sql.push("\n  AND uuid IN ").param("Array(UUID)", keys.iter().map(|k| k.uuid.to_string()).collect::<Vec<_>>());
         let mut rows: HashMap<Uuid, EventRecord> = self
@@ -319,6 +329,16 @@ pub(super) fn stretches(
         .collect()
 }
 
+/// The day that a page begins with, seen from where it starts, as (from, before).
+fn nearest_day(filter: &EventFilter, page: EventPage, now: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
+    let day = SignedDuration::from_hours(24);
+    match page {
+        EventPage::Newest => (filter.until.unwrap_or(now).checked_sub(day).ok(), None),
+        EventPage::OlderThan(cursor) => (cursor.at.checked_sub(day).ok(), None),
+        EventPage::NewerThan(cursor) => (None, cursor.at.checked_add(day).ok()),
+    }
+}
+
 fn push_filter(sql: &mut Sql, project: ProjectId, filter: &EventFilter) {
     sql.push("project_id = ").param("UInt32", project);
     if !filter.names.is_empty() {
@@ -337,10 +357,10 @@ fn push_filter(sql: &mut Sql, project: ProjectId, filter: &EventFilter) {
 
 fn push_bounds(sql: &mut Sql, from: Option<Timestamp>, until: Option<Timestamp>) {
     if let Some(from) = from {
-        push_moment(sql.push("\n  AND timestamp >= "), from);
+        push_from(sql, from);
     }
     if let Some(until) = until {
-        push_moment(sql.push("\n  AND timestamp < "), until);
+        push_before(sql, until);
     }
 }
 
@@ -348,12 +368,12 @@ fn push_page(sql: &mut Sql, page: EventPage, limit: usize) {
     match page {
         EventPage::Newest => {}
         EventPage::OlderThan(cursor) => {
-            push_moment(sql.push("\n  AND timestamp <= "), cursor.at);
+            push_up_to(sql, cursor.at);
             push_moment(sql.push("\n  AND (timestamp < "), cursor.at);
             sql.push(" OR uuid > ").param("UUID", cursor.uuid.to_string()).push(")");
         }
         EventPage::NewerThan(cursor) => {
-            push_moment(sql.push("\n  AND timestamp >= "), cursor.at);
+            push_from(sql, cursor.at);
             push_moment(sql.push("\n  AND (timestamp > "), cursor.at);
             sql.push(" OR uuid < ").param("UUID", cursor.uuid.to_string()).push(")");
         }

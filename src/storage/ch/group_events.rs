@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::events_read::{micros, numbers, push_moment};
+use super::days::push_from;
+use super::events_read::{micros, numbers};
 use super::person_events::GROUP_COLUMNS;
 use super::{ChError, ClickHouse, Sql};
 use crate::model::{PersonId, ProjectId};
@@ -55,7 +56,7 @@ impl ClickHouse {
              FROM events\n    WHERE project_id = ",
         );
         push_of_group(sql.param("UInt32", project).push(" AND "), index, key);
-        push_moment(sql.push(" AND timestamp >= "), since);
+        push_from(&mut sql, since);
         sql.push("\n    GROUP BY person_id\n  ) AS found\n  LEFT JOIN (\n    SELECT from_id, argMax(into_id, version) AS into_id\n    ");
         sql.push("FROM person_overrides\n    WHERE project_id = ").param("UInt32", project);
         sql.push("\n    GROUP BY from_id\n  ) AS merge ON merge.from_id = found.person_id\n  GROUP BY person\n)");
@@ -94,7 +95,7 @@ impl ClickHouse {
         }
         let mut sql = Sql::new("SELECT person_id, any(distinct_id) AS one_id\nFROM events\nWHERE project_id = ");
         sql.param("UInt32", project).push(" AND person_id IN ").param("Array(UInt64)", numbers(persons));
-        push_moment(sql.push(" AND timestamp >= "), since);
+        push_from(&mut sql, since);
         sql.push("\nGROUP BY person_id");
         let rows: Vec<Row> = self.json_rows(&sql).await?;
         Ok(rows.into_iter().map(|row| (PersonId::from_event(row.person_id), row.one_id)).collect())

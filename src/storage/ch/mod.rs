@@ -5,6 +5,7 @@ mod broken_parts;
 mod buckets;
 mod client;
 mod cohort_members;
+mod days;
 mod erase;
 mod events_block;
 mod events_find;

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::days::{push_from, push_up_to};
 use super::events_read::{micros, numbers, push_moment};
 use super::filters::property_text;
 use super::json_text::original_key;
@@ -177,8 +178,7 @@ impl ClickHouse {
         sql.push("toUnixTimestamp64Micro(max(timestamp)) AS last_us,\n  [");
         for (at, (_, column)) in columns.iter().enumerate() {
             sql.push(if at > 0 { ", " } else { "" }).push("arraySort(groupUniqArrayIf").push(MOST_GROUPS);
-            sql.push("(ifNull(").push(column).push(", ''), ifNull(").push(column).push(", '') != ''");
-            push_moment(sql.push(" AND timestamp >= "), since);
+            push_moment(sql.push("(").push(column).push(", timestamp >= "), since);
             sql.push("))");
         }
         sql.push("]::Array(Array(String)) AS found\nFROM events\nWHERE ");
@@ -190,13 +190,13 @@ impl ClickHouse {
         let span = EventSpan { count: row.n, first: micros(row.first_us), last: micros(row.last_us) };
         let groups = columns.iter().zip(row.found);
         let groups = groups.flat_map(|((index, _), keys)| keys.into_iter().map(move |key| (*index, key)));
-        Ok((Some(span), groups.collect()))
+        Ok((Some(span), groups.filter(|(_, key)| !key.is_empty()).collect()))
     }
 }
 
 fn push_persons(sql: &mut Sql, project: ProjectId, persons: &[PersonId], span: EventSpan) {
     sql.push("project_id = ").param("UInt32", project);
     sql.push("\n      AND person_id IN ").param("Array(UInt64)", numbers(persons));
-    push_moment(sql.push("\n      AND timestamp >= "), span.first);
-    push_moment(sql.push("\n      AND timestamp <= "), span.last);
+    push_from(sql, span.first);
+    push_up_to(sql, span.last);
 }

@@ -66,9 +66,8 @@ pub async fn get(
     let has_events = !lines.is_empty() || has_events(&state, project, now).await?;
     let href = |place| format!("{base}{}", ExplorerState { place, ..asked.clone() }.query());
     let columns = asked.shown_columns();
-    let mut table = EventTable::new(project.id, &zone, columns, lines, found.open.as_ref(), |uuid| {
-        href(asked.place.toggled(uuid))
-    });
+    let mut table =
+        EventTable::new(project.id, &zone, columns, lines, found.open.as_ref(), |uuid| href(asked.place.toggled(uuid)));
     table.is_compact = asked.columns.is_empty();
     let page = ExplorerPage {
         shell: Shell::load(&state, &access.user, Some(project), Section::Events).await?,

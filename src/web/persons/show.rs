@@ -150,8 +150,7 @@ async fn load(
         })
     };
     let load_shell = Shell::load(state, &access.user, Some(project), Section::People).err_into();
-    let (events, (facts, origins), merges, shell) =
-        tokio::try_join!(read_events, read_facts, load_merges, load_shell)?;
+    let (events, (facts, origins), merges, shell) = tokio::try_join!(read_events, read_facts, load_merges, load_shell)?;
     let PersonFacts { span, groups } = facts;
     if person.profile.is_none() && span.is_none() {
         return Err(Cause::NotFound.into());
