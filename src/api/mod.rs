@@ -19,6 +19,7 @@ mod page;
 pub mod persons;
 pub mod persons_edit;
 pub mod persons_erase;
+pub mod persons_part;
 pub mod privacy;
 pub mod projects;
 pub mod property_definitions;

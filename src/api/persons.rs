@@ -90,7 +90,8 @@ pub async fn list(
         }
         None => PersonPage::First,
     };
-    let slice = state.pg.list_persons(access.project.id, &question, &page, asked.limit, IDS_SHOWN).await.map_err(refused)?;
+    let slice =
+        state.pg.list_persons(access.project.id, &question, &page, asked.limit, IDS_SHOWN).await.map_err(refused)?;
     let edges = slice.edges.map(|(first, last)| (first.to_string(), last.to_string()));
     let url = format!("{}{}", site.url, uri.path());
     let results = slice.people.into_iter().map(PersonOut::from).collect();

@@ -87,12 +87,15 @@ fn privacy_api() -> Router<AppState> {
 
 /// People and groups of a project.
 fn people() -> Router<AppState> {
-    use api::{groups, persons, persons_edit};
+    use api::{groups, persons, persons_edit, persons_part};
     of_project("/persons", || get(persons::list))
         .merge(of_project("/persons/values", || get(persons::values)))
         .merge(of_project("/persons/{uuid}", || get(persons::get).patch(persons_edit::update)))
         .merge(of_project("/persons/{uuid}/update_property", || post(persons_edit::update_property)))
         .merge(of_project("/persons/{uuid}/delete_property", || post(persons_edit::delete_property)))
+        .merge(of_project("/persons/{uuid}/split", || post(persons_part::split)))
+        .merge(of_project("/persons/{uuid}/merges", || get(persons_part::list)))
+        .merge(of_project("/persons/{uuid}/merges/{merge}/undo", || post(persons_part::undo)))
         .merge(of_project("/groups", || get(groups::list)))
         .merge(of_project("/groups/find", || get(groups::find)))
         .merge(of_project("/groups_types", || get(groups::types)))

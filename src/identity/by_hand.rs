@@ -7,7 +7,7 @@ use super::resolve::Identity;
 use super::world::{Wish, World};
 use crate::model::{PersonId, ProjectId, UserId};
 use crate::storage::ch::ClickHouse;
-use crate::storage::pg::{IdentityQuestion, IdentityTx, MergeCause, Parting, PgError};
+use crate::storage::pg::{IdentityQuestion, IdentityTx, MergeCause, Parting, PersonTree, PgError};
 
 /// Why something was not done by hand.
 #[derive(Debug, thiserror::Error)]
@@ -18,8 +18,35 @@ pub enum HandError {
     AlreadyOne,
     #[error("neither has a profile")]
     NoProfile,
+    #[error("{id:?} cannot be split off: {why}")]
+    CannotSplit { id: String, why: CannotPart },
+    #[error("more than {MAX_SPLIT} distinct ids would be split off at once")]
+    TooMany,
     #[error("postgres: {0}")]
     Postgres(#[from] PgError),
+}
+
+/// Most distinct ids that get off a person at once: nobody's events are stored meanwhile.
+pub const MAX_SPLIT: usize = 100;
+
+impl HandError {
+    /// As a sentence for people.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let reason = self.to_string();
+        let mut letters = reason.chars();
+        let first = letters.next().map(char::to_uppercase);
+        first.into_iter().flatten().chain(letters).chain(['.']).collect()
+    }
+}
+
+/// Who gets off a person, each alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SplitOff<'a> {
+    These(&'a [String]),
+    AllBut(&'a str),
+    /// All but the ids that the profile was made for.
+    AllButOwn,
 }
 
 /// What is to be parted.
@@ -95,12 +122,63 @@ impl Identity {
         Ok(restored)
     }
 
+    /// Lets distinct ids get off a person, each alone and all of them or none; gives how many did. Queries see it at once.
+    ///
+    /// # Errors
+    /// If one of them cannot, they are more than [`MAX_SPLIT`], or Postgres does not answer; nothing is changed then.
+    pub async fn split(
+        &self,
+        clickhouse: &ClickHouse,
+        project: ProjectId,
+        person: PersonId,
+        wish: SplitOff<'_>,
+        by: UserId,
+        at: Timestamp,
+    ) -> Result<usize, HandError> {
+        let mut tx = self.pg.begin_identity(&[project]).await?;
+        let tree = tx.find_tree(project, person).await?.filter(|tree| tree.root.id == person);
+        let leaving = leaving(&tree.ok_or(CannotPart::PersonGone)?, wish)?;
+        if leaving.len() > MAX_SPLIT {
+            return Err(HandError::TooMany);
+        }
+        for id in &leaving {
+            // Read anew: who left before may have been what joined this one to the person.
+            let tree = tx.find_tree(project, person).await?.ok_or(CannotPart::PersonGone)?;
+            let parting = split(project, &tree, id);
+            let parting = parting.map_err(|why| HandError::CannotSplit { id: id.clone(), why })?;
+            tx.part(project, &parting, by, at).await?;
+        }
+        tx.commit().await?;
+        if !leaving.is_empty() {
+            self.tell_queries(clickhouse).await;
+        }
+        Ok(leaving.len())
+    }
+
     /// What is decided stands; if ClickHouse does not answer now, the pipeline tells it with the next batch.
     async fn tell_queries(&self, clickhouse: &ClickHouse) {
         if let Err(error) = self.mirror_overrides(clickhouse).await {
             tracing::warn!(error = %error, "What became of persons is told to ClickHouse later");
         }
     }
+}
+
+/// The ids that are to leave, each once.
+fn leaving(tree: &PersonTree, wish: SplitOff<'_>) -> Result<Vec<String>, HandError> {
+    let named = match wish {
+        SplitOff::These(ids) => ids,
+        SplitOff::AllBut(main) => &[main.to_owned()],
+        SplitOff::AllButOwn => &[],
+    };
+    if let Some(id) = named.iter().find(|id| !tree.ids.iter().any(|(known, _)| known == *id)) {
+        return Err(HandError::CannotSplit { id: id.clone(), why: CannotPart::NotTheirs });
+    }
+    let leaves = |(id, number): &&(String, PersonId)| match wish {
+        SplitOff::These(ids) => ids.contains(id),
+        SplitOff::AllBut(main) => id != main,
+        SplitOff::AllButOwn => *number != tree.root.id,
+    };
+    Ok(tree.ids.iter().filter(leaves).map(|(id, _)| id.clone()).collect())
 }
 
 async fn parting(tx: &mut IdentityTx, project: ProjectId, what: Part<'_>) -> Result<Parting, HandError> {

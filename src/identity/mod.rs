@@ -70,7 +70,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub use by_hand::{HandError, Part};
+pub use by_hand::{HandError, MAX_SPLIT, Part, SplitOff};
 pub use groups::{GroupKey, MAX_GROUP_TYPES};
 pub use parting::CannotPart;
 pub use resolve::{Identity, IdentityError, Resolution};

@@ -11,13 +11,14 @@ use uuid::Uuid;
 use crate::explorer_support::Explorer;
 use crate::support::Reply;
 
-struct Api {
-    explorer: Explorer,
+/// A project, and the key of its owner.
+pub struct Api {
+    pub explorer: Explorer,
     key: String,
 }
 
 impl Api {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let explorer = Explorer::start().await;
         let user = UserId::new(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001));
         let label = "tests".parse().unwrap();
@@ -29,11 +30,17 @@ impl Api {
         format!("/api/projects/{}{path}", self.explorer.project)
     }
 
-    async fn get(&self, path: &str) -> Reply {
+    pub async fn get(&self, path: &str) -> Reply {
         self.explorer.app.get_with_key(&self.path(path), &self.key).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> Reply {
+    /// What an address in an answer leads to.
+    pub async fn follow(&self, url: &Value) -> Reply {
+        let (_, path) = url.as_str().unwrap().split_once("/api/").unwrap();
+        self.explorer.app.get_with_key(&format!("/api/{path}"), &self.key).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Reply {
         self.explorer.app.post_json_with_key(&self.path(path), &self.key, &body).await
     }
 

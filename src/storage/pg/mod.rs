@@ -59,7 +59,7 @@ pub use ledger::{LedgerBatch, LedgerCount, LedgerOutcome, LedgerRow, UnstoredEve
 pub use migrate::{MigrateError, MigrationLock};
 pub use person_changes::PersonChanges;
 pub use person_edits::{EditOutcome, PropertyEdit};
-pub use person_merges::{MergeLine, MergeLink, Parting, PersonTree, RestoredPerson};
+pub use person_merges::{MergeLine, MergeLink, MergePage, Parting, PersonTree, RestoredPerson};
 pub use personal_keys::{NewPersonalKey, PersonalKey};
 pub use persons::IdentityTx;
 pub use persons_list::{

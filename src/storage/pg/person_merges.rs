@@ -74,6 +74,15 @@ pub struct MergeLine {
     pub undone_by: Option<String>,
 }
 
+/// Which page of a person's merges, by their ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MergePage {
+    Newest,
+    OlderThan(i64),
+    /// Those just above this one.
+    NewerThan(i64),
+}
+
 #[derive(FromRow)]
 struct RootRow {
     id: i64,
@@ -359,7 +368,7 @@ impl From<KeptRow> for MergedPerson {
 }
 
 impl Pg {
-    /// The merges that a person had a part in, those that were undone too, newest first.
+    /// A page of the merges that a person had a part in, those that were undone too, newest first.
     ///
     /// # Errors
     /// If Postgres does not answer.
@@ -367,9 +376,16 @@ impl Pg {
         &self,
         project: ProjectId,
         person: PersonId,
-        limit: i64,
+        page: MergePage,
+        limit: usize,
     ) -> Result<Vec<MergeLine>, PgError> {
-        let rows: Vec<LineRow> = sqlx::query_as(
+        let (before, after) = match page {
+            MergePage::Newest => (i64::MAX, i64::MIN),
+            MergePage::OlderThan(id) => (id, i64::MIN),
+            MergePage::NewerThan(id) => (i64::MAX, id),
+        };
+        let is_upwards = matches!(page, MergePage::NewerThan(_));
+        let mut rows: Vec<LineRow> = sqlx::query_as(
             r"
             WITH numbers AS MATERIALIZED (
                 SELECT from_id AS number FROM person_overrides WHERE project_id = $1 AND into_id = $2
@@ -385,15 +401,22 @@ impl Pg {
             FROM merges m
             LEFT JOIN users u ON u.id = m.user_id
             LEFT JOIN users b ON b.id = m.undone_by
-            ORDER BY m.id DESC
-            LIMIT $3
+            WHERE m.id < $3 AND m.id > $4
+            ORDER BY CASE WHEN $5 THEN m.id ELSE -m.id END
+            LIMIT $6
             ",
         )
         .bind(project)
         .bind(person.as_row())
-        .bind(limit)
+        .bind(before)
+        .bind(after)
+        .bind(is_upwards)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .fetch_all(&self.pool)
         .await?;
+        if is_upwards {
+            rows.reverse();
+        }
         Ok(rows.into_iter().map(MergeLine::from).collect())
     }
 

@@ -19,11 +19,6 @@ use crate::identity::HandError;
 fn refused(error: HandError) -> WebError {
     match error {
         HandError::Postgres(error) => error.into(),
-        other => {
-            let reason = other.to_string();
-            let mut letters = reason.chars();
-            let sentence = letters.next().map(|first| format!("{}{}.", first.to_uppercase(), letters.as_str()));
-            Cause::Conflict(sentence.unwrap_or_default()).into()
-        }
+        other => Cause::Conflict(other.sentence()).into(),
     }
 }

@@ -2,11 +2,11 @@
 
 use crate::http::{AppState, ProjectAccess, WebError};
 use crate::model::{ProjectId, Role};
-use crate::storage::pg::{MergeLine, PersonRow};
+use crate::storage::pg::{MergeLine, MergePage, PersonRow};
 use crate::web::events::person_href;
 
 /// Lines on a person's page.
-const MAX_LINES: i64 = 50;
+const MAX_LINES: usize = 50;
 
 /// The data of `pages/persons/merges.html`.
 #[derive(Debug)]
@@ -26,14 +26,10 @@ impl MergeSection {
     ///
     /// # Errors
     /// If Postgres does not answer.
-    pub async fn load(
-        state: &AppState,
-        access: &ProjectAccess,
-        person: &PersonRow,
-    ) -> Result<Self, WebError> {
-        let mut lines = state.pg.list_merges(access.project.id, person.id, MAX_LINES + 1).await?;
-        let is_cut = lines.len() as i64 > MAX_LINES;
-        lines.truncate(usize::try_from(MAX_LINES).unwrap_or(usize::MAX));
+    pub async fn load(state: &AppState, access: &ProjectAccess, person: &PersonRow) -> Result<Self, WebError> {
+        let mut lines = state.pg.list_merges(access.project.id, person.id, MergePage::Newest, MAX_LINES + 1).await?;
+        let is_cut = lines.len() > MAX_LINES;
+        lines.truncate(MAX_LINES);
         Ok(Self {
             project: access.project.id,
             target: person.uuid.to_string(),

@@ -7,7 +7,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
 use tenrec::identity::{CannotPart, HandError, Identity, Part, Subject};
 use tenrec::model::UserId;
-use tenrec::storage::pg::Pg;
+use tenrec::storage::pg::{MergePage, Pg};
 use uuid::Uuid;
 
 use super::rig::{Rig, event, now, object};
@@ -65,7 +65,8 @@ async fn an_undone_merge_is_undone_in_queries_at_once_and_for_what_comes_later()
     let log = "SELECT string_agg(other_distinct_id || '>' || target_distinct_id, ' ' ORDER BY id) FROM person_merges";
     assert_eq!(rig.pg_value::<String>(log).await, "laptop>ada desk>bob bob>ada phone>bob");
     let ada = rig.pg_value::<i64>("SELECT person_id FROM person_distinct_ids WHERE distinct_id = 'ada'").await;
-    let lines = rig.pg.list_merges(rig.project, tenrec::model::PersonId::from_row(ada), 10).await.unwrap();
+    let ada = tenrec::model::PersonId::from_row(ada);
+    let lines = rig.pg.list_merges(rig.project, ada, MergePage::Newest, 10).await.unwrap();
     let wrong = lines.iter().find(|line| line.event_name.as_deref() == Some("$merge_dangerously")).unwrap();
     assert_eq!(
         (lines.len(), wrong.event_uuid, wrong.joined_profiles),
