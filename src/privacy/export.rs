@@ -8,7 +8,7 @@ use super::zip::Zip;
 use super::{Privacy, PrivacyError};
 use crate::model::ProjectId;
 use crate::storage::ch::ExportedLines;
-use crate::storage::pg::{ErasureSubject, PersonRow, SubjectName};
+use crate::storage::pg::{ErasureSubject, History, HistoryOf, PersonRow, SubjectName};
 
 /// Bytes of the file that are sent together.
 const PIECE: usize = 64 << 10;
@@ -27,11 +27,22 @@ sessions.jsonl      Every session the person took part in, one JSON object a lin
                     server took in has a line for each.
 groups.jsonl        The groups (accounts, teams) that the person's events belong to.
 cohorts.jsonl       The static cohorts into which the person was put.
+merges.jsonl        Every time a distinct id or a person was joined to this one, by which event or by hand, and whether that was
+                    undone, one JSON object a line.
+merged_profiles.jsonl  The profiles of people who became this one, as they were then, one JSON object a line.
+edits.jsonl         Every property that was changed by hand, from what and to what, one JSON object a line.
 unstored.jsonl      Samples of events of the person that were rejected or set aside, with the reason. They are kept for a few
                     days.
 
 Times are in UTC.
 ";
+
+/// The files of what is kept beside the profile. What a search for duplicates found stands in the profile.
+const HISTORY: [(&str, History); 3] = [
+    ("merges.jsonl", History::Merges),
+    ("merged_profiles.jsonl", History::MergedProfiles),
+    ("edits.jsonl", History::Edits),
+];
 
 /// Somebody to export.
 #[derive(Debug, Clone)]
@@ -108,6 +119,14 @@ impl Export {
         for id in cohorts.map_err(|e| failed(e.into()))? {
             if let Some(cohort) = privacy.pg.find_cohort(*project, id).await.map_err(|e| failed(e.into()))? {
                 zip.write(format!("{}\n", json!({ "cohort_id": id, "name": cohort.name })).as_bytes());
+            }
+        }
+        let of = HistoryOf { numbers: &subject.numbers, distinct_ids: &subject.distinct_ids };
+        for (name, what) in HISTORY {
+            zip.begin(name);
+            for row in privacy.pg.list_history(*project, what, of).await.map_err(|e| failed(e.into()))? {
+                zip.write(format!("{row}\n").as_bytes());
+                send(&mut zip, PIECE, pieces).await?;
             }
         }
         zip.begin("unstored.jsonl");

@@ -36,6 +36,7 @@ mod zip;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use crate::ingest::intake::Intake;
 use crate::ingest::pipeline::PipelineHandle;
@@ -58,12 +59,15 @@ pub struct Privacy {
     pipeline: PipelineHandle,
     /// Wakes the worker.
     wake: Arc<Notify>,
+    /// Names this run of this instance.
+    run: Uuid,
 }
 
 impl Privacy {
     /// On these stores, this spool and this quarantine.
     #[must_use]
     pub fn new(pg: Pg, ch: ClickHouse, clock: Clock, intake: Intake, pipeline: PipelineHandle) -> Self {
-        Self { pg, ch, clock, intake, pipeline, wake: Arc::default() }
+        let run = clock.new_uuid();
+        Self { pg, ch, clock, intake, pipeline, wake: Arc::default(), run }
     }
 }

@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 
+use jiff::Timestamp;
+
 use super::steps::Plan;
 use super::{Privacy, PrivacyError};
 use crate::ingest::pipeline::count_quarantined;
 use crate::model::ProjectId;
 use crate::storage::ch::ErasedTable;
-use crate::storage::pg::{ErasureSubject, StoreCount, SubjectName};
+use crate::storage::pg::{ErasureSubject, History, HistoryOf, StoreCount, SubjectName};
 
 /// What each store holds of somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +42,10 @@ impl Privacy {
             StoreCount::before("postgres.merges", merges.unsigned_abs()),
             StoreCount::before("postgres.unstored_samples", unstored.unsigned_abs()),
         ];
+        let of = HistoryOf { numbers: &subject.numbers, distinct_ids: &subject.distinct_ids };
+        for what in History::ALL {
+            stores.push(StoreCount::before(what.store(), self.pg.count_history(project, what, of).await?));
+        }
         let mut plan = Plan::of(&subject);
         let until = self.clock.now();
         plan.sessions = Some(self.ch.list_sessions_to_erase(&plan.rows(project, until)).await?);
@@ -50,19 +56,26 @@ impl Privacy {
         let quarantined =
             count_quarantined(self.pipeline.quarantine_dir(), project, subject.distinct_ids.clone()).await?;
         stores.push(StoreCount::before("quarantine.events", quarantined));
-        stores.push(StoreCount::before("spool.events", self.count_in_spool(project, &plan).await?));
+        stores.push(StoreCount::before("spool.events", self.count_in_spool(project, &plan, until).await?));
         Ok(Some(Preview { subject, stores }))
     }
 
-    /// Events of somebody in the spool of this instance, those that are stored and only kept too.
-    pub(super) async fn count_in_spool(&self, project: ProjectId, plan: &Plan) -> Result<u64, PrivacyError> {
+    /// Events of somebody that came in up to a moment, in the spool of this instance; those that are stored and only kept
+    /// too.
+    pub(super) async fn count_in_spool(
+        &self,
+        project: ProjectId,
+        plan: &Plan,
+        until: Timestamp,
+    ) -> Result<u64, PrivacyError> {
         let theirs: HashSet<u64> = plan.distinct_ids.iter().copied().collect();
         let found = self
             .intake
             .search(0, move |arrivals| {
                 let is_theirs = |id: &str| theirs.contains(&crate::storage::ch::text_hash(id));
-                let events = arrivals.events.iter().filter(|e| e.project_id == project && is_theirs(&e.distinct_id));
-                let rejected = arrivals.rejected.iter().filter(|e| e.project_id == project);
+                let events = arrivals.events.iter().filter(|e| e.project_id == project && e.received_at <= until);
+                let events = events.filter(|e| is_theirs(&e.distinct_id));
+                let rejected = arrivals.rejected.iter().filter(|e| e.project_id == project && e.received_at <= until);
                 let rejected = rejected.filter(|e| e.distinct_id.as_deref().is_some_and(is_theirs));
                 vec![events.count() as u64 + rejected.count() as u64]
             })

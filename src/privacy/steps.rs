@@ -1,18 +1,20 @@
 //! The steps of a job. Each may be done twice; what is known of it is saved between any two.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::receipt::Signer;
 use super::{Privacy, PrivacyError};
 use crate::identity::Identity;
 use crate::ingest::pipeline::erase_from_quarantine;
-use crate::model::ProjectId;
+use crate::model::{PersonId, ProjectId};
 use crate::storage::ch::{ErasedRows, ErasedTable, text_hash};
-use crate::storage::pg::{ErasureRow, ErasureStep, ErasureSubject, Scrubbed, StoreCount};
+use crate::storage::pg::{ErasureRow, ErasureStep, ErasureSubject, History, HistoryOf, Scrubbed, StoreCount};
 
 /// Tables of this size and less are rewritten at once; the pipeline waits meanwhile.
 const SMALL_BYTES: u64 = 64 << 20;
@@ -29,14 +31,21 @@ pub(super) struct Plan {
     pub distinct_ids: Vec<u64>,
     /// None before they were looked for: once the events are gone nobody can tell.
     pub sessions: Option<Vec<u64>>,
-    /// What was taken over up to here may be under way.
-    pub position: u64,
-    /// The last frame of the spool that may hold an event of theirs.
-    pub spool: Option<u64>,
+    /// What each run of an instance that worked on it had taken over when it first did.
+    pub places: BTreeMap<Uuid, Place>,
     /// Parts that were replaced, and whose files were still there.
     pub old_parts: Vec<String>,
     /// What Postgres did not let us do, in words.
     pub notes: Vec<String>,
+}
+
+/// Where an instance stood: positions of its own, which say nothing to another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Place {
+    /// What was taken over up to here may be under way.
+    pub position: u64,
+    /// The last frame of the spool that may hold an event of theirs.
+    pub spool: Option<u64>,
 }
 
 impl Plan {
@@ -113,17 +122,26 @@ impl Privacy {
             }
             let quarantine = self.pipeline.quarantine_dir();
             note(row, "quarantine.events", erase_from_quarantine(&self.pg, quarantine, true).await?);
-            note(row, "spool.events", self.count_in_spool(row.project_id, plan).await?);
+            note(row, "spool.events", self.count_in_spool(row.project_id, plan, row.until).await?);
             // Nothing is deleted before this is kept: what was counted cannot be counted again.
             row.plan = Some(plan.to_json());
             self.pg.save_erasure(row).await?;
         }
         self.hide_all(row, plan).await?;
         erase_from_quarantine(&self.pg, self.pipeline.quarantine_dir(), false).await?;
-        plan.position = self.intake.position();
-        plan.spool = self.intake.end_segment().await;
+        self.place(plan).await;
         row.step = ErasureStep::Settle;
         Ok(Progress::Next)
+    }
+
+    /// Where this instance stood when it first worked on a job after the rows were hidden.
+    async fn place(&self, plan: &mut Plan) -> Place {
+        if let Some(place) = plan.places.get(&self.run) {
+            return *place;
+        }
+        let place = Place { position: self.intake.position(), spool: self.intake.end_segment().await };
+        plan.places.insert(self.run, place);
+        place
     }
 
     async fn hide_all(&self, row: &ErasureRow, plan: &Plan) -> Result<(), PrivacyError> {
@@ -144,7 +162,8 @@ impl Privacy {
     }
 
     async fn settle(&self, row: &mut ErasureRow, plan: &mut Plan) -> Result<Progress, PrivacyError> {
-        let is_over = tokio::time::timeout(PATIENCE, self.pipeline.stored_up_to(plan.position)).await;
+        let place = self.place(plan).await;
+        let is_over = tokio::time::timeout(PATIENCE, self.pipeline.stored_up_to(place.position)).await;
         if !matches!(is_over, Ok(true)) {
             return Ok(Progress::Later);
         }
@@ -156,12 +175,7 @@ impl Privacy {
             note_after(row, &format!("clickhouse.{}", table.name()), after);
             left += after;
         }
-        let numbers: Vec<i64> = plan.numbers.iter().map(|number| number.cast_signed()).collect();
-        let (persons, ids, merges) = self.pg.count_erased_leftovers(row.project_id, &numbers).await?;
-        for (store, after) in [("persons", persons), ("distinct_ids", ids), ("merges", merges)] {
-            note_after(row, &format!("postgres.{store}"), after.unsigned_abs());
-            left += after.unsigned_abs();
-        }
+        left += self.count_in_postgres(row, plan, &History::ALL).await?;
         note_after(row, "postgres.unstored_samples", 0);
         let quarantined = erase_from_quarantine(&self.pg, self.pipeline.quarantine_dir(), true).await?;
         note_after(row, "quarantine.events", quarantined);
@@ -171,6 +185,32 @@ impl Privacy {
         row.hidden_at = Some(self.clock.now());
         row.step = ErasureStep::Scrub;
         Ok(Progress::Next)
+    }
+
+    /// What Postgres still holds of their profiles and of this history; notes it.
+    async fn count_in_postgres(
+        &self,
+        row: &mut ErasureRow,
+        plan: &Plan,
+        history: &[History],
+    ) -> Result<u64, PrivacyError> {
+        // The hash of an id is the same when the id comes back; the number of a person never does.
+        let numbers = plan.numbers.iter().map(|number| PersonId::from_event(*number));
+        let numbers: Vec<PersonId> = numbers.filter(|number| number.has_profile()).collect();
+        let rows: Vec<i64> = numbers.iter().map(|number| number.as_row()).collect();
+        let (persons, ids, merges) = self.pg.count_erased_leftovers(row.project_id, &rows).await?;
+        let mut left = 0;
+        for (store, after) in [("persons", persons), ("distinct_ids", ids), ("merges", merges)] {
+            note_after(row, &format!("postgres.{store}"), after.unsigned_abs());
+            left += after.unsigned_abs();
+        }
+        for what in history {
+            let of = HistoryOf { numbers: &numbers, distinct_ids: &[] };
+            let after = self.pg.count_history(row.project_id, *what, of).await?;
+            note_after(row, what.store(), after);
+            left += after;
+        }
+        Ok(left)
     }
 
     async fn scrub(&self, row: &mut ErasureRow, plan: &mut Plan) -> Result<Progress, PrivacyError> {
@@ -192,12 +232,13 @@ impl Privacy {
         if plan.old_parts.iter().any(|part| still_there.contains(part)) {
             return Ok(Progress::Later);
         }
-        if let (Some(last), Some(oldest)) = (plan.spool, self.intake.oldest_seq())
+        let place = self.place(plan).await;
+        if let (Some(last), Some(oldest)) = (place.spool, self.intake.oldest_seq())
             && oldest <= last
         {
             return Ok(Progress::Later);
         }
-        note_after(row, "spool.events", self.count_in_spool(row.project_id, plan).await?);
+        note_after(row, "spool.events", self.count_in_spool(row.project_id, plan, row.until).await?);
         self.finish(row, &plan.notes).await
     }
 
@@ -212,9 +253,7 @@ impl Privacy {
             return Ok(Progress::Later);
         }
         let notes = notes_of(self.pg.scrub().await?);
-        for store in ["postgres.persons", "postgres.distinct_ids"] {
-            note_after(row, store, 0);
-        }
+        self.count_in_postgres(row, plan, &History::OF_PROFILE).await?;
         row.hidden_at = Some(self.clock.now());
         self.finish(row, &notes).await
     }

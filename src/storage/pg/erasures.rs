@@ -8,6 +8,7 @@ use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::erase_subject::{ErasureSubject, SubjectName, UNSTORED_OF, find, quoted};
+use super::person_history::{self, History, HistoryOf};
 use super::privacy::bump;
 use super::{Pg, PgError, PgTime, persons};
 use crate::model::ProjectId;
@@ -170,6 +171,12 @@ impl Pg {
         let (distinct_ids, persons) = delete_profile(&mut tx, project, &subject).await?;
         stores.push(StoreCount::before("postgres.persons", persons));
         stores.push(StoreCount::before("postgres.distinct_ids", distinct_ids));
+        let of = HistoryOf { numbers: &subject.numbers, distinct_ids: &subject.distinct_ids };
+        let history: &[History] = if new.keeps_events { &History::OF_PROFILE } else { &History::ALL };
+        for what in history {
+            let deleted = person_history::delete(&mut tx, project, *what, of).await?;
+            stores.push(StoreCount::before(what.store(), deleted));
+        }
         if !new.keeps_events {
             stores.push(StoreCount::before("postgres.merges", delete_overrides(&mut tx, project, &subject).await?));
             stores.push(StoreCount::before(
@@ -310,15 +317,6 @@ impl Pg {
     }
 }
 
-/// What is kept of merges, and of people who may be one: whose a row is, by the numbers in `$2` and the distinct ids in `$3`.
-const MERGE_TABLES: [(&str, &str); 2] = [
-    (
-        "person_merges",
-        "other_number = ANY($2) OR target_number = ANY($2) OR other_distinct_id = ANY($3) OR target_distinct_id = ANY($3)",
-    ),
-    ("duplicates", "person_ids && $2"),
-];
-
 /// Gives how many distinct ids and persons went.
 async fn delete_profile(
     tx: &mut PgConnection,
@@ -333,26 +331,11 @@ async fn delete_profile(
     ]) {
         *count = sqlx::query(sql).bind(project).bind(person.as_row()).execute(&mut *tx).await?.rows_affected();
     }
-    // What is known of those merged into it, and what was changed by hand on any of them.
-    let numbers: Vec<i64> = subject.numbers.iter().map(|number| number.as_row()).collect();
-    for sql in [
-        "DELETE FROM merged_persons WHERE project_id = $1 AND id = ANY($2)",
-        "DELETE FROM person_property_edits WHERE project_id = $1 AND person_id = ANY($2)",
-    ] {
-        sqlx::query(sql).bind(project).bind(&numbers).execute(&mut *tx).await?;
-    }
     Ok((deleted[0], deleted[1]))
 }
 
 async fn delete_overrides(tx: &mut PgConnection, project: ProjectId, subject: &ErasureSubject) -> Result<u64, PgError> {
     let numbers: Vec<i64> = subject.numbers.iter().map(|number| number.as_row()).collect();
-    for (table, condition) in MERGE_TABLES {
-        let sql = format!(
-            "DELETE FROM {table} WHERE project_id = $1 AND ({condition}) AND cardinality($2::bigint[]) + cardinality($3::text[]) > 0"
-        );
-        let deleted = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(project).bind(&numbers).bind(&subject.distinct_ids);
-        deleted.execute(&mut *tx).await?;
-    }
     let sql = "DELETE FROM person_overrides WHERE project_id = $1 AND into_id = ANY($2)";
     Ok(sqlx::query(sql).bind(project).bind(numbers).execute(tx).await?.rows_affected())
 }

@@ -19,6 +19,7 @@ mod ledger;
 mod migrate;
 mod person_changes;
 mod person_edits;
+mod person_history;
 mod person_merges;
 mod personal_keys;
 mod persons;
@@ -59,6 +60,7 @@ pub use ledger::{LedgerBatch, LedgerCount, LedgerOutcome, LedgerRow, UnstoredEve
 pub use migrate::{MigrateError, MigrationLock};
 pub use person_changes::PersonChanges;
 pub use person_edits::{EditOutcome, PropertyEdit};
+pub use person_history::{History, HistoryOf};
 pub use person_merges::{MergeLine, MergeLink, MergePage, Parting, PersonTree, RestoredPerson};
 pub use personal_keys::{NewPersonalKey, PersonalKey};
 pub use persons::IdentityTx;

@@ -1,5 +1,7 @@
 //! A job that is cut off between any two steps goes on at the next start, and its receipt is right and signed.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Value, json};
 use sqlx::Connection;
@@ -61,4 +63,51 @@ async fn a_job_cut_off_between_any_steps_is_finished_at_the_next_start() {
             assert_eq!(reply.assert_ok().json()["valid"], is_valid);
         }
     }
+}
+
+#[tokio::test]
+async fn what_an_erased_id_does_later_is_not_left_over() {
+    let app = TestApp::start().await;
+    let owner = app.set_up().await;
+    app.hurry_old_parts().await;
+    app.send_events(&owner, &[("e", "ada", json!({})), ("e", "bob", json!({}))]).await;
+    let id = app.erase(&owner, &app.person_uuid("ada").await).await;
+    app.hidden(&owner, &id).await;
+    // The spool keeps what came before for a while; what she does now stays there when that is gone.
+    app.clock.advance(Duration::from_secs(16 * 60));
+    let now = app.clock.now().to_string();
+    let back = json!([{ "event": "back", "distinct_id": "ada", "timestamp": now, "uuid": app.clock.new_uuid() }]);
+    app.post_json("/batch/", &json!({ "api_key": owner.api_key, "batch": back })).await.assert_ok();
+    app.flush().await;
+    assert_eq!(app.ch_count("SELECT count() FROM events WHERE event = 'back'").await, 1);
+    let erasure = app.erased(&owner, &id).await;
+    let counts = erasure["stores"].as_array().unwrap();
+    let spool = counts.iter().find(|count| count["store"] == "spool.events").unwrap();
+    assert_eq!((spool["before"].as_u64() > Some(0), &spool["after"]), (true, &json!(0)), "{erasure}");
+    assert_eq!(app.ch_count("SELECT count() FROM events WHERE event = 'back'").await, 1);
+}
+
+#[tokio::test]
+async fn another_instance_takes_a_job_over_without_the_spool_of_the_first() {
+    let mut app = TestApp::start().await;
+    let owner = app.set_up().await;
+    app.hurry_old_parts().await;
+    for _ in 0..20 {
+        app.send_events(&owner, &[("e", "ada", json!({}))]).await;
+    }
+    let mut turn = app.pg_pool().acquire().await.unwrap().detach();
+    sqlx::raw_sql("SELECT pg_advisory_lock(x'7e5e0013'::bigint)").execute(&mut turn).await.unwrap();
+    let privacy = app.state().privacy().clone();
+    let project = ProjectId::new(owner.project.try_into().unwrap());
+    let name = SubjectName::DistinctId("ada".to_owned());
+    let mut row = privacy.erase(project, &name, "Ada", false).await.unwrap().unwrap();
+    assert!(privacy.advance_once(&mut row).await.unwrap(), "{row:?}");
+    app.stop().await;
+    turn.close().await.unwrap();
+    // Another machine: its spool is empty, and its numbers start anew.
+    std::fs::remove_dir_all(app.data_dir().join("spool")).unwrap();
+    app.restart().await;
+    let erasure = app.erased(&owner, &row.id.to_string()).await;
+    let events = erasure["stores"].as_array().unwrap().iter().find(|count| count["store"] == "clickhouse.events");
+    assert_eq!(events, Some(&json!({ "store": "clickhouse.events", "before": 20, "after": 0 })));
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use http::Method;
 use serde_json::json;
+use tenrec::model::ProjectId;
 
 use crate::support::{SharedStores, TestApp};
 
@@ -45,6 +47,14 @@ async fn nothing_of_an_erased_person_is_on_the_disk() {
         ],
     )
     .await;
+    // Somebody with the same address, whose plan was changed by hand, was found by a search and became the same person.
+    let other = format!("other-{mark}");
+    app.send_events(&owner, &[("$set", &other, json!({ "$set": { "email": email } }))]).await;
+    let project = ProjectId::new(owner.project.try_into().unwrap());
+    app.state().pg.search_duplicates(project, "email", app.clock.now()).await.unwrap();
+    let path = format!("/persons/{}/", app.person_uuid(&other).await);
+    app.api(&owner, Method::PATCH, &path, json!({ "properties": { "plan": mark } })).await.assert_ok();
+    app.send_events(&owner, &[("$create_alias", &id, json!({ "alias": other }))]).await;
     app.post_json("/capture/", &json!({ "api_key": owner.api_key, "distinct_id": id, "properties": { "x": mark } }))
         .await;
     app.flush().await;

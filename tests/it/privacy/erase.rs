@@ -52,6 +52,9 @@ async fn an_erased_person_is_gone_from_every_query_and_others_stay() {
         ("postgres.persons", 1),
         ("postgres.distinct_ids", 4),
         ("postgres.unstored_samples", 1),
+        ("postgres.merge_log", 3),
+        ("postgres.merged_profiles", 1),
+        ("postgres.edits", 2),
         ("clickhouse.events", 7),
         ("clickhouse.sessions", 1),
     ] {
@@ -63,6 +66,14 @@ async fn an_erased_person_is_gone_from_every_query_and_others_stay() {
     assert_eq!(app.pg_value::<i64>("SELECT count(*) FROM person_distinct_ids WHERE distinct_id LIKE '%a%'").await, 0);
     let erasure = app.hidden(&owner, &id).await;
     assert_eq!(count(&erasure, "clickhouse.events", "before"), 7);
+    for (store, before) in [("merge_log", 3), ("merged_profiles", 1), ("edits", 2)] {
+        let store = format!("postgres.{store}");
+        assert_eq!(
+            (count(&erasure, &store, "before"), count(&erasure, &store, "after")),
+            (json!(before), json!(0)),
+            "{store}"
+        );
+    }
     for table in ["events", "sessions"] {
         assert_eq!(app.ch_count(&format!("SELECT count() FROM {table}")).await, 1, "{table}: bob's");
     }
@@ -131,15 +142,27 @@ async fn without_their_events_only_the_profile_goes() {
     let uuid = app.person_uuid("ada").await;
     let edited = json!({ "properties": { "plan": "gold" } });
     app.api(&owner, Method::PATCH, &format!("/persons/{uuid}/"), edited).await.assert_ok();
+    // Somebody else has the same address, and a search found that.
+    app.send_events(&owner, &[("bought", "ada-2", json!({ "$set": { "email": "Ada@Example.com" } }))]).await;
+    let project = tenrec::model::ProjectId::new(owner.project.try_into().unwrap());
+    app.state().pg.search_duplicates(project, "email", app.clock.now()).await.unwrap();
+    assert_eq!(app.pg_value::<i64>("SELECT count(*) FROM duplicates").await, 1);
     let reply = app.api(&owner, Method::DELETE, &format!("/persons/{uuid}/"), Value::Null).await;
     let id = reply.assert_status(202).json()["id"].as_str().unwrap().to_owned();
     let erasure = app.erased(&owner, &id).await;
     assert_eq!(erasure["events_kept"], true);
-    for table in ["persons", "person_distinct_ids"] {
-        assert_eq!(app.ch_count(&format!("SELECT count() FROM {table}")).await, 0, "{table}");
+    for (store, before) in
+        [("persons", 1), ("distinct_ids", 1), ("edits", 1), ("merged_profiles", 0), ("duplicates", 1)]
+    {
+        let counted = json!({ "store": format!("postgres.{store}"), "before": before, "after": 0 });
+        assert!(erasure["stores"].as_array().unwrap().contains(&counted), "{counted} {erasure}");
     }
-    assert_eq!(app.ch_count("SELECT count() FROM events").await, 1);
-    for table in ["persons", "person_property_edits"] {
+    for table in ["persons", "person_distinct_ids"] {
+        assert_eq!(app.ch_count(&format!("SELECT count() FROM {table}")).await, 1, "{table}: the other's");
+    }
+    assert_eq!(app.ch_count("SELECT count() FROM events").await, 2);
+    assert_eq!(app.pg_value::<i64>("SELECT count(*) FROM persons").await, 1, "the other");
+    for table in ["duplicates", "person_property_edits"] {
         assert_eq!(app.pg_value::<i64>(&format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
     }
 }

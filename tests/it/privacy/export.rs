@@ -44,6 +44,12 @@ async fn an_export_holds_profile_events_sessions_groups_and_what_was_not_stored(
         ],
     )
     .await;
+    // Somebody else, whose plan was changed by hand, becomes her.
+    app.send_events(&owner, &[("$set", "ada-2", json!({ "$set": { "plan": "free" } }))]).await;
+    let edited = json!({ "properties": { "plan": "gold" } });
+    let other = app.person_uuid("ada-2").await;
+    app.api(&owner, Method::PATCH, &format!("/persons/{other}/"), edited).await.assert_ok();
+    app.send_events(&owner, &[("$create_alias", "ada", json!({ "alias": "ada-2" }))]).await;
     app.post_json("/capture/", &json!({ "api_key": owner.api_key, "distinct_id": "ada", "properties": {} })).await;
     app.flush().await;
     let uuid = app.person_uuid("ada").await;
@@ -55,7 +61,7 @@ async fn an_export_holds_profile_events_sessions_groups_and_what_was_not_stored(
     assert_eq!(reply.assert_ok().header("content-type"), "application/zip");
     let files = unpack(&reply.body);
     let names: Vec<&String> = files.keys().collect();
-    assert_eq!(names.len(), 8, "{names:?}");
+    assert_eq!(names.len(), 11, "{names:?}");
     for name in names.iter().filter(|name| ***name != "README.txt") {
         assert!(files["README.txt"].as_str().unwrap().contains(name.as_str()), "{name} is not explained");
     }
@@ -66,11 +72,11 @@ async fn an_export_holds_profile_events_sessions_groups_and_what_was_not_stored(
     );
     let mut ids = lines(&files, "distinct_ids.jsonl");
     ids.sort_by_key(Value::to_string);
-    assert_eq!(ids, ["ada", "anon-1"]);
+    assert_eq!(ids, ["ada", "ada-2", "anon-1"]);
     let events = lines(&files, "events.jsonl");
     let mut found: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
     found.sort_unstable();
-    assert_eq!(found, ["$identify", "$pageview", "bought"]);
+    assert_eq!(found, ["$create_alias", "$identify", "$pageview", "$set", "bought"]);
     let bought = events.iter().find(|event| event["event"] == "bought").unwrap();
     assert_eq!(bought["properties"]["basket.size"], 3);
     assert_eq!(bought["properties"]["nested"], json!({ "a b": [1] }));
@@ -78,6 +84,22 @@ async fn an_export_holds_profile_events_sessions_groups_and_what_was_not_stored(
     assert_eq!(lines(&files, "sessions.jsonl")[0]["session_id"], session);
     assert_eq!(lines(&files, "cohorts.jsonl"), [json!({ "cohort_id": cohort, "name": "Invited" })]);
     assert_eq!(lines(&files, "unstored.jsonl")[0]["reason"], "missing_event_name");
+    let merges = lines(&files, "merges.jsonl");
+    let told: Vec<_> = merges.iter().map(|line| (&line["distinct_id"], &line["event"], &line["by_hand"])).collect();
+    assert_eq!(
+        told,
+        [
+            (&json!("anon-1"), &json!("$identify"), &json!(false)),
+            (&json!("ada-2"), &json!("$create_alias"), &json!(false))
+        ]
+    );
+    assert_eq!(lines(&files, "merged_profiles.jsonl")[0]["properties"]["plan"], "gold");
+    let edits = lines(&files, "edits.jsonl");
+    assert_eq!(
+        (&edits[0]["key"], &edits[0]["old_value"], &edits[0]["new_value"]),
+        (&json!("plan"), &json!("free"), &json!("gold"))
+    );
+    assert_eq!(edits.len(), 1);
     assert!(!Value::Object(files).to_string().contains("bobs"), "nothing of others");
 }
 
