@@ -71,9 +71,8 @@ pub async fn find(
     access: ApiProjectAccess,
     Query(params): Query<HashMap<String, String>>,
 ) -> Result<Json<GroupOut>, ApiError> {
-    let index = group_type(&params)?;
-    let key = params.get("group_key").ok_or_else(|| Cause::invalid("group_key", "This field is required."))?;
-    Ok(Json(state.pg.find_group(access.project.id, index, key).await?.ok_or(Cause::NotFound)?.into()))
+    let (index, key) = named(&params)?;
+    Ok(Json(state.pg.find_group(access.project.id, index, &key).await?.ok_or(Cause::NotFound)?.into()))
 }
 
 /// `GET /api/projects/{project}/groups_types/`.
@@ -89,6 +88,19 @@ pub async fn types(
         name_plural: None,
     });
     Ok(Json(out.collect()))
+}
+
+/// The group that a query string names.
+///
+/// # Errors
+/// If its type or its key is missing or makes no sense.
+pub(super) fn named(params: &HashMap<String, String>) -> Result<(i16, String), Cause> {
+    let key = params.get("group_key").ok_or_else(|| Cause::invalid("group_key", "This field is required."))?;
+    // Postgres keeps no text with a zero in it, so no group has such a key.
+    if key.contains('\0') {
+        return Err(Cause::NotFound);
+    }
+    Ok((group_type(params)?, key.clone()))
 }
 
 fn group_type(params: &HashMap<String, String>) -> Result<i16, Cause> {

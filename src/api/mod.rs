@@ -12,6 +12,7 @@ mod cursor;
 pub mod errors;
 pub mod flags;
 pub mod groups;
+pub mod groups_edit;
 pub mod health;
 pub mod ingestion;
 mod multipart;

@@ -27,6 +27,30 @@ pub struct UpdateIn {
     value: Option<Value>,
 }
 
+impl UpdateIn {
+    /// The property's key and its value.
+    ///
+    /// # Errors
+    /// If either is missing or cannot be kept.
+    pub fn read(self) -> Result<(String, Value), Cause> {
+        let key = self.key.ok_or_else(|| Cause::invalid("key", "This field is required."))?;
+        let key = read_key("key", &key)?;
+        let value =
+            self.value.ok_or_else(|| Cause::invalid("value", "This field is required, and null is no value."))?;
+        Ok((key, read_value("value", value)?))
+    }
+}
+
+impl DeleteIn {
+    /// The property's key.
+    ///
+    /// # Errors
+    /// If it is missing.
+    pub fn read(self) -> Result<String, Cause> {
+        self.unset.ok_or_else(|| Cause::invalid("$unset", "This field is required."))
+    }
+}
+
 /// One property to delete.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -59,10 +83,7 @@ pub async fn update_property(
     Path(path): Path<PersonPath>,
     Body(body): Body<UpdateIn>,
 ) -> Result<Json<PersonOut>, ApiError> {
-    let key = body.key.ok_or_else(|| Cause::invalid("key", "This field is required."))?;
-    let key = read_key("key", &key)?;
-    let value = body.value.ok_or_else(|| Cause::invalid("value", "This field is required, and null is no value."))?;
-    let value = read_value("value", value)?;
+    let (key, value) = body.read()?;
     edit(&state, &access, &path, vec![(key, Some(value))]).await
 }
 
@@ -73,8 +94,7 @@ pub async fn delete_property(
     Path(path): Path<PersonPath>,
     Body(body): Body<DeleteIn>,
 ) -> Result<Json<PersonOut>, ApiError> {
-    let key = body.unset.ok_or_else(|| Cause::invalid("$unset", "This field is required."))?;
-    edit(&state, &access, &path, vec![(key, None)]).await
+    edit(&state, &access, &path, vec![(body.read()?, None)]).await
 }
 
 fn read_key(field: &'static str, key: &str) -> Result<String, Cause> {
@@ -97,7 +117,7 @@ async fn edit(
     let (by, now) = (access.user.id, state.clock.now());
     match state.pg.edit_person_properties(project, person.id, &changes, MAX_PERSON_PROPERTIES, by, now).await? {
         EditOutcome::Done => Ok(Json(find(state, project, &path.person).await?.into())),
-        EditOutcome::NoPerson => Err(Cause::NotFound.into()),
+        EditOutcome::NotFound => Err(Cause::NotFound.into()),
         EditOutcome::TooMany => {
             let detail = format!("A person keeps at most {MAX_PERSON_PROPERTIES} properties.");
             Err(Cause::invalid("properties", detail).into())

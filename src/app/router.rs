@@ -87,7 +87,7 @@ fn privacy_api() -> Router<AppState> {
 
 /// People and groups of a project.
 fn people() -> Router<AppState> {
-    use api::{groups, persons, persons_edit, persons_part};
+    use api::{groups, groups_edit, persons, persons_edit, persons_part};
     of_project("/persons", || get(persons::list))
         .merge(of_project("/persons/values", || get(persons::values)))
         .merge(of_project("/persons/{uuid}", || get(persons::get).patch(persons_edit::update)))
@@ -98,6 +98,8 @@ fn people() -> Router<AppState> {
         .merge(of_project("/persons/{uuid}/merges/{merge}/undo", || post(persons_part::undo)))
         .merge(of_project("/groups", || get(groups::list)))
         .merge(of_project("/groups/find", || get(groups::find)))
+        .merge(of_project("/groups/update_property", || post(groups_edit::update_property)))
+        .merge(of_project("/groups/delete_property", || post(groups_edit::delete_property)))
         .merge(of_project("/groups_types", || get(groups::types)))
 }
 
@@ -209,4 +211,6 @@ fn explorer() -> Router<AppState> {
         .route("/project/{project}/groups", get(groups::get_first))
         .route("/project/{project}/groups/{type}", get(groups::get_list))
         .route("/project/{project}/groups/{type}/{key}", get(groups::get_one))
+        .route("/project/{project}/groups/{type}/{key}/properties", post(groups::post_property))
+        .route("/project/{project}/groups/{type}/{key}/properties/delete", post(groups::delete_property))
 }

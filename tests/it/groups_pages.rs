@@ -106,3 +106,41 @@ async fn a_group_shows_its_people_after_merges_and_its_events() {
         format!("/project/{}/groups/0/acme", explorer.project)
     );
 }
+
+#[tokio::test]
+async fn a_groups_property_is_added_changed_and_deleted() {
+    let explorer = Explorer::start().await;
+    explorer.group(0, "company", "a/b & c", json!({ "plan": "free" })).await;
+    let base = format!("/project/{}/groups/0/a%2Fb%20%26%20c", explorer.project);
+    let stored = async || explorer.app.pg_value::<serde_json::Value>("SELECT properties FROM groups").await;
+    let post =
+        async |path: &str, fields: &[(&str, &str)]| explorer.browser.post_form(&format!("{base}{path}"), fields).await;
+    let page = explorer.follow(&format!("{base}?edit=plan")).await;
+    assert_eq!(page.text(".prop-form textarea"), "free");
+    assert_eq!(page.attributes(".prop-form", "action"), [format!("{base}/properties")]);
+    let done = post("/properties", &[("key", "plan"), ("kind", "number"), ("value", "12.5")]).await;
+    done.assert_status(303);
+    assert_eq!(done.header("location"), format!("{base}#properties"));
+    post("/properties", &[("new", "1"), ("key", "tags"), ("kind", "json"), ("value", "[1,2]")])
+        .await
+        .assert_status(303);
+    assert_eq!(stored().await, json!({ "plan": 12.5, "tags": [1, 2] }));
+    let page = explorer.follow(&base).await;
+    assert!(page.texts(".prop-origin").iter().all(|text| text.contains("edited by Ada")), "{:?}", page.texts("dd"));
+    post("/properties/delete", &[("key", "plan")]).await.assert_status(303);
+    assert_eq!(stored().await, json!({ "tags": [1, 2] }));
+    let again = post("/properties", &[("new", "1"), ("key", "n"), ("kind", "number"), ("value", "many")]).await;
+    let page = crate::explorer_support::Page::of(again.assert_status(422));
+    assert_eq!((page.count("#p-value-error"), page.text(".prop-form textarea")), (1, "many".to_owned()));
+
+    // Who was never described has nothing to edit, and who only looks edits nothing.
+    let nobody = format!("/project/{}/groups/0/zoo/properties", explorer.project);
+    let fields = [("new", "1"), ("key", "a"), ("kind", "text"), ("value", "x")];
+    explorer.browser.post_form(&nobody, &fields).await.assert_status(404);
+    explorer.app.pg_execute("UPDATE memberships SET role = 'viewer'").await;
+    post("/properties", &fields).await.assert_status(403);
+    post("/properties/delete", &[("key", "tags")]).await.assert_status(403);
+    assert_eq!(stored().await, json!({ "tags": [1, 2] }));
+    let page = explorer.follow(&format!("{base}?edit=tags")).await;
+    assert_eq!((page.count(".prop-form"), page.count(".prop-edit")), (0, 0));
+}

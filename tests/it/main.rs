@@ -18,6 +18,7 @@ mod events_pages;
 mod explorer_support;
 mod fixtures;
 mod flags;
+mod groups_api;
 mod groups_pages;
 mod health;
 mod hostile_requests;

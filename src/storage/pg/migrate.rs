@@ -30,6 +30,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (16, "actions", include_str!("../../../migrations/postgres/0016_actions.sql")),
     (17, "cohorts", include_str!("../../../migrations/postgres/0017_cohorts.sql")),
     (18, "group_changes", include_str!("../../../migrations/postgres/0018_group_changes.sql")),
+    (19, "group_edits", include_str!("../../../migrations/postgres/0019_group_edits.sql")),
 ];
 
 /// The advisory lock under which both stores are migrated: any number, the same for ever.

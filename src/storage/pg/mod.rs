@@ -11,6 +11,7 @@ mod duplicates;
 mod erase_subject;
 mod erasures;
 mod group_changes;
+mod group_edits;
 mod groups_read;
 mod identity_tx;
 mod insights;

@@ -21,10 +21,39 @@ pub struct PropertyEdit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EditOutcome {
     Done,
-    /// There is no such person.
-    NoPerson,
-    /// The person would have more properties than are kept.
+    /// There is no such person, or no such group.
+    NotFound,
+    /// There would be more properties than are kept.
     TooMany,
+}
+
+/// What changed: keys, and the values that they had and have.
+pub(super) struct Applied {
+    pub keys: Vec<String>,
+    pub old: Vec<Option<Json<Value>>>,
+    pub new: Vec<Option<Json<Value>>>,
+}
+
+/// Sets (`Some`) and deletes (`None`) properties; what is so already is no change. None if there would be too many.
+pub(super) fn apply(
+    properties: &mut Map<String, Value>,
+    changes: &[(String, Option<Value>)],
+    most_keys: usize,
+) -> Option<Applied> {
+    let before = properties.len();
+    let mut applied = Applied { keys: Vec::new(), old: Vec::new(), new: Vec::new() };
+    for (key, value) in changes {
+        if properties.get(key) == value.as_ref() {
+            continue;
+        }
+        applied.keys.push(key.clone());
+        applied.new.push(value.clone().map(Json));
+        applied.old.push(match value {
+            Some(value) => properties.insert(key.clone(), value.clone()).map(Json),
+            None => properties.shift_remove(key).map(Json),
+        });
+    }
+    (properties.len() <= most_keys.max(before)).then_some(applied)
 }
 
 impl Pg {
@@ -51,23 +80,10 @@ impl Pg {
                 .bind(person.as_row())
                 .fetch_optional(&mut *tx)
                 .await?;
-        let Some(Json(mut properties)) = found else { return Ok(EditOutcome::NoPerson) };
-        let before = properties.len();
-        let (mut keys, mut old, mut new) = (Vec::new(), Vec::new(), Vec::new());
-        for (key, value) in changes {
-            if properties.get(key) == value.as_ref() {
-                continue;
-            }
-            keys.push(key.clone());
-            new.push(value.clone().map(Json));
-            old.push(match value {
-                Some(value) => properties.insert(key.clone(), value.clone()).map(Json),
-                None => properties.shift_remove(key).map(Json),
-            });
-        }
-        if properties.len() > most_keys.max(before) {
+        let Some(Json(mut properties)) = found else { return Ok(EditOutcome::NotFound) };
+        let Some(Applied { keys, old, new }) = apply(&mut properties, changes, most_keys) else {
             return Ok(EditOutcome::TooMany);
-        }
+        };
         if keys.is_empty() {
             return Ok(EditOutcome::Done);
         }

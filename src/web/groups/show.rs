@@ -9,14 +9,12 @@ use serde::Deserialize;
 use serde_json::Map;
 
 use super::type_href;
-use crate::http::{AppState, Cause, ProjectAccess, WebError, page as render};
-use crate::insights::explore::{self, ACTIVE_WITHIN_DAYS, GroupMember};
-use crate::model::{Project, ProjectId};
+use crate::http::{AppState, Cause, ProjectAccess, WebError, form_again, page as render};
+use crate::insights::explore::{self, ACTIVE_WITHIN_DAYS, GroupMember, Origin};
+use crate::model::{Project, ProjectId, Role};
 use crate::storage::pg::GroupRow;
-use crate::web::events::{
-    Column, EventTable, EventsPage, EventsPager, EventsPlace, PropertyLine, path_segment, person_href, property_lines,
-};
-use crate::web::persons::{Moment, initial};
+use crate::web::events::{Column, EventTable, EventsPage, EventsPager, EventsPlace, path_segment, person_href};
+use crate::web::persons::{EditForm, Moment, Properties, initial};
 use crate::web::{Section, Shell};
 
 /// People that are named.
@@ -34,7 +32,8 @@ struct GroupPageView {
     key: String,
     /// None for a group that events name and that was never described.
     created: Option<Moment>,
-    properties: Vec<PropertyLine>,
+    /// None as well then.
+    properties: Option<Properties>,
     days: i64,
     event_count: u64,
     person_count: u64,
@@ -61,47 +60,103 @@ pub struct GroupPath {
     key: String,
 }
 
+/// What the page's address asks for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct GroupQuery {
+    /// Where in the group's events the page stands.
+    #[serde(flatten)]
+    place: EventsPlace,
+    /// The property to edit; empty to add one.
+    edit: Option<String>,
+}
+
+impl GroupPath {
+    /// The group's type.
+    pub(super) fn index(&self) -> Result<i16, Cause> {
+        self.r#type.parse().map_err(|_| Cause::NotFound)
+    }
+
+    /// The group's key. Postgres keeps no text with a zero in it, so no group has such a key.
+    pub(super) fn key(&self) -> Result<&str, Cause> {
+        if self.key.contains('\0') { Err(Cause::NotFound) } else { Ok(&self.key) }
+    }
+
+    /// The group's page.
+    pub(super) fn href(&self, project: ProjectId) -> Result<String, Cause> {
+        Ok(format!("{}/{}", type_href(project, self.index()?), path_segment(&self.key)))
+    }
+}
+
 /// One group; one that only events name has a page too.
 pub async fn get(
     access: ProjectAccess,
     State(state): State<AppState>,
-    Path(GroupPath { r#type, key }): Path<GroupPath>,
-    Query(place): Query<EventsPlace>,
+    Path(path): Path<GroupPath>,
+    Query(query): Query<GroupQuery>,
 ) -> Result<Response, WebError> {
+    render(&load(&access, &state, path, &query, None).await?)
+}
+
+/// The page again, with a form that was not right.
+pub(super) async fn form_page(
+    access: &ProjectAccess,
+    state: &AppState,
+    path: GroupPath,
+    form: EditForm,
+) -> Result<Response, WebError> {
+    form_again(&load(access, state, path, &GroupQuery::default(), Some(form)).await?)
+}
+
+async fn load(
+    access: &ProjectAccess,
+    state: &AppState,
+    path: GroupPath,
+    query: &GroupQuery,
+    form: Option<EditForm>,
+) -> Result<GroupPageView, WebError> {
     let project = &access.project;
     let zone = project.time_zone.rules();
     let now = state.clock.now();
-    let index: i16 = r#type.parse().map_err(|_| Cause::NotFound)?;
+    let (index, base) = (path.index()?, path.href(project.id)?);
+    path.key()?;
     let types = state.pg.list_group_types(project.id).await?;
     let group_type = types.iter().find(|one| one.index == index).ok_or(Cause::NotFound)?;
-    // Postgres keeps no text with a zero in it, so no group has such a key.
-    if key.contains('\0') {
-        return Err(Cause::NotFound.into());
-    }
-    let known = state.pg.find_group(project.id, index, &key).await?;
-    let group = known.clone().unwrap_or_else(|| GroupRow { index, key, properties: Map::new(), created_at: now });
-    let base = format!("{}/{}", type_href(project.id, index), path_segment(&group.key));
+    let known = state.pg.find_group(project.id, index, &path.key).await?;
+    let group =
+        known.clone().unwrap_or_else(|| GroupRow { index, key: path.key, properties: Map::new(), created_at: now });
     let columns = vec![Column::Event, Column::Person, Column::Address, Column::Time];
     let of_group = explore::events_of_group(&group, Column::wanted(&columns));
-    let read_events = EventsPage::read(&state, project.id, &of_group, place, now).err_into::<WebError>();
+    let read_events = EventsPage::read(state, project.id, &of_group, query.place, now).err_into::<WebError>();
     let key = &group.key;
     let summarise = explore::summarise_group(&state.pg, &state.ch, project.id, index, key, MOST_PEOPLE, now);
-    let load_shell = Shell::load(&state, &access.user, Some(project), Section::People).err_into();
-    let (events, summary, shell) = tokio::try_join!(read_events, summarise.err_into(), load_shell)?;
+    let load_shell = Shell::load(state, &access.user, Some(project), Section::People).err_into();
+    let read_edits = state.pg.list_last_group_edits(project.id, index, key).err_into();
+    let (events, summary, edits, shell) = tokio::try_join!(read_events, summarise.err_into(), read_edits, load_shell)?;
     if known.is_none() && events.is_without_events() {
         return Err(Cause::NotFound.into());
     }
     let table = EventTable::new(project.id, &zone, columns, &events.list.lines, events.open.as_ref(), |uuid| {
         events.place.toggled(uuid).href(&base)
     });
-    let view = GroupPageView {
+    let can_edit = access.is_at_least(Role::Member);
+    let properties = known.as_ref().map(|group| {
+        let asked = query.edit.as_ref().filter(|_| can_edit);
+        let form = form.or_else(|| asked.map(|key| EditForm::of(&group.properties, key)));
+        let by_hand =
+            edits.into_iter().map(|edit| (edit.key, Origin::User { name: edit.edited_by, at: edit.edited_at }));
+        let origins = by_hand.collect();
+        let all = Properties::new(project.id, &zone, &base, &group.properties, Some(&origins), can_edit, form);
+        Properties { is_of_group: true, ..all }
+    });
+    Ok(GroupPageView {
         shell,
         type_name: group_type.name.clone(),
         type_href: type_href(project.id, index),
         label: group.label().to_owned(),
         initial: initial(group.label()),
         created: known.map(|group| Moment::new(&zone, group.created_at)),
-        properties: property_lines(&group.properties),
+        properties,
         days: ACTIVE_WITHIN_DAYS,
         event_count: summary.event_count,
         person_count: summary.person_count,
@@ -110,8 +165,7 @@ pub async fn get(
         project: project.clone(),
         key: group.key,
         table,
-    };
-    render(&view)
+    })
 }
 
 impl MemberLine {

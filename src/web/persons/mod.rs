@@ -9,5 +9,7 @@ mod timeline;
 
 pub use export::get as get_export;
 pub use list::{Moment, get as get_list, initial};
-pub use properties::{delete as delete_property, get as get_properties, post as post_property};
+pub use properties::{
+    EditForm, Properties, PropertyFields, delete as delete_property, get as get_properties, post as post_property,
+};
 pub use show::{get_by_distinct_id, get_by_uuid};

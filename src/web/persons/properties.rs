@@ -22,8 +22,10 @@ use crate::web::events::{PropertyLine, property_lines};
 /// The section of the page; script asks for it again with the origins.
 #[derive(Debug)]
 pub struct Properties {
-    /// The person's own page.
+    /// The person's or the group's own page.
     pub base: String,
+    /// Of a group no events tell where its properties came from.
+    pub is_of_group: bool,
     pub rows: Vec<PropertyRow>,
     /// Whether the origins are in it.
     pub has_origins: bool,
@@ -64,8 +66,8 @@ pub struct EditForm {
 /// What the form sends.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Fields {
-    key: String,
+pub struct PropertyFields {
+    pub key: String,
     kind: String,
     value: String,
     /// `1` when a property is added.
@@ -106,8 +108,20 @@ impl EditForm {
         }
     }
 
+    /// The form as it was sent.
+    #[must_use]
+    pub fn sent(fields: PropertyFields) -> Self {
+        Self {
+            is_new: fields.new == "1",
+            key: fields.key.trim().to_owned(),
+            kind: ValueKind::of_word(&fields.kind),
+            value: fields.value,
+            errors: FieldErrors::default(),
+        }
+    }
+
     /// The key and value it means; what is wrong is noted in it.
-    fn read(&mut self) -> Option<(String, Value)> {
+    pub fn read(&mut self) -> Option<(String, Value)> {
         let key: Option<PropertyKey> = self.errors.parse("key", &self.key);
         let value = self.kind.read(&self.value).map_err(|wrong| self.errors.add("value", wrong)).ok();
         Some((key?.into(), value?))
@@ -137,6 +151,7 @@ impl Properties {
         };
         Self {
             base: base.to_owned(),
+            is_of_group: false,
             rows: property_lines(properties).into_iter().map(row).collect(),
             has_origins: origins.is_some(),
             can_edit,
@@ -184,22 +199,16 @@ pub async fn post(
     access: ProjectAccess,
     State(state): State<AppState>,
     Path(ByUuid { uuid }): Path<ByUuid>,
-    Form(fields): Form<Fields>,
+    Form(fields): Form<PropertyFields>,
 ) -> Result<Response, WebError> {
     access.require(Role::Member)?;
     let uuid: Uuid = uuid.parse().map_err(|_| Cause::NotFound)?;
-    let mut form = EditForm {
-        is_new: fields.new == "1",
-        key: fields.key.trim().to_owned(),
-        kind: ValueKind::of_word(&fields.kind),
-        value: fields.value,
-        errors: FieldErrors::default(),
-    };
+    let mut form = EditForm::sent(fields);
     let id = find_id(&state, access.project.id, uuid).await?;
     if let Some((key, value)) = form.read() {
         match edit(&state, &access, id, key, Some(value)).await? {
             EditOutcome::Done => return Ok(to_person(access.project.id, uuid)),
-            EditOutcome::NoPerson => return Err(Cause::NotFound.into()),
+            EditOutcome::NotFound => return Err(Cause::NotFound.into()),
             EditOutcome::TooMany => {
                 form.errors.add("key", format!("a person keeps at most {MAX_PERSON_PROPERTIES} properties"));
             }
@@ -213,13 +222,13 @@ pub async fn delete(
     access: ProjectAccess,
     State(state): State<AppState>,
     Path(ByUuid { uuid }): Path<ByUuid>,
-    Form(fields): Form<Fields>,
+    Form(fields): Form<PropertyFields>,
 ) -> Result<Response, WebError> {
     access.require(Role::Member)?;
     let uuid: Uuid = uuid.parse().map_err(|_| Cause::NotFound)?;
     let id = find_id(&state, access.project.id, uuid).await?;
     match edit(&state, &access, id, fields.key, None).await? {
-        EditOutcome::NoPerson => Err(Cause::NotFound.into()),
+        EditOutcome::NotFound => Err(Cause::NotFound.into()),
         EditOutcome::Done | EditOutcome::TooMany => Ok(to_person(access.project.id, uuid)),
     }
 }
