@@ -17,6 +17,7 @@ mod identity_tx;
 mod insights;
 mod invitations;
 mod ledger;
+mod merge_log;
 mod migrate;
 mod person_changes;
 mod person_edits;
@@ -58,11 +59,12 @@ pub use identity_tx::{
 pub use insights::{NewInsight, SavedInsight};
 pub use invitations::{Invitation, NewInvitation, NewMember};
 pub use ledger::{LedgerBatch, LedgerCount, LedgerOutcome, LedgerRow, UnstoredEvent, UnstoredKind, UnstoredRow};
+pub use merge_log::{MergeLine, MergePage};
 pub use migrate::{MigrateError, MigrationLock};
 pub use person_changes::PersonChanges;
 pub use person_edits::{EditOutcome, PropertyEdit};
 pub use person_history::{History, HistoryOf};
-pub use person_merges::{MergeLine, MergeLink, MergePage, Parting, PersonTree, RestoredPerson};
+pub use person_merges::{MergeLink, Parting, PersonTree, RestoredPerson};
 pub use personal_keys::{NewPersonalKey, PersonalKey};
 pub use persons::IdentityTx;
 pub use persons_list::{
