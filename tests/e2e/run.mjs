@@ -11,6 +11,7 @@ import events from "./areas/events.mjs";
 import everyPage from "./areas/every_page.mjs";
 import ingestion from "./areas/ingestion.mjs";
 import insights from "./areas/insights.mjs";
+import merges from "./areas/merges.mjs";
 import people from "./areas/people.mjs";
 import privacy from "./areas/privacy.mjs";
 import sessions from "./areas/sessions.mjs";
@@ -27,6 +28,7 @@ const areas = [
   ["What became of every event", ingestion],
   ["Bots beside people", traffic],
   ["People and groups", people],
+  ["Who is whom", merges],
   ["Exported, erased, opted out, without cookies", privacy],
   ["Every page, wide and narrow, light and dark", everyPage],
   ["The end, and the start after it", end],

@@ -45,7 +45,7 @@ try {
   }
   const anonymous = ["/login"];
   const inside = [
-    "", "?traffic=bots", "/onboarding", "/events", "/events?traffic=bots", "/events?event=nothing-like-it", "/events/live", "/sessions", "/sessions?traffic=bots", "/persons", "/insights", "/insights/new", "/insights/new?event=%24pageview&date=-30d",
+    "", "?traffic=bots", "/onboarding", "/events", "/events?traffic=bots", "/events?event=nothing-like-it", "/events/live", "/sessions", "/sessions?traffic=bots", "/persons", "/groups", "/duplicates", "/insights", "/insights/new", "/insights/new?event=%24pageview&date=-30d",
     "/insights/new?event=%24pageview&breakdown=%24browser&date=-30d&display=bar", "/ingestion", "/ingestion?range=7d", "/ingestion/rejected", "/ingestion/quarantined", "/ingestion/find", "/ingestion/find?id=nobody-knows",
     ...["hand-2", "hand-6", "hand-8", "robot-ai_crawler", odd?.uuid].filter(Boolean).map((id) => `/ingestion/find?id=${id}`),
     "/settings", "/settings/members", "/privacy", "/privacy/erase?person=hand-2",
@@ -72,6 +72,8 @@ try {
       await page.goto(`${url}/project/${project}/persons`);
       const person = await page.locator(`main a[href*="/person"]`).first().getAttribute("href").catch(() => null);
       if (person) await shoot(person, "/person");
+      const merge = await page.locator(`main a[href*="/merges/new"]`).first().getAttribute("href", { timeout: 2000 }).catch(() => null);
+      if (merge) await shoot(merge, "/merge");
       await page.goto(`${url}/project/${project}/sessions`);
       const session = await page.locator(`main a[href*="/sessions/"]`).first().getAttribute("href").catch(() => null);
       if (session) await shoot(session, "/session");

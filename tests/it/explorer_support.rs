@@ -36,7 +36,11 @@ pub struct Seed {
 
 impl Explorer {
     pub async fn start() -> Self {
-        let app = TestApp::start().await;
+        Self::on(TestApp::start().await).await
+    }
+
+    /// The same on a server that differs.
+    pub async fn on(app: TestApp) -> Self {
         app.pg_execute(
             "INSERT INTO users (id, email, name, password_hash, created_at)
                  VALUES ('00000000-0000-7000-8000-000000000001', 'ada@example.com', 'Ada', 'none', now());

@@ -6,6 +6,7 @@ use tenrec::model::PersonId;
 use uuid::Uuid;
 
 use crate::explorer_support::Explorer;
+use crate::support::TestApp;
 
 impl Explorer {
     async fn post(&self, path: &str, fields: &[(&str, &str)]) -> crate::support::Reply {
@@ -159,4 +160,59 @@ async fn another_project_and_a_reader_merge_nobody() {
     assert_eq!(explorer.page("/duplicates").await.count("main form"), 0);
     let page = explorer.page(&format!("/persons/{ada}")).await;
     assert_eq!((page.count("#merges"), page.count("#merges a.button")), (1, 0));
+}
+
+#[tokio::test]
+async fn the_tabs_lead_to_people_groups_and_duplicates() {
+    let explorer = Explorer::start().await;
+    explorer.group(0, "company", "acme", json!({})).await;
+    for (path, current) in [("/persons", "People"), ("/groups/0", "Groups"), ("/duplicates", "Duplicates")] {
+        let page = explorer.page(path).await;
+        assert_eq!(page.texts(".tabs a"), ["People", "Groups", "Duplicates"], "{path}");
+        assert_eq!(page.texts(".tabs a[aria-current=page]"), [current], "{path}");
+    }
+}
+
+#[tokio::test]
+async fn many_duplicates_stand_on_pages() {
+    let explorer = Explorer::start().await;
+    let sql = format!(
+        "INSERT INTO persons (project_id, uuid, properties, is_identified, created_at, last_seen_at)
+         SELECT {project}, gen_random_uuid(), jsonb_build_object('email', 'p' || lpad((n / 2)::text, 2, '0')), true, now(), now()
+         FROM generate_series(0, 59) n;
+         INSERT INTO person_distinct_ids (project_id, distinct_id, person_id)
+         SELECT project_id, 'id-' || id, id FROM persons",
+        project = explorer.project
+    );
+    explorer.app.pg_execute(&sql).await;
+    explorer.post("/duplicates", &[("property", "email")]).await.assert_status(303);
+    let first = explorer.page("/duplicates").await;
+    assert_eq!((first.count("tbody th"), first.count("a[rel=prev]")), (25, 0));
+    let second = explorer.follow(&first.attributes("a[rel=next]", "href")[0]).await;
+    assert_eq!(second.texts("tbody th"), ["p25", "p26", "p27", "p28", "p29"]);
+    assert_eq!(second.count("a[rel=next]"), 0);
+    let back = explorer.follow(&second.attributes("a[rel=prev]", "href")[0]).await;
+    assert_eq!(back.texts("tbody th"), first.texts("tbody th"));
+}
+
+#[tokio::test]
+async fn without_clickhouse_people_are_listed_and_merged_and_their_pages_say_so() {
+    let explorer = Explorer::on(TestApp::builder().behind_proxy().start().await).await;
+    let [ada, _, bob] = explorer.people().await;
+    explorer.group(0, "company", "acme", json!({})).await;
+    explorer.app.proxy().set_closed(true);
+    for path in ["/persons", "/persons?search=ada", "/groups/0", "/duplicates"] {
+        explorer.get(path).await.assert_ok();
+    }
+    for path in [format!("/persons/{ada}"), "/person/nobody".to_owned(), "/groups/0/acme".to_owned()] {
+        let page = crate::explorer_support::Page::of(explorer.get(&path).await.assert_status(503));
+        assert_eq!(page.text("h1"), "Not available", "{path}");
+        assert!(page.text("main").contains("Try again"), "{path}: {}", page.text("main"));
+    }
+    // Postgres decides who is who; queries are told later.
+    let (ada, bob) = (ada.to_string(), bob.to_string());
+    explorer.post("/merges", &[("target", &ada), ("with", &bob)]).await.assert_status(303);
+    assert_eq!(explorer.owner_of("bob").await, explorer.owner_of("ada").await);
+    explorer.app.proxy().set_closed(false);
+    explorer.get(&format!("/persons/{ada}")).await.assert_ok();
 }

@@ -6,7 +6,7 @@ import { NARROW, WIDE, visitor } from "../world.mjs";
 export default async function everyPage(world) {
   const { tenrec, dashboard, project, at, check, shoot } = world;
   const person = `/person/${visitor.id}`;
-  const pages = ["", "/onboarding", "/events", "/events/live", "/sessions", world.session, "/persons", person, "/ingestion", "/ingestion/rejected", "/ingestion/quarantined", "/ingestion/find?id=nobody-knows", "/insights", "/insights/new?event=%24pageview", "/settings", "/settings/members", "/privacy", `/privacy/erase?person=${visitor.id}`];
+  const pages = ["", "/onboarding", "/events", "/events/live", "/sessions", world.session, "/persons", person, "/groups/0", "/groups/0/tea", "/groups/0/tea?edit=", "/duplicates", `/merges/new?target=${visitor.id}`, "/ingestion", "/ingestion/rejected", "/ingestion/quarantined", "/ingestion/find?id=nobody-knows", "/insights", "/insights/new?event=%24pageview", "/settings", "/settings/members", "/privacy", `/privacy/erase?person=${visitor.id}`];
   const elsewhere = ["/settings/account", "/settings/api-keys", "/settings/projects/new"];
   const linked = await dashboard.locator('nav[aria-label="Main"] a').evaluateAll((links) => links.map((link) => link.href));
   for (const address of new Set([...pages.map(at), ...elsewhere.map((path) => tenrec.url + path), ...linked])) {
