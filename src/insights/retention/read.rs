@@ -9,7 +9,7 @@ use crate::insights::ground::{Actor, EventRows, Ground};
 use crate::insights::sql::{date_filter, field, joined, made, text};
 use crate::model::query::{Interval, InvalidQuery, Reader, ResolvedRange};
 use crate::sql::{Expr, ExprKind, Literal, Span, parse_expr};
-use crate::storage::ch::{Begins, RetentionQuestion, Sql};
+use crate::storage::ch::{Begins, RetentionQuestion, Sql, ValueOf};
 
 const DEFAULT_INTERVALS: u32 = 8;
 const MAX_INTERVALS: u32 = 366;
@@ -31,8 +31,8 @@ pub(super) enum Summed {
 /// What an answer is broken down by.
 #[derive(Debug)]
 enum Breakdown {
-    /// A value of each event, as text.
-    Value(Expr),
+    /// A value as text, and whose it is.
+    Value(Expr, ValueOf),
     /// Cohorts by their numbers; 0 is everybody.
     Cohorts(Vec<u64>),
 }
@@ -58,7 +58,7 @@ pub(super) struct Retention {
     /// The names of the columns.
     pub columns: Vec<String>,
     begins_with_return: bool,
-    has_value: bool,
+    value: Option<ValueOf>,
 }
 
 impl Retention {
@@ -94,9 +94,10 @@ impl Retention {
         let shown = breakdown.as_ref().map(|_| place.get("breakdown_limit")?.count(1, MAX_BREAKDOWN)).transpose()?;
 
         let mut rows = actor.of(EventRows::of(ground), ground).column("at", field(&["timestamp"]));
-        let has_value = matches!(breakdown, Some(Breakdown::Value(_)));
-        if let Some(Breakdown::Value(value)) = &breakdown {
+        let mut value_of = None;
+        if let Some(Breakdown::Value(value, of)) = &breakdown {
             rows = rows.column("value", value.clone());
+            value_of = Some(*of);
         }
         if let Some(amount) = amount {
             rows = rows.column("amount", amount);
@@ -141,7 +142,7 @@ impl Retention {
             brackets,
             columns,
             begins_with_return: target.is_same(&returning),
-            has_value,
+            value: value_of,
             range,
         })
     }
@@ -158,7 +159,7 @@ impl Retention {
             minimum: self.minimum,
             brackets: &self.brackets,
             summed: self.summed.map(|_| self.begins_with_return),
-            has_value: self.has_value,
+            value: self.value,
             events,
         }
     }
@@ -258,8 +259,9 @@ fn breakdown(place: &Reader<'_>) -> Result<Option<Breakdown>, InvalidQuery> {
         Some("hogql") => parse_expr(name).map_err(|error| key.wrong(error.describe(name)))?,
         Some(other) => return Err(kind.wrong(format!("retention cannot be broken down by {other} yet"))),
     };
+    let of = if kind.text()? == Some("person") { ValueOf::Person } else { ValueOf::Event };
     let shown = Expr::call("toString", vec![value], Span::default());
-    Ok(Some(Breakdown::Value(made(ExprKind::Coalesce(Box::new(shown), Box::new(text("")))))))
+    Ok(Some(Breakdown::Value(made(ExprKind::Coalesce(Box::new(shown), Box::new(text("")))), of)))
 }
 
 fn cohort(place: &Reader<'_>) -> Result<u64, InvalidQuery> {

@@ -66,7 +66,7 @@ pub use overrides::PersonOverride;
 pub use paths::{EdgesShown, PathEdge, PathEnds, PathKeys, PathNames, PathsQuestion, paths_people_sql, paths_sql};
 pub use person_events::{Carried, CopiedFrom, PropertySource, SetBy};
 pub use persons_mirror::{MirroredDistinctId, MirroredPerson, MirroredState};
-pub use retention::{Begins, RetentionPoint, RetentionQuestion, retention_people_sql, retention_sql};
+pub use retention::{Begins, RetentionPoint, RetentionQuestion, ValueOf, retention_people_sql, retention_sql};
 pub use sessions::{SessionKey, StoredSession};
 pub use sessions_read::{SessionCursor, SessionFilter, SessionPage, SessionRecord, SessionSlice, Visitors};
 pub use sessions_sql::{SessionScope, sessions_sql};

@@ -260,6 +260,35 @@ async fn people_are_listed_with_the_columns_they_were_there_in() {
     assert_eq!(desk.answer(list).await["results"].as_array().map(Vec::len), Some(people));
 }
 
+#[tokio::test]
+async fn a_person_has_one_value_the_latest() {
+    let desk = Desk::start().await;
+    let visit = |who: &str, day: u32, country: Value| json!({ "event": "$pageview", "distinct_id": who, "timestamp": format!("2026-10-{day:02}T10:00:00Z"), "properties": { "$set": country } });
+    desk.send(&json!([
+        visit("ada", 5, json!({})),
+        visit("bob", 5, json!({ "country": "US" })),
+        visit("eve", 5, json!({})),
+        visit("ada", 6, json!({ "country": "CA" })),
+        visit("ada", 7, json!({ "country": "US" })),
+    ]))
+    .await;
+    for (filter, first) in [
+        (json!({}), [2, 1, 1]),
+        (json!({ "retentionType": "retention_first_time" }), [2, 1, 1]),
+        (json!({ "retentionType": "retention_first_ever_occurrence" }), [2, 1, 1]),
+        (json!({ "timeWindowMode": "24_hour_windows" }), [2, 1, 1]),
+    ] {
+        let query = json!({ "kind": "RetentionQuery", "dateRange": { "date_from": "2026-10-05", "date_to": "2026-10-07" },
+            "retentionFilter": filter, "breakdownFilter": { "breakdown": "country", "breakdown_type": "person" } });
+        let answer = desk.answer(query.clone()).await;
+        let rows = answer["results"].as_array().unwrap();
+        let counts = |row: &Value| [0, 1, 2].map(|at: usize| row["values"][at]["count"].as_u64().unwrap());
+        let of_first: Vec<_> = rows.iter().filter(|row| row["label"] == "Day 0").collect();
+        assert_eq!([&of_first[0]["breakdown_value"], &of_first[1]["breakdown_value"]], ["US", ""], "{query}");
+        assert_eq!((of_first.len(), counts(of_first[0]), counts(of_first[1])), (2, first, [1, 0, 0]), "{query}");
+    }
+}
+
 /// Hours over more than two days, so that one number of bits does not hold them.
 #[tokio::test]
 async fn many_intervals_are_counted_as_few_are() {

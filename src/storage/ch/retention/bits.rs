@@ -76,31 +76,19 @@ fn marks(project: ProjectId, question: RetentionQuestion<'_>) -> Sql {
         found.append(&bits(question, "begins")).push(" AS began");
     } else {
         found.push("minOrNullIf(at, begins) AS first_at");
-        if is_ever {
-            found.push(", minOrNullIf(at, fits) AS first_fitting");
-            found.push(if question.has_value { ", argMinIf(value, at, begins) AS first_value" } else { "" });
-        }
+        found.push(if is_ever { ", minOrNullIf(at, fits) AS first_fitting" } else { "" });
     }
-    found.push("\nFROM (\nSELECT *, ").append(&bucket_index(question.range, "at")).push(" AS bucket FROM (");
+    found
+        .push(question.found_value())
+        .push("\nFROM (\nSELECT *, ")
+        .append(&bucket_index(question.range, "at"))
+        .push(" AS bucket FROM (");
     found.append(question.events).push(")\n)\nGROUP BY ").append(&question.keys("actor"));
 
     let of_all = if is_one_word(question) { "groupBitOr(" } else { "groupBitOrForEach(" };
-    let columns = match (question.begins, question.has_value) {
-        (Begins::EachInterval, true) => "value, returned, began",
-        (Begins::EachInterval, false) => "returned, began",
-        (Begins::FirstFitting, true) => "value, returned, first_at",
-        (Begins::FirstFitting, false) => "returned, first_at",
-        (Begins::FirstEver, true) => "returned, first_at, first_fitting, first_value",
-        (Begins::FirstEver, false) => "returned, first_at, first_fitting",
-    };
-    let merged = after_merges(project, question.counted, columns, &found);
-    let value = match (question.has_value, is_ever) {
-        (false, _) => "'' AS value",
-        (true, false) => "value",
-        (true, true) => "ifNull(argMin(merged.first_value, merged.first_at), '') AS value",
-    };
+    let merged = after_merges(project, question.counted, "*", &found);
     let mut sql = Sql::new("SELECT whole, ");
-    sql.push(value).push(", ").push(of_all).push("merged.returned) AS returns, ");
+    sql.push(question.merged_value()).push(", ").push(of_all).push("merged.returned) AS returns, ");
     if is_each {
         sql.push(of_all).push("merged.began) AS began\nFROM (\n").append(&merged);
         sql.push("\n) AS merged\nGROUP BY ").append(&question.keys("whole"));

@@ -101,28 +101,17 @@ fn kept(project: ProjectId, question: RetentionQuestion<'_>) -> Sql {
         found.push("groupArrayIf((bucket, at), begins AND bucket >= 0) AS began");
     } else {
         found.push("minOrNullIf(at, begins) AS first_at");
-        if is_ever {
-            found.push(", minOrNullIf(at, fits) AS first_fitting");
-            found.push(if question.has_value { ", argMinIf(value, at, begins) AS first_value" } else { "" });
-        }
+        found.push(if is_ever { ", minOrNullIf(at, fits) AS first_fitting" } else { "" });
     }
-    found.push("\nFROM (\nSELECT *, ").append(&bucket_index(question.range, "at")).push(" AS bucket FROM (");
+    found
+        .push(question.found_value())
+        .push("\nFROM (\nSELECT *, ")
+        .append(&bucket_index(question.range, "at"))
+        .push(" AS bucket FROM (");
     found.append(question.events).push(")\n)\nGROUP BY ").append(&question.keys("actor"));
-    let columns = match (question.begins, question.has_value) {
-        (Begins::EachInterval, true) => "value, returned, began",
-        (Begins::EachInterval, false) => "returned, began",
-        (Begins::FirstFitting, true) => "value, returned, first_at",
-        (Begins::FirstFitting, false) => "returned, first_at",
-        (Begins::FirstEver, true) => "returned, first_at, first_fitting, first_value",
-        (Begins::FirstEver, false) => "returned, first_at, first_fitting",
-    };
-    let merged = after_merges(project, question.counted, columns, &found);
+    let merged = after_merges(project, question.counted, "*", &found);
     let mut sql = Sql::new("SELECT whole, ");
-    sql.push(match (question.has_value, is_ever) {
-        (false, _) => "'' AS value",
-        (true, false) => "value",
-        (true, true) => "ifNull(argMin(merged.first_value, merged.first_at), '') AS value",
-    });
+    sql.push(question.merged_value());
     sql.push(", groupArrayArray(merged.returned) AS returned, ");
     sql.push(if is_each { "groupArrayArray(merged.began) AS began" } else { "min(merged.first_at) AS first_at" });
     sql.push(if is_ever { ", min(merged.first_fitting) AS first_fitting" } else { "" });

@@ -34,6 +34,16 @@ pub enum Begins {
     FirstEver,
 }
 
+/// Whose a breakdown's value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueOf {
+    /// Each event has its own. Values are counted as if there were no others, but for the first time ever: there it is the
+    /// value of that event.
+    Event,
+    /// The person's, who has one: the latest.
+    Person,
+}
+
 /// What retention is counted from.
 #[derive(Debug, Clone, Copy)]
 pub struct RetentionQuestion<'a> {
@@ -52,26 +62,44 @@ pub struct RetentionQuestion<'a> {
     pub brackets: &'a [u32],
     /// Whether a property of returns is summed; then whether what begins is also what returns.
     pub summed: Option<bool>,
-    /// Whether events have a `value`.
-    pub has_value: bool,
+    /// Whether events have a `value`, and whose it is.
+    pub value: Option<ValueOf>,
     /// Events up to the end of the range as `actor`, `at`, `begins` and `returns`: what each of them is. With a breakdown also
     /// `value`, for a sum `amount`, and for the first ever `fits`.
     pub events: &'a Sql,
 }
 
 impl RetentionQuestion<'_> {
-    /// Whether each value of the breakdown is counted for itself, as if there were no others.
-    pub(super) fn is_by_value(&self) -> bool {
-        self.has_value && self.begins != Begins::FirstEver
-    }
-
     /// What rows of one person are put together by.
     pub(super) fn keys(&self, actor: &'static str) -> Sql {
         let mut keys = Sql::new(actor);
-        if self.is_by_value() {
-            keys.push(", value");
-        }
+        keys.push(if self.is_by_value() { ", value" } else { "" });
         keys
+    }
+
+    fn is_by_value(&self) -> bool {
+        self.value == Some(ValueOf::Event) && self.begins != Begins::FirstEver
+    }
+
+    /// The value that a number on events has, if it has one alone: `, one_value` and when it had that.
+    pub(super) fn found_value(&self) -> &'static str {
+        match self.value {
+            Some(ValueOf::Person) => ", argMax(value, at) AS one_value, max(at) AS value_at",
+            Some(ValueOf::Event) if self.begins == Begins::FirstEver => {
+                ", argMinIf(value, at, begins) AS one_value, minOrNullIf(at, begins) AS value_at"
+            }
+            _ => "",
+        }
+    }
+
+    /// The value of a person made of those of their numbers.
+    pub(super) fn merged_value(&self) -> &'static str {
+        match self.value {
+            None => "'' AS value",
+            Some(ValueOf::Person) => "argMax(merged.one_value, merged.value_at) AS value",
+            Some(ValueOf::Event) if self.is_by_value() => "value",
+            Some(ValueOf::Event) => "ifNull(argMin(merged.one_value, merged.value_at), '') AS value",
+        }
     }
 
     fn needs_moments(&self) -> bool {
