@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use super::Desk;
 use super::random::{Happened, World};
 
+/// A path's seconds and items.
+type Steps = [(i64, String)];
+
 /// What is asked, and the same for the naive reading.
 struct Case {
     filter: Value,
@@ -188,7 +191,7 @@ async fn people_are_listed_by_where_they_went_and_where_they_stopped() {
     let case = Case::of(json!({}), everything);
     let paths: Vec<_> = case.paths(&world).into_iter().filter(|(who, _)| who.has_profile()).collect();
     let key = |path: &[(i64, String)], at: usize| format!("{}_{}", at + 1, path[at].1);
-    let counted = |fits: &dyn Fn(&[(i64, String)]) -> bool| {
+    let counted = |fits: &dyn Fn(&Steps) -> bool| {
         paths.iter().filter(|(_, path)| fits(path)).map(|(who, _)| who.person).collect::<BTreeSet<_>>().len()
     };
     let has_edge = |path: &[(i64, String)], from: Option<&str>, to: Option<&str>| {

@@ -18,6 +18,9 @@ enum Begins {
     FirstEver,
 }
 
+/// The columns somebody is in, with what they add there.
+type Columns = BTreeMap<i64, f64>;
+
 /// What is asked: visits that lead to purchases, or to visits.
 #[derive(Debug, Clone, Copy)]
 struct Case {
@@ -144,7 +147,7 @@ impl Case {
     }
 
     /// For each value and start the people's columns, theirs first who can be listed.
-    fn all(&self, world: &World) -> BTreeMap<(String, i64), Vec<(bool, BTreeMap<i64, f64>)>> {
+    fn all(&self, world: &World) -> BTreeMap<(String, i64), Vec<(bool, Columns)>> {
         let people: BTreeSet<u64> = world.events.iter().map(|event| event.person).collect();
         let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for person in people {
