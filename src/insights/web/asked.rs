@@ -38,7 +38,12 @@ impl WebAsked {
         }
         let dates = DateRange::read(&query.get("dateRange")?)?;
         // Buckets are not used; weeks are few whatever the range.
-        let range = ground.resolve(&dates, Interval::Week).await?;
+        let range = ground.resolve(&dates, Interval::Week).await.map_err(|error| match error {
+            InsightError::Invalid(error) if error.field == "interval" => {
+                InvalidQuery::new("dateRange", "this range is longer than visits can be counted over").into()
+            }
+            error => error,
+        })?;
         let compare = query.get("compareFilter")?;
         let previous = if compare.get("compare")?.flag()? {
             Some(previous(ground, &dates, &range, &compare.get("compare_to")?)?)

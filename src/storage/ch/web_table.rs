@@ -292,8 +292,8 @@ fn with_pages(project: ProjectId, table: WebTable<'_>) -> Sql {
 fn by_value(project: ProjectId, table: WebTable<'_>) -> Sql {
     let mut sql = Sql::new("SELECT ");
     if table.is_language {
-        sql.push("splitByChar('-', ifNull(raw0, '')) AS parts, if(isNull(raw0), NULL, parts[1]) AS key0, ");
-        sql.push("ifNull(topK(1)(parts[2])[1], '') AS beside");
+        sql.push("if(isNull(raw0), NULL, splitByChar('-', ifNull(raw0, ''))[1]) AS key0, ");
+        sql.push("ifNull(topK(1)(splitByChar('-', ifNull(raw0, ''))[2])[1], '') AS beside");
     } else {
         for at in 0..table.width() {
             sql.name("raw", at).push(" AS ").name("key", at).push(", ");

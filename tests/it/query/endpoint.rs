@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Reply, TestApp};
 
-async fn patch(app: &TestApp, path: &str, key: &str, body: &Value) -> Reply {
+pub(super) async fn patch(app: &TestApp, path: &str, key: &str, body: &Value) -> Reply {
     let request = app
         .request(Method::PATCH, path)
         .header(header::AUTHORIZATION, format!("Bearer {key}"))

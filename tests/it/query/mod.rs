@@ -17,6 +17,7 @@ mod sql;
 mod statements;
 mod stickiness;
 mod trends;
+mod web;
 
 use serde_json::{Value, json};
 
@@ -45,6 +46,12 @@ impl Desk {
         let batch = json!({ "api_key": key, "historical_migration": true, "batch": events });
         self.app.post_json("/batch/", &batch).await.assert_ok();
         self.app.flush().await;
+    }
+
+    /// Changes what the project's questions go by.
+    pub async fn change_project(&self, changes: &Value) {
+        let path = format!("/api/projects/{}/", self.owner.project);
+        endpoint::patch(&self.app, &path, &self.owner.personal_key, changes).await.assert_ok();
     }
 
     /// Whatever the endpoint answers.
