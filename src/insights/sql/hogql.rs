@@ -85,6 +85,9 @@ fn placeholders(
     let target = if reads_sessions(query) { FilterTarget::Sessions } else { FilterTarget::Events };
     let range = DateRange::read(&filters.get("dateRange")?)?;
     let (from, to) = bounds(&range, context);
+    if from.zip(to).is_some_and(|(from, to)| to <= from) {
+        return Err(filters.get("dateRange")?.get("date_to")?.wrong("the range ends before it starts"));
+    }
     let column = if target == FilterTarget::Sessions { "$start_timestamp" } else { "timestamp" };
     let mut parts: Vec<Expr> = date_filter(&[column], from, to).into_iter().collect();
     parts.extend(filters_to_expr(&filters.get("properties")?, target, types)?);
