@@ -58,6 +58,10 @@ async fn nothing_of_an_erased_person_is_on_the_disk() {
     app.post_json("/capture/", &json!({ "api_key": owner.api_key, "distinct_id": id, "properties": { "x": mark } }))
         .await;
     app.flush().await;
+    let made = app.api(&owner, Method::POST, "/cohorts/", json!({ "name": "Invited", "is_static": true })).await;
+    let path = format!("/cohorts/{}/add_persons_to_static_cohort/", made.assert_status(201).json()["id"]);
+    let her = json!({ "person_ids": [app.person_uuid(&id).await] });
+    app.api(&owner, Method::PATCH, &path, her).await.assert_ok();
     // Everything that Postgres keeps samples of.
     app.pg_execute("ANALYZE; CHECKPOINT").await;
 
