@@ -263,7 +263,7 @@ fn condition(subject: &Subject, operator: &str, values: &[&Value]) -> Option<Res
         return Some(Ok(if is_negated { not(any) } else { any }));
     }
     let any = |each: &dyn Fn(&Value) -> Expr| joined(values.iter().map(|value| each(value)).collect(), true);
-    let any_text = |op: CompareOp| any(&|value| compare(op, of(), text(text_of(value))));
+    let any_text = |op: CompareOp| any(&|value| compare(op, call("toString", vec![of()]), text(text_of(value))));
     let contains = || {
         any(&|value| {
             let found = call("positionCaseInsensitiveUTF8", vec![call("toString", vec![of()]), text(text_of(value))]);
