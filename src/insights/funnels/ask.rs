@@ -35,6 +35,11 @@ pub async fn each_person(
         Counted::Groups => Vec::new(),
     };
     let attribution = funnel.breakdown.as_ref().map_or(Attribution::FirstTouch, |breakdown| breakdown.attribution);
+    let needed = match funnel.rules.order {
+        StepOrder::Unordered => funnel.rules.all_steps(),
+        // Without the first step there is no other.
+        StepOrder::Ordered | StepOrder::Strict => 1,
+    };
     let mut parts = 1;
     let mut part = 0;
     let mut seen = Vec::new();
@@ -47,7 +52,7 @@ pub async fn each_person(
             continue;
         };
         for first in (0..dealt.count()).step_by(PEOPLE_AT_ONCE) {
-            dealt.each(first..dealt.count().min(first + PEOPLE_AT_ONCE), |mut life| {
+            dealt.each(first..dealt.count().min(first + PEOPLE_AT_ONCE), needed, |mut life| {
                 settle_firsts(&funnel.rules, &asked.first_steps, &mut life);
                 widen(&asked.bits, life.events);
                 by_value(&funnel.rules, attribution, &dealt, &life, &mut seen, &mut each);

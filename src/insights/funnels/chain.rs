@@ -36,13 +36,16 @@ const NO_CHAIN: Chain =
 struct Chains<'r> {
     rules: &'r Rules,
     /// The chain that leads to `n` steps, at `n`. At 0: one that would begin now.
-    newest: [Chain; MAX_STEPS + 1],
+    newest: Vec<Chain>,
     best: (usize, Chain),
 }
 
 /// Follows events in order of time; none if nothing was reached, or the person is left out.
 pub fn follow(rules: &Rules, events: &[Seen]) -> Option<Reached> {
-    let mut chains = Chains { rules, newest: [NO_CHAIN; MAX_STEPS + 1], best: (0, NO_CHAIN) };
+    // Whatever was before the first step is of no use.
+    let first = events.iter().find(|event| event.marks & 1 != 0)?;
+    let events = &events[events.partition_point(|event| event.at < first.at)..];
+    let mut chains = Chains { rules, newest: vec![NO_CHAIN; rules.steps + 1], best: (0, NO_CHAIN) };
     let mut number = 0;
     for instant in events.chunk_by(|a, b| a.at == b.at) {
         chains.newest[0] = Chain { start: Some(instant[0].at), ..NO_CHAIN };

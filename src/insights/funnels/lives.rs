@@ -14,8 +14,10 @@ use crate::storage::ch::{FunnelActors, FunnelBlock};
 pub const MAX_ROWS: usize = 10_000_000;
 /// Most different values of a breakdown, or actors that are no people.
 const MAX_WORDS: usize = 2_000_000;
+/// Numbers below have a place in a table, which then takes 128 MB.
+const LOW: u64 = 1 << 25;
 /// Stands for somebody who is of another part.
-const NOT_HERE: u32 = u32::MAX;
+const NOT_HERE: u32 = u32::MAX - 1;
 /// Never.
 pub const NEVER: i64 = i64::MAX;
 
@@ -47,6 +49,17 @@ pub struct Words {
     last: u32,
 }
 
+/// Where an actor's number stands among all that were seen.
+///
+/// Most numbers are small and come in order, so a table is quicker than hashing; those beyond it are hashes themselves, of
+/// people without a profile.
+#[derive(Debug, Default)]
+struct Places {
+    /// One more than the place; 0 where there is none.
+    low: Vec<u32>,
+    high: HashMap<u64, u32, RandomState>,
+}
+
 /// Rows as they come.
 #[derive(Debug)]
 pub struct Lives {
@@ -57,8 +70,7 @@ pub struct Lives {
     /// Actors that are no people.
     actors: Words,
     values: Words,
-    /// Where an actor's number stands among `numbers`.
-    places: HashMap<u64, u32, RandomState>,
+    places: Places,
     numbers: Vec<u64>,
     owners: Vec<u32>,
     events: Vec<(i64, u64)>,
@@ -105,6 +117,26 @@ impl Words {
     }
 }
 
+impl Places {
+    fn get(&self, number: u64) -> Option<u32> {
+        if number < LOW { self.low.get(number as usize)?.checked_sub(1) } else { self.high.get(&number).copied() }
+    }
+
+    fn put(&mut self, number: u64, place: u32) {
+        if number >= LOW {
+            self.high.insert(number, place);
+            return;
+        }
+        let at = number as usize;
+        if at >= self.low.len() {
+            let mut wider = vec![0; (at + 1).next_power_of_two().max(1 << 12)];
+            wider[..self.low.len()].copy_from_slice(&self.low);
+            self.low = wider;
+        }
+        self.low[at] = place + 1;
+    }
+}
+
 impl Lives {
     /// Nobody yet. `no_value` is the text of an event without a value; of each actor it is known when they first did
     /// `first_count` things.
@@ -116,7 +148,7 @@ impl Lives {
             part,
             actors: Words::default(),
             values,
-            places: HashMap::default(),
+            places: Places::default(),
             numbers: Vec::new(),
             owners: Vec::new(),
             events: Vec::new(),
@@ -163,9 +195,9 @@ impl Lives {
     /// Takes when each actor first did thing number `which`. Who did nothing else is of no use.
     pub fn add_firsts(&mut self, which: usize, block: FunnelBlock<'_>) -> bool {
         self.firsts.resize(self.numbers.len() * self.first_count, NEVER);
-        let mut take = |place: Option<&u32>, at: i64| {
-            if let Some(place) = place.filter(|place| **place != NOT_HERE) {
-                let first = &mut self.firsts[*place as usize * self.first_count + which];
+        let mut take = |place: Option<u32>, at: i64| {
+            if let Some(place) = place.filter(|place| *place != NOT_HERE) {
+                let first = &mut self.firsts[place as usize * self.first_count + which];
                 *first = at.min(*first);
             }
         };
@@ -173,13 +205,13 @@ impl Lives {
             FunnelActors::People(numbers) => {
                 for (number, at) in numbers.iter().zip(block.at.signed()) {
                     let whole = self.merges.get(&number).copied().unwrap_or(number);
-                    take(self.places.get(&whole), at);
+                    take(self.places.get(whole), at);
                 }
             }
             FunnelActors::Texts(texts) => {
                 for (text, at) in texts.iter().zip(block.at.signed()) {
                     let number = std::str::from_utf8(text).ok().and_then(|text| self.actors.places.get(text));
-                    take(number.and_then(|number| self.places.get(&u64::from(*number))), at);
+                    take(number.and_then(|number| self.places.get(u64::from(*number))), at);
                 }
             }
         }
@@ -187,20 +219,20 @@ impl Lives {
     }
 
     fn place(&mut self, number: u64) -> u32 {
-        if let Some(place) = self.places.get(&number) {
-            return *place;
+        if let Some(place) = self.places.get(number) {
+            return place;
         }
         let whole = self.merges.get(&number).copied().unwrap_or(number);
-        let place = match self.places.get(&whole) {
-            Some(place) => *place,
+        let place = match self.places.get(whole) {
+            Some(place) => place,
             None if whole % self.part.1 != self.part.0 => NOT_HERE,
             None => {
                 self.numbers.push(whole);
                 u32::try_from(self.numbers.len() - 1).unwrap_or(NOT_HERE)
             }
         };
-        self.places.insert(whole, place);
-        self.places.insert(number, place);
+        self.places.put(whole, place);
+        self.places.put(number, place);
         place
     }
 
@@ -266,11 +298,14 @@ impl Dealt {
         self.values.word(place)
     }
 
-    /// Hands out some of them.
-    pub fn each(&self, which: Range<usize>, mut each: impl FnMut(Life<'_>)) {
+    /// Hands out some of them: those who have any of these marks.
+    pub fn each(&self, which: Range<usize>, any: u64, mut each: impl FnMut(Life<'_>)) {
         let mut events: Vec<Event> = Vec::new();
         for place in which {
             let range = place.checked_sub(1).map_or(0, |before| self.ends[before])..self.ends[place];
+            if !self.events[range.clone()].iter().any(|(_, marks)| marks & any != 0) {
+                continue;
+            }
             let values = self.event_values.get(range.clone()).unwrap_or_default();
             let values = values.iter().copied().chain(std::iter::repeat(0));
             events.clear();
@@ -339,7 +374,7 @@ mod tests {
                     block(rows, &mut lives);
                 }
                 let dealt = lives.deal();
-                dealt.each(0..dealt.count(), |life| {
+                dealt.each(0..dealt.count(), u64::MAX, |life| {
                     let events: Vec<(i64, u64)> = life.events.iter().map(|event| (event.at, event.marks)).collect();
                     assert!(found.insert(life.number, events).is_none(), "nobody comes twice");
                 });
