@@ -41,6 +41,7 @@ mod trends;
 mod unix;
 mod values;
 mod web;
+mod web_pages;
 mod web_table;
 
 pub use answer::Cost;
@@ -79,4 +80,5 @@ pub use trends::{
 pub use unix::UnixConnector;
 pub use values::values_sql;
 pub use web::{Stretch, Stretches, WebNumbers, WebVisits, web_overview_sql};
-pub use web_table::{PageParts, PathRule, WebKeys, WebMetric, WebRow, WebSessionKey, WebTable, web_table_sql};
+pub use web_pages::PageParts;
+pub use web_table::{PathRule, WebKeys, WebMetric, WebRow, WebSessionKey, WebTable, web_table_sql};

@@ -1,8 +1,10 @@
 //! Two projects: whatever is asked in one, nothing of the other ever shows.
 
 use serde_json::{Value, json};
+use tenrec::insights::QUERY_KINDS;
 
 use super::Desk;
+use super::kinds;
 
 /// A word that stands in everything the other project holds.
 const CANARY: &str = "canary";
@@ -117,5 +119,29 @@ async fn nothing_of_another_project_ever_shows() {
     ] {
         let rows = desk.answer(query.clone()).await["results"].to_string();
         assert!(!rows.contains(CANARY), "{query}\n{rows}");
+    }
+}
+
+#[tokio::test]
+async fn what_another_project_holds_changes_no_answer_of_any_kind() {
+    let desk = Desk::start().await;
+    let (_, _, theirs) = desk.app.stranger().await;
+    desk.send(&kinds::life("mine")).await;
+    let mut before = Vec::new();
+    for kind in QUERY_KINDS {
+        let results = desk.answer(kinds::question(kind)).await["results"].to_string();
+        assert!(
+            results.contains("mine") || results.bytes().any(|b| (b'1'..=b'9').contains(&b)),
+            "{kind} finds nothing, so it proves nothing: {results}"
+        );
+        before.push(results);
+    }
+    // The same people, sessions and times, and others besides.
+    for word in ["mine", CANARY, "third"] {
+        desk.send_to(&theirs, &kinds::life(word)).await;
+    }
+    assert_eq!(desk.app.ch_count("SELECT count() FROM events").await, 120);
+    for (kind, before) in QUERY_KINDS.iter().zip(before) {
+        assert_eq!(desk.answer(kinds::question(kind)).await["results"].to_string(), before, "{kind}");
     }
 }

@@ -7,6 +7,7 @@ mod funnels;
 mod groups;
 mod hostile;
 mod isolation;
+mod kinds;
 mod lifecycle;
 mod lists;
 mod paths;
@@ -18,6 +19,7 @@ mod statements;
 mod stickiness;
 mod trends;
 mod web;
+mod web_values;
 
 use serde_json::{Value, json};
 
