@@ -36,6 +36,7 @@ mod flights;
 mod freshness;
 mod key;
 mod queue;
+mod reply;
 mod runner;
 mod statuses;
 
@@ -43,5 +44,6 @@ pub use answer::JsonAnswer;
 pub use freshness::fresh_for;
 pub use key::QueryKey;
 pub use queue::{Crowded, Lane, Place, Queue, QueueLimits};
-pub use runner::{Answered, Asking, Ran, Reply, Running, RunningLimits, Wish};
+pub use reply::{Answered, Asking, Ran, Reply, Wish};
+pub use runner::{Running, RunningLimits};
 pub use statuses::{QueryStatus, StatusState};

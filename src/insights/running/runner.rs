@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,7 +14,7 @@ use super::cache::Cache;
 use super::flights::{Flight, Flights, Held};
 use super::freshness::fresh_for_query;
 use super::statuses::{QueryStatus, Statuses};
-use super::{JsonAnswer, Lane, QueryKey, Queue, QueueLimits, fresh_for};
+use super::{Answered, Asking, JsonAnswer, Lane, QueryKey, Queue, QueueLimits, Ran, Reply, Wish, fresh_for};
 use crate::insights::{InsightError, QueryContext, TrendsAnswer, run_query, run_trends};
 use crate::model::query::TrendsQuery;
 use crate::model::{Clock, Project, ProjectId, ProjectSettings};
@@ -55,110 +54,6 @@ struct Inner {
     statuses: Statuses,
     /// What ends the waiting for an answer, by the name that its client gave it.
     waits: Mutex<HashMap<(ProjectId, String), (CancellationToken, usize)>>,
-}
-
-/// A question as it is run.
-#[derive(Debug, Clone, Copy)]
-pub struct Asking {
-    pub project: ProjectId,
-    pub key: QueryKey,
-    pub lane: Lane,
-    /// Answers from before are not used.
-    pub void_before: Option<Timestamp>,
-}
-
-/// An answer that was just made.
-#[derive(Debug)]
-pub struct Ran<T> {
-    pub value: T,
-    /// What it takes of memory, about.
-    pub bytes: usize,
-    pub fresh_for: Duration,
-}
-
-/// How an answer is wanted, in the words of the query API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Wish {
-    /// A fresh one, waited for.
-    #[default]
-    Blocking,
-    /// A new one, waited for.
-    ForceBlocking,
-    /// A fresh one, or the status of one that is on its way.
-    Async,
-    /// Any there is, or such a status.
-    LazyAsync,
-    /// Any there is, and if it is not fresh a new one on its way; without any, one that is waited for.
-    AsyncExceptOnCacheMiss,
-    /// The status of a new one.
-    ForceAsync,
-    /// Any there is.
-    ForceCache,
-}
-
-/// What somebody who asks gets.
-#[derive(Debug, Clone)]
-pub enum Reply {
-    Answer {
-        answered: Answered,
-        status: Option<QueryStatus>,
-    },
-    Pending(QueryStatus),
-    /// Only a kept answer was wanted, and there is none.
-    Missing,
-}
-
-/// An answer, and how old it is. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Answered {
-    held: Arc<Held>,
-    is_cached: bool,
-}
-
-impl Answered {
-    /// The answer itself.
-    ///
-    /// # Panics
-    /// If the question was run for another type: [`QueryKey::of`] keeps those apart.
-    #[must_use]
-    pub fn value<T: 'static>(&self) -> &T {
-        self.held.value.downcast_ref().expect("a key is of one type")
-    }
-
-    /// Whether it was made for somebody else before.
-    #[must_use]
-    pub fn is_cached(&self) -> bool {
-        self.is_cached
-    }
-
-    /// When the store was asked.
-    #[must_use]
-    pub fn asked_at(&self) -> Timestamp {
-        self.held.asked_at
-    }
-
-    /// When whoever asks gets a new one.
-    #[must_use]
-    pub fn fresh_until(&self) -> Timestamp {
-        self.held.asked_at.checked_add(self.held.fresh_for).unwrap_or(self.held.asked_at)
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.held.bytes
-    }
-}
-
-impl Wish {
-    /// Every wish by its word.
-    pub const WORDS: &[(&str, Self)] = &[
-        ("blocking", Self::Blocking),
-        ("async", Self::Async),
-        ("async_except_on_cache_miss", Self::AsyncExceptOnCacheMiss),
-        ("lazy_async", Self::LazyAsync),
-        ("force_blocking", Self::ForceBlocking),
-        ("force_async", Self::ForceAsync),
-        ("force_cache", Self::ForceCache),
-    ];
 }
 
 impl Running {
@@ -278,7 +173,7 @@ impl Running {
             return Ok(kept);
         }
         let flight = self.fly(asking, must_be_new, make);
-        Ok(Answered { held: flight.wait().await?, is_cached: false })
+        Ok(Answered::new(flight.wait().await?, false))
     }
 
     /// An answer in the way it is wished.
@@ -362,7 +257,7 @@ impl Running {
             return None;
         }
         metrics::QUERY_ANSWERS.with("kept").add(1);
-        Some(Answered { held, is_cached: true })
+        Some(Answered::new(held, true))
     }
 
     /// Joins a run or begins one.
@@ -414,7 +309,7 @@ impl Running {
                 () = inner.shutdown.cancelled() => Err(InsightError::Stopping),
             };
             drop(flight);
-            let outcome = outcome.map(|held| Answered { held, is_cached: false });
+            let outcome = outcome.map(|held| Answered::new(held, false));
             inner.statuses.end(project, &id, outcome);
         });
         status

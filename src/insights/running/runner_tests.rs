@@ -30,7 +30,7 @@ fn asking(question: u32) -> Asking {
         name: "Shop".to_owned(),
         api_key: "phc_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG".parse().expect("a key"),
         time_zone: crate::model::TimeZoneName::utc(),
-        created_at: Timestamp::UNIX_EPOCH,
+        created_at: jiff::Timestamp::UNIX_EPOCH,
     };
     let key = QueryKey::of("test", &project, &ProjectSettings::default(), &json!(question));
     Asking { project: project.id, key, lane: Lane::Page, void_before: None }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::Answered;
 use super::cache::Cache;
-use super::runner::Answered;
 use crate::insights::InsightError;
 use crate::model::{Clock, ProjectId};
 
