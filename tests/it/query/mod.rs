@@ -14,6 +14,7 @@ mod paths;
 mod random;
 mod retention;
 mod running;
+mod refusals;
 mod sql;
 mod statements;
 mod stickiness;
