@@ -168,6 +168,7 @@ pub async fn update(
         let mut gone = ActionOut::from(state.pg.find_action(project, id).await?.ok_or(Cause::NotFound)?);
         gone.deleted = true;
         state.pg.delete_action(project, id, now).await?;
+        state.running().forget(project);
         return Ok(Json(gone));
     }
     let changes = body.changes()?;
@@ -175,6 +176,7 @@ pub async fn update(
         check(&state, &access, Some(id), &changes).await?;
     }
     let changed = state.pg.update_action(project, id, &changes, now).await.map_err(taken)?;
+    state.running().forget(project);
     Ok(Json(changed.ok_or(Cause::NotFound)?.into()))
 }
 
@@ -186,6 +188,7 @@ pub async fn delete(
 ) -> Result<StatusCode, ApiError> {
     access.require(Role::Member)?;
     let was_there = state.pg.delete_action(access.project.id, id_of(&id)?, state.clock.now()).await?;
+    state.running().forget(access.project.id);
     if was_there { Ok(StatusCode::NO_CONTENT) } else { Err(Cause::NotFound.into()) }
 }
 

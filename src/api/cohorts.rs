@@ -297,6 +297,7 @@ pub async fn update(
         state.ch.set_cohort_members(project, found.id, &members, true, version(now)).await.map_err(unavailable)?;
     }
     let changed = state.pg.update_cohort(project, found.id, &changes, now).await?.ok_or(Cause::NotFound)?;
+    state.running().forget(project);
     Ok(Json(shown(&state, &access, changed).await?))
 }
 
@@ -316,6 +317,7 @@ async fn take_away(state: &AppState, access: &ApiProjectAccess, id: CohortId) ->
     // Its members first: were this cut short, the cohort would be there to be taken away again.
     state.ch.delete_cohort_members(access.project.id, id).await.map_err(unavailable)?;
     state.pg.delete_cohort(access.project.id, id, state.clock.now()).await?;
+    state.running().forget(access.project.id);
     Ok(())
 }
 
@@ -428,6 +430,7 @@ async fn set_people(
     }
     let (project, now) = (access.project.id, state.clock.now());
     state.ch.set_cohort_members(project, found.id, &people, is_in, version(now)).await.map_err(unavailable)?;
+    state.running().forget(project);
     Ok(Json(shown(state, access, found).await?))
 }
 
