@@ -97,7 +97,12 @@ async fn dates_that_make_no_sense() {
         }
         assert_eq!(refused(&desk, &with(kind, from, &json!(7))).await, names[0], "{kind}");
         let reversed = with(kind, to, &json!("2026-10-01"));
-        assert_eq!(refused(&desk, &reversed).await, names[1], "{kind}");
+        if *kind == "PathsQuery" {
+            // The query API that this follows finds no paths in it.
+            assert_eq!(desk.answer(reversed).await["results"], json!([]));
+        } else {
+            assert_eq!(refused(&desk, &reversed).await, names[1], "{kind}");
+        }
         // All time that there may be: an answer, or a refusal that says which field.
         let mut all = with(kind, from, &json!("1900-01-01"));
         *all.pointer_mut(to).unwrap() = "2299-12-31".into();
