@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::days::{push_from, push_up_to};
 use super::events_block::{EventBlock, column_names};
 use super::{ChError, ClickHouse, Sql, error_code};
 use crate::model::{PersonId, ProjectId};
@@ -88,13 +89,10 @@ impl ClickHouse {
     ) -> Result<Vec<StoredEvent>, ChError> {
         let projects: Vec<u64> = projects.iter().map(|p| p.as_u32().into()).collect();
         let mut sql = Sql::new("SELECT project_id, uuid, inserted_by, person_id FROM events\nWHERE project_id IN ");
-        sql.param("Array(UInt32)", projects)
-            .push("\n  AND timestamp >= fromUnixTimestamp64Micro(")
-            .param("Int64", from.as_microsecond())
-            .push(")\n  AND timestamp <= fromUnixTimestamp64Micro(")
-            .param("Int64", to.as_microsecond())
-            .push(")\n  AND uuid IN ")
-            .uuids(uuids);
+        sql.param("Array(UInt32)", projects);
+        push_from(&mut sql, from);
+        push_up_to(&mut sql, to);
+        sql.push("\n  AND uuid IN ").uuids(uuids);
         // Slow is better than never: without this answer nothing is stored.
         let query =
             || self.ask(&sql).with_setting("max_query_size", "33554432").with_setting("max_execution_time", "300");
