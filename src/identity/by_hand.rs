@@ -156,8 +156,8 @@ impl Identity {
     }
 
     /// What is decided stands; if ClickHouse does not answer now, the pipeline tells it with the next batch.
-    async fn tell_queries(&self, clickhouse: &ClickHouse) {
-        if let Err(error) = self.mirror_overrides(clickhouse).await {
+    pub(super) async fn tell_queries(&self, clickhouse: &ClickHouse) {
+        if let Err(error) = self.mirror(clickhouse).await {
             tracing::warn!(error = %error, "What became of persons is told to ClickHouse later");
         }
     }

@@ -40,7 +40,7 @@
 //!   that one look-up always ends it.
 //!
 //! Overrides are written in the transaction that decides them and copied to ClickHouse afterwards
-//! ([`Identity::mirror_overrides`]); a crash between the two leaves them marked as pending.
+//! ([`Identity::mirror`]); a crash between the two leaves them marked as pending.
 //!
 //! # Undone
 //!

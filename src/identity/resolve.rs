@@ -12,9 +12,9 @@ use crate::storage::ch::{ChError, ClickHouse};
 use crate::storage::pg::{IdentityQuestion, Pg, PgError};
 
 /// Overrides copied to ClickHouse at once.
-const MIRROR_ROWS: i64 = 10_000;
+const MIRROR_ROWS: u32 = 10_000;
 /// Changes of people copied at once, each with all that is known of a person.
-const MIRROR_CHANGES: i64 = 2_000;
+const MIRROR_CHANGES: u32 = 2_000;
 
 /// Resolves events to persons. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -97,55 +97,58 @@ impl Identity {
         Ok(Resolution { resolved, warnings })
     }
 
-    /// Copies to ClickHouse what has become of merged persons and claimed ids, and gives how many rows that were.
+    /// Copies to ClickHouse what has become of merged persons and claimed ids, and what people and groups are now, as far as
+    /// it changed.
     ///
     /// # Errors
     /// If a store does not answer; what is left is copied next time.
-    pub async fn mirror_overrides(&self, clickhouse: &ClickHouse) -> Result<usize, IdentityError> {
-        let mut total = 0;
+    pub async fn mirror(&self, clickhouse: &ClickHouse) -> Result<(), IdentityError> {
+        tokio::try_join!(
+            self.mirror_overrides(clickhouse),
+            self.mirror_persons(clickhouse),
+            self.mirror_groups(clickhouse)
+        )?;
+        Ok(())
+    }
+
+    async fn mirror_overrides(&self, clickhouse: &ClickHouse) -> Result<(), IdentityError> {
         loop {
             let pending = self.pg.list_pending_overrides(MIRROR_ROWS).await?;
-            if pending.is_empty() {
-                break;
+            if !pending.is_empty() {
+                clickhouse.insert_person_overrides(&pending).await?;
+                self.pg.mark_overrides_mirrored(&pending).await?;
             }
-            clickhouse.insert_person_overrides(&pending).await?;
-            self.pg.mark_overrides_mirrored(&pending).await?;
-            total += pending.len();
+            if pending.len() < MIRROR_ROWS as usize {
+                return Ok(());
+            }
         }
-        self.mirror_persons(clickhouse).await?;
-        self.mirror_groups(clickhouse).await?;
-        Ok(total)
     }
 
-    /// Copies to ClickHouse what groups are now, if anything about them changed.
-    ///
-    /// # Errors
-    /// If a store does not answer; what is left is copied next time.
-    pub async fn mirror_groups(&self, clickhouse: &ClickHouse) -> Result<(), IdentityError> {
+    async fn mirror_groups(&self, clickhouse: &ClickHouse) -> Result<(), IdentityError> {
         loop {
             let changes = self.pg.list_group_changes(MIRROR_CHANGES).await?;
-            if changes.groups.is_empty() {
+            if !changes.seqs.is_empty() {
+                clickhouse.insert_mirrored_groups(&changes.groups).await?;
+                self.pg.mark_group_changes_mirrored(&changes).await?;
+            }
+            if changes.seqs.len() < MIRROR_CHANGES as usize {
                 return Ok(());
             }
-            clickhouse.insert_mirrored_groups(&changes.groups).await?;
-            self.pg.mark_group_changes_mirrored(&changes).await?;
         }
     }
 
-    /// Copies to ClickHouse what people are now, if anything about them changed.
-    ///
-    /// # Errors
-    /// If a store does not answer; what is left is copied next time.
-    pub async fn mirror_persons(&self, clickhouse: &ClickHouse) -> Result<(), IdentityError> {
+    async fn mirror_persons(&self, clickhouse: &ClickHouse) -> Result<(), IdentityError> {
         loop {
             let changes = self.pg.list_person_changes(MIRROR_CHANGES).await?;
-            if changes.is_empty() {
+            if !changes.seqs.is_empty() {
+                // A distinct id is never mirrored before its person.
+                clickhouse.insert_mirrored_persons(&changes.persons).await?;
+                clickhouse.insert_mirrored_distinct_ids(&changes.distinct_ids).await?;
+                self.pg.mark_person_changes_mirrored(&changes).await?;
+            }
+            if changes.seqs.len() < MIRROR_CHANGES as usize {
                 return Ok(());
             }
-            // A distinct id is never mirrored before its person.
-            clickhouse.insert_mirrored_persons(&changes.persons).await?;
-            clickhouse.insert_mirrored_distinct_ids(&changes.distinct_ids).await?;
-            self.pg.mark_person_changes_mirrored(&changes).await?;
         }
     }
 }

@@ -152,7 +152,7 @@ impl Privacy {
 
     async fn hide_tables(&self, tables: &[ErasedTable], row: &ErasureRow, plan: &Plan) -> Result<(), PrivacyError> {
         // What Postgres has not told the mirrors yet would come after the rows are gone, and name the id.
-        Identity::new(self.pg.clone()).mirror_overrides(&self.ch).await?;
+        Identity::new(self.pg.clone()).mirror(&self.ch).await?;
         for table in tables {
             if self.ch.count_erased_rows(*table, &plan.rows(row.project_id, row.until)).await? > 0 {
                 self.ch.hide_rows(*table, &plan.rows(row.project_id, row.until)).await?;

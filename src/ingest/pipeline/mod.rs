@@ -10,7 +10,7 @@
 //! 2. [`identity`](crate::identity): whose are the rest?
 //! 3. `insert`: one insert for each month, all rows of it or none.
 //! 4. `definitions`: names for pickers.
-//! 5. Override rows are copied to ClickHouse.
+//! 5. Override rows, people and groups are copied to ClickHouse: beside the insert, or here if that failed.
 //! 6. `sessions`: what the batch's own events say about their sessions, when all of them are stored.
 //! 7. `ledger`: what became of each event, counted once; then the spool's cursor moves on.
 //!

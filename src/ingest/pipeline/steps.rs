@@ -189,7 +189,7 @@ impl Work {
         shutdown: &CancellationToken,
     ) -> Result<(), Failure> {
         if events.is_empty() {
-            return self.mirror_overrides().await;
+            return self.mirror().await;
         }
         self.reach(Step::LookUp)?;
         self.fence.enter(shutdown).await.map_err(outside)?;
@@ -209,6 +209,7 @@ impl Work {
         self.reach(Step::Identity)?;
         let is_gap = events.iter().any(is_missing);
         self.replays |= is_gap && self.is_repeated;
+        let mut is_mirrored = false;
         if is_gap || self.replays {
             if progress.resolved.is_none() {
                 progress.resolved = Some(self.resolve(events, is_ours).await?);
@@ -216,14 +217,13 @@ impl Work {
             self.reach(Step::Insert)?;
             let resolved = progress.resolved.iter().flatten();
             let missing: Vec<_> = pairs(events, resolved).filter(|(event, _)| is_missing(event)).collect();
+            let dies_before = self.reach(Step::Overrides).is_err();
             let inserted = insert(&mut self.fence, &self.clickhouse, batch, &missing);
-            // What people became is certain already. What fails here is done again below.
-            let told = async {
-                if self.crash_before.is_none() {
-                    self.identity.mirror_overrides(&self.clickhouse).await.ok();
-                }
-            };
-            tokio::join!(inserted, told).0.map_err(|error| match error {
+            // What people became is certain already. What fails of it here is done in its step.
+            let mirrored = async { !dies_before && self.identity.mirror(&self.clickhouse).await.is_ok() };
+            let (inserted, mirrored) = tokio::join!(inserted, mirrored);
+            is_mirrored = mirrored;
+            inserted.map_err(|error| match error {
                 InsertError::Turn(error) => outside(error.into()),
                 InsertError::ClickHouse(error) => in_clickhouse(Step::Insert)(error),
             })?;
@@ -242,7 +242,9 @@ impl Work {
             }
             tracing::warn!(error = %error, "Postgres refuses the names of some events or properties");
         }
-        self.mirror_overrides().await?;
+        if !is_mirrored {
+            self.mirror().await?;
+        }
 
         let kept = events.iter().filter(|event| is_ours(event)).count();
         let mut dropped = Vec::new();
@@ -299,10 +301,10 @@ impl Work {
         Ok(events.iter().map(|event| by_key.remove(&key(event))).collect())
     }
 
-    async fn mirror_overrides(&self) -> Result<(), Failure> {
+    async fn mirror(&self) -> Result<(), Failure> {
         self.reach(Step::Overrides)?;
         let passing = |error: IdentityError| Failure::Passing { step: Step::Overrides, error: error.to_string() };
-        self.identity.mirror_overrides(&self.clickhouse).await.map(drop).map_err(passing)
+        self.identity.mirror(&self.clickhouse).await.map_err(passing)
     }
 
     /// Tries until the batch is in its sessions.

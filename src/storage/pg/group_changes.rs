@@ -12,7 +12,8 @@ use crate::storage::ch::MirroredGroup;
 #[derive(Debug, Clone, Default)]
 pub struct GroupChanges {
     pub groups: Vec<MirroredGroup>,
-    seqs: Vec<i64>,
+    /// One for each change, also of the same group.
+    pub seqs: Vec<i64>,
 }
 
 #[derive(FromRow)]
@@ -30,7 +31,7 @@ impl Pg {
     ///
     /// # Errors
     /// If Postgres does not answer.
-    pub async fn list_group_changes(&self, limit: i64) -> Result<GroupChanges, PgError> {
+    pub async fn list_group_changes(&self, limit: u32) -> Result<GroupChanges, PgError> {
         // One statement sees one state: what is read is never older than the changes it stands for.
         let rows: Vec<Row> = sqlx::query_as(
             r"
@@ -44,7 +45,7 @@ impl Pg {
               ON g.project_id = change.project_id AND g.type_index = change.type_index AND g.key = change.key
             ",
         )
-        .bind(limit)
+        .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
         let mut changes = GroupChanges::default();

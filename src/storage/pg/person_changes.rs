@@ -14,15 +14,8 @@ use crate::storage::ch::{MirroredDistinctId, MirroredPerson, MirroredState};
 pub struct PersonChanges {
     pub persons: Vec<MirroredPerson>,
     pub distinct_ids: Vec<MirroredDistinctId>,
-    seqs: Vec<i64>,
-}
-
-impl PersonChanges {
-    /// Whether the mirror lacks nothing.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.seqs.is_empty()
-    }
+    /// One for each change, also of the same person.
+    pub seqs: Vec<i64>,
 }
 
 #[derive(FromRow)]
@@ -41,7 +34,7 @@ impl Pg {
     ///
     /// # Errors
     /// If Postgres does not answer.
-    pub async fn list_person_changes(&self, limit: i64) -> Result<PersonChanges, PgError> {
+    pub async fn list_person_changes(&self, limit: u32) -> Result<PersonChanges, PgError> {
         // One statement sees one state: what is read is never older than the changes it stands for.
         let persons: Vec<PersonChangeRow> = sqlx::query_as(
             r"
@@ -54,7 +47,7 @@ impl Pg {
             LEFT JOIN persons AS p ON p.project_id = change.project_id AND p.id = change.person_id
             ",
         )
-        .bind(limit)
+        .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
         type IdRow = (Vec<i64>, i32, String, Option<i64>);
@@ -70,7 +63,7 @@ impl Pg {
               ON d.project_id = change.project_id AND d.distinct_id = change.distinct_id
             ",
         )
-        .bind(limit)
+        .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
         let mut changes = PersonChanges::default();

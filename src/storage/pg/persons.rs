@@ -38,7 +38,7 @@ impl Pg {
     ///
     /// # Errors
     /// If Postgres does not answer.
-    pub async fn list_pending_overrides(&self, limit: i64) -> Result<Vec<PersonOverride>, PgError> {
+    pub async fn list_pending_overrides(&self, limit: u32) -> Result<Vec<PersonOverride>, PgError> {
         let rows: Vec<(i32, i64, i64, i64)> = sqlx::query_as(
             r"
             SELECT project_id, from_id, into_id, version
@@ -48,7 +48,7 @@ impl Pg {
             LIMIT $1
             ",
         )
-        .bind(limit)
+        .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
         let row = |(project, from, into, version): (i32, i64, i64, i64)| PersonOverride {
