@@ -10,6 +10,7 @@ use super::groups::{GroupOut, named};
 use super::persons_edit::{DeleteIn, UpdateIn};
 use super::projects::Body;
 use crate::http::{ApiError, ApiProjectAccess, AppState, Cause};
+use crate::identity::Identity;
 use crate::model::Role;
 use crate::model::person_property::MAX_PERSON_PROPERTIES;
 use crate::storage::pg::EditOutcome;
@@ -43,8 +44,8 @@ async fn edit(
 ) -> Result<Json<GroupOut>, ApiError> {
     access.require(Role::Member)?;
     let (project, (index, group)) = (access.project.id, named(params)?);
-    let (most, by, now) = (MAX_PERSON_PROPERTIES, access.user.id, state.clock.now());
-    match state.pg.edit_group_properties(project, index, &group, &[change], most, by, now).await? {
+    let (identity, by, now) = (Identity::new(state.pg.clone()), access.user.id, state.clock.now());
+    match identity.edit_group(&state.ch, project, (index, &group), &[change], by, now).await? {
         EditOutcome::Done => {
             let group = state.pg.find_group(project, index, &group).await?;
             Ok(Json(group.ok_or(Cause::NotFound)?.into()))

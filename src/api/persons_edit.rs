@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::persons::{PersonOut, PersonPath, find};
 use super::projects::Body;
 use crate::http::{ApiError, ApiProjectAccess, AppState, Cause};
+use crate::identity::Identity;
 use crate::model::Role;
 use crate::model::person_property::{MAX_PERSON_PROPERTIES, PropertyKey, check_value};
 use crate::storage::pg::EditOutcome;
@@ -114,8 +115,8 @@ async fn edit(
     access.require(Role::Member)?;
     let project = access.project.id;
     let person = find(state, project, &path.person).await?;
-    let (by, now) = (access.user.id, state.clock.now());
-    match state.pg.edit_person_properties(project, person.id, &changes, MAX_PERSON_PROPERTIES, by, now).await? {
+    let (identity, by, now) = (Identity::new(state.pg.clone()), access.user.id, state.clock.now());
+    match identity.edit_person(&state.ch, project, person.id, &changes, by, now).await? {
         EditOutcome::Done => Ok(Json(find(state, project, &path.person).await?.into())),
         EditOutcome::NotFound => Err(Cause::NotFound.into()),
         EditOutcome::TooMany => {

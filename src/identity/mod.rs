@@ -59,6 +59,7 @@
 //! noted on events of such a batch may then be those of its end.
 
 mod by_hand;
+mod edits;
 mod groups;
 mod legal;
 mod parting;

@@ -11,6 +11,8 @@ async fn a_groups_properties_are_set_and_deleted() {
     let of = "?group_type_index=0&group_key=acme";
     let set = api.post(&format!("/groups/update_property/{of}"), json!({ "key": "seats", "value": 3 })).await;
     assert_eq!(set.assert_ok().json()["group_properties"], json!({ "plan": "free", "seats": 3 }));
+    let rows = api.rows("select key, properties.seats from groups").await;
+    assert_eq!(rows, json!([["acme", "3"]]), "queries see it at once");
     let gone = api.post(&format!("/groups/delete_property/{of}"), json!({ "$unset": "plan" })).await;
     assert_eq!(gone.assert_ok().json()["group_properties"], json!({ "seats": 3 }));
     let edits = "SELECT string_agg(key, ' ' ORDER BY id) FROM group_property_edits WHERE edited_by IS NOT NULL";

@@ -54,6 +54,12 @@ impl Api {
     }
 
     /// The field that an error names.
+    /// What a query in SQL answers.
+    pub async fn rows(&self, sql: &str) -> Value {
+        let query = json!({ "query": { "kind": "HogQLQuery", "query": sql } });
+        self.post("/query/", query).await.assert_ok().json()["results"].clone()
+    }
+
     async fn refused(&self, path: &str) -> (u16, Value) {
         let reply = self.get(path).await;
         (reply.status.as_u16(), reply.json()["attr"].clone())
@@ -148,6 +154,8 @@ async fn a_person_is_read_by_uuid_and_number_and_edited() {
     assert_eq!(set.assert_ok().json()["properties"]["plan"], json!({ "a": [1, true] }));
     let patched = api.patch(&format!("{one}/"), json!({ "properties": { "seats": 3, "plan": null } })).await;
     assert_eq!(patched.assert_ok().json()["properties"], json!({ "email": "ada@example.com", "seats": 3 }));
+    let rows = api.rows("select properties.seats, properties.plan from persons").await;
+    assert_eq!(rows, json!([["3", null]]), "queries see it at once");
     let gone = api.post(&format!("{one}/delete_property/"), json!({ "$unset": "seats" })).await;
     assert_eq!(gone.assert_ok().json()["properties"], json!({ "email": "ada@example.com" }));
     // Each change is noted with who made it; what changes nothing is none.

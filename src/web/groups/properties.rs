@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::show::{GroupPath, form_page};
 use crate::http::{AppState, Cause, Form, ProjectAccess, WebError};
+use crate::identity::Identity;
 use crate::model::Role;
 use crate::model::person_property::MAX_PERSON_PROPERTIES;
 use crate::storage::pg::EditOutcome;
@@ -54,8 +55,8 @@ async fn edit(
     value: Option<Value>,
 ) -> Result<EditOutcome, WebError> {
     let (project, by, now) = (access.project.id, access.user.id, state.clock.now());
-    let (changes, most) = ([(key, value)], MAX_PERSON_PROPERTIES);
-    Ok(state.pg.edit_group_properties(project, path.index()?, path.key()?, &changes, most, by, now).await?)
+    let (identity, group) = (Identity::new(state.pg.clone()), (path.index()?, path.key()?));
+    Ok(identity.edit_group(&state.ch, project, group, &[(key, value)], by, now).await?)
 }
 
 fn to_group(access: &ProjectAccess, path: &GroupPath) -> Result<Response, WebError> {

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::list::Moment;
 use super::show::{EventsQuery, form_page};
 use crate::http::{AppState, Cause, FieldErrors, Form, ProjectAccess, WebError, page as render};
+use crate::identity::Identity;
 use crate::insights::explore::{self, Origin, Person, PersonFound};
 use crate::model::person_property::{MAX_PERSON_PROPERTIES, PropertyKey, ValueKind};
 use crate::model::{PersonId, ProjectId, Role};
@@ -241,9 +242,8 @@ async fn edit(
     value: Option<Value>,
 ) -> Result<EditOutcome, WebError> {
     let (by, now) = (access.user.id, state.clock.now());
-    let changes = [(key, value)];
-    let most = MAX_PERSON_PROPERTIES;
-    Ok(state.pg.edit_person_properties(access.project.id, person, &changes, most, by, now).await?)
+    let identity = Identity::new(state.pg.clone());
+    Ok(identity.edit_person(&state.ch, access.project.id, person, &[(key, value)], by, now).await?)
 }
 
 async fn find(state: &AppState, project: ProjectId, uuid: &str) -> Result<Person, WebError> {
