@@ -31,15 +31,18 @@ pub(super) fn push_up_to(sql: &mut Sql, last: Timestamp) {
     push_day(sql, "\n  AND toDate(timestamp) <= ", last);
 }
 
-/// Nothing for a moment whose day ClickHouse cannot say: it would take another day for it.
 fn push_day(sql: &mut Sql, condition: &'static str, at: Timestamp) {
-    let day = at.to_zoned(TimeZone::UTC).date();
-    if (DAYS.0..=DAYS.1).contains(&day) {
-        let days = day.since(DAYS.0).ok().map(|span| span.get_days()).and_then(|days| u32::try_from(days).ok());
-        if let Some(days) = days {
-            sql.push(condition).push("toDate(").param("UInt16", days).push(")");
-        }
+    if let Some(day) = day_number(at.to_zoned(TimeZone::UTC).date()) {
+        sql.push(condition).push("toDate(").param("UInt16", day).push(")");
     }
+}
+
+/// Days since 1970; none for a day that ClickHouse cannot say: it would take another one for it. Events are never from before.
+pub(super) fn day_number(day: Date) -> Option<u32> {
+    if !(DAYS.0..=DAYS.1).contains(&day) {
+        return None;
+    }
+    u32::try_from(day.since(DAYS.0).ok()?.get_days()).ok()
 }
 
 #[cfg(test)]

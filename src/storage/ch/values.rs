@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::days::push_from;
 use super::filters::{events_of, property_text, push_traffic};
 use super::{ChError, ClickHouse, Sql};
 use crate::model::ProjectId;
@@ -42,8 +43,8 @@ pub fn values_sql(
     let since = now.checked_sub(WINDOW).unwrap_or(now);
     let mut sql = Sql::new("SELECT assumeNotNull(found)::String AS found_text\nFROM (\n  SELECT ");
     sql.append(&property_text(scope, key)).push(" AS found\n  ");
-    sql.append(&events_of(project)).push("\n  AND timestamp >= fromUnixTimestamp64Micro(");
-    sql.param("Int64", since.as_microsecond()).push(", 'UTC')");
+    sql.append(&events_of(project));
+    push_from(&mut sql, since);
     push_traffic(&mut sql, traffic);
     sql.push("\n)\nWHERE found IS NOT NULL AND found != ''");
     if !search.is_empty() {

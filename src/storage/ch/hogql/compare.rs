@@ -28,6 +28,7 @@ impl<'q> Compiler<'q> {
     }
 
     pub fn compare_values(&mut self, op: CompareOp, left: Value, right: Value) -> Value {
+        let day = self.compare_days(op, &left, &right);
         let (left, right) = self.alike(left, right);
         let (name, if_null) = match op {
             CompareOp::Equal => ("equals", IfNull::BothNull),
@@ -78,6 +79,7 @@ impl<'q> Compiler<'q> {
                 sql
             }
         };
+        let test = day.map(|day| call("and", &[&test, &day])).unwrap_or(test);
         Value::new(test, Ty::Flag, false)
     }
 
@@ -86,7 +88,7 @@ impl<'q> Compiler<'q> {
     fn alike(&mut self, left: Value, right: Value) -> (Value, Value) {
         let as_moment = |compiler: &Self, value: &Value| -> Option<Value> {
             if value.ty == Ty::Moment {
-                let sql = value.stored.clone().unwrap_or_else(|| value.sql.clone());
+                let sql = value.stored.as_ref().map_or(&value.sql, |stored| &stored.sql).clone();
                 return Some(Value::new(sql, Ty::Moment, value.is_nullable));
             }
             value.text_literal()?;

@@ -4,7 +4,7 @@ use super::super::Sql;
 use super::json::step_into;
 use super::level::{Compiler, Level, Rows, SourceRef, derived};
 use super::tables::Needs;
-use super::value::{Ty, Value, call};
+use super::value::{Stored, Ty, Value, call};
 use crate::sql::{CteBody, Expr, ExprKind, Literal, Span, SqlError};
 
 /// Most columns read of one table.
@@ -108,9 +108,10 @@ impl<'q> Compiler<'q> {
                 let mut sql = Sql::default();
                 sql.name("t", source.id).name(".c", at);
                 let mut value = Value::new(sql, column.ty, column.is_nullable);
-                if column.stored.is_some() {
-                    value.stored = Some(value.sql.clone());
-                    value.sql = self.in_zone(&value.sql);
+                if let Some(stored) = &column.stored {
+                    let zoned = self.in_zone(&value.sql);
+                    let sql = std::mem::replace(&mut value.sql, zoned);
+                    value.stored = Some(Stored { sql, is_keyed_by_day: stored.is_keyed_by_day });
                 }
                 Ok(Some(value))
             }

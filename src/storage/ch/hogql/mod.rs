@@ -13,6 +13,7 @@ mod call;
 mod cohort_tables;
 mod compare;
 mod compile;
+mod days;
 mod expr;
 mod fields;
 mod functions;

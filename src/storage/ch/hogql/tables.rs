@@ -8,7 +8,7 @@ use super::cohort_tables::{
 use super::compile::QueryScope;
 use super::group_tables::{group_column, group_index, group_of_event_column, print_groups, push_group_of_event};
 use super::json::{JsonColumn, property, whole};
-use super::value::{Ty, Value};
+use super::value::{Stored, Ty, Value};
 use crate::model::PersonId;
 
 /// A table of the language.
@@ -186,16 +186,19 @@ pub(super) fn value(text: &'static str, ty: Ty, is_nullable: bool) -> Option<Val
 /// A time as it is stored; it is shown in the project's zone.
 pub(super) fn moment(text: &'static str, is_nullable: bool) -> Option<Value> {
     let mut value = Value::new(Sql::new(text), Ty::Moment, is_nullable);
-    value.stored = Some(Sql::new(text));
+    value.stored = Some(Stored { sql: Sql::new(text), is_keyed_by_day: text == EVENT_TIME });
     Some(value)
 }
+
+/// Events are sorted by the day of this one.
+const EVENT_TIME: &str = "events.timestamp";
 
 fn event_column(names: &[&str], steps: &[String], scope: &QueryScope<'_>, needs: &mut Needs) -> Option<Value> {
     match names {
         ["event"] => value("events.event", Ty::Text, false),
         ["uuid"] => value("events.uuid", Ty::Uuid, false),
         ["distinct_id"] | ["pdi", "distinct_id"] => value("events.distinct_id", Ty::Text, false),
-        ["timestamp"] => moment("events.timestamp", false),
+        ["timestamp"] => moment(EVENT_TIME, false),
         ["created_at"] => moment("events.received_at", false),
         ["elements_chain"] => value("ifNull(events.`$elements_chain`, '')", Ty::Text, false),
         ["elements_chain_href"] => value(
@@ -319,7 +322,7 @@ fn session_column(names: &[&str]) -> Option<Value> {
     let mut sql = Sql::new("session.");
     sql.push(column);
     let is_nullable = !NEVER_NULL.contains(column);
-    let stored = (*ty == Ty::Moment).then(|| sql.clone());
+    let stored = (*ty == Ty::Moment).then(|| Stored { sql: sql.clone(), is_keyed_by_day: false });
     Some(Value { stored, ..Value::new(sql, *ty, is_nullable) })
 }
 

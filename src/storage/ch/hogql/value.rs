@@ -28,8 +28,15 @@ pub(super) struct Value {
     pub is_nullable: bool,
     /// What stood in the text, if it is a plain literal.
     pub literal: Option<Literal>,
-    /// A column of time as it is stored, for comparing: an index knows it by that.
-    pub stored: Option<Sql>,
+    pub stored: Option<Stored>,
+}
+
+/// A column of time as it is stored, for comparing: an index knows it by that.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    pub sql: Sql,
+    /// Whether the table is sorted by the day of it before the time.
+    pub is_keyed_by_day: bool,
 }
 
 impl Value {
