@@ -14,6 +14,8 @@
 //! 6. `sessions`: what the batch's own events say about their sessions, when all of them are stored.
 //! 7. `ledger`: what became of each event, counted once; then the spool's cursor moves on.
 //!
+//! From the insert to the end of the sessions, questions wait for the batch (`storage::ch`, `settled`): they see all of it.
+//!
 //! Any step may fail, and the process may die between any two: the batch begins again at the look-up, with the same events
 //! under the same id, and finds what is done. So an insert whose outcome is unknown is never sent again blindly, and not
 //! before it is certain that it is over.

@@ -23,7 +23,7 @@ use crate::ingest::AcceptedEvent;
 use crate::ingest::sessions::SessionFold;
 use crate::ingest::spool::SpoolBatch;
 use crate::model::Clock;
-use crate::storage::ch::ClickHouse;
+use crate::storage::ch::{ClickHouse, Unsettled};
 use crate::storage::pg::{self, Pg};
 
 /// What is known of a part of a batch from one try to the next.
@@ -61,6 +61,8 @@ pub(super) struct Work {
     /// Something of a repeated batch was missing. What persons became afterwards is then told again too, in its order: an
     /// older value must not stay.
     replays: bool,
+    /// Questions wait while it is there.
+    unsettled: Option<Unsettled>,
     pub crash_before: Option<Step>,
     /// Between two tries while a store is away.
     pub longest_pause: Duration,
@@ -91,6 +93,7 @@ impl Work {
             tally: Tally::default(),
             is_repeated: false,
             replays: false,
+            unsettled: None,
             crash_before: None,
             longest_pause: backoff::LONGEST,
         }
@@ -127,6 +130,7 @@ impl Work {
             parts.extend([(second, of_second), (first, of_first)]);
         }
         self.write_sessions(last_seq, Touched::new(fold), shutdown).await?;
+        self.unsettled = None;
         self.reach(Step::Ledger)?;
         if !is_repeated {
             self.write_ledger(last_seq, shutdown).await?;
@@ -217,6 +221,7 @@ impl Work {
             self.reach(Step::Insert)?;
             let resolved = progress.resolved.iter().flatten();
             let missing: Vec<_> = pairs(events, resolved).filter(|(event, _)| is_missing(event)).collect();
+            self.unsettled.get_or_insert_with(|| self.clickhouse.unsettle());
             let dies_before = self.reach(Step::Overrides).is_err();
             let inserted = insert(&mut self.fence, &self.clickhouse, batch, &missing);
             // What people became is certain already. What fails of it here is done in its step.

@@ -111,6 +111,7 @@ impl Running {
         let make = move || async move {
             let Inner { ch, pg, clock, .. } = &*inner;
             let context = QueryContext { ch, pg, clock, project: &project, settings: &settings };
+            ch.settled().await;
             let answer = run_query(context, &query).await?;
             let value = JsonAnswer::from(&answer);
             Ok(Ran { bytes: value.bytes(), fresh_for: fresh_for_query(&query, &answer, clock.now()), value })
@@ -136,6 +137,7 @@ impl Running {
         let make = move || async move {
             let Inner { ch, pg, clock, .. } = &*inner;
             let context = QueryContext { ch, pg, clock, project: &project, settings: &settings };
+            ch.settled().await;
             let answer = run_trends(context, &query).await?;
             let end = answer.range.to;
             let fresh_for = fresh_for(Some(query.interval), Some(end), clock.now());

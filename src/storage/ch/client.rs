@@ -7,6 +7,7 @@ use clickhouse::query::Query;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
 
+use super::settling::Settling;
 use super::{Sql, UnixConnector};
 
 /// Why a statement failed.
@@ -66,6 +67,7 @@ pub struct ClickHouse {
     client: clickhouse::Client,
     database: String,
     is_remote: bool,
+    pub(super) settling: Settling,
 }
 
 impl std::fmt::Debug for ClickHouse {
@@ -92,7 +94,7 @@ impl ClickHouse {
             .with_compression(clickhouse::Compression::None)
             .with_product_info("tenrec", env!("CARGO_PKG_VERSION"));
         let is_remote = matches!(address, ClickHouseAddress::Server { .. });
-        Self { client, database: database.clone(), is_remote }
+        Self { client, database: database.clone(), is_remote, settling: Settling::default() }
     }
 
     /// The database that holds Tenrec's tables.

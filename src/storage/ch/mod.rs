@@ -35,6 +35,7 @@ mod row_binary;
 mod sessions;
 mod sessions_read;
 mod sessions_sql;
+mod settling;
 mod sql;
 mod stickiness;
 mod trends;
@@ -71,6 +72,7 @@ pub use retention::{Begins, RetentionPoint, RetentionQuestion, ValueOf, retentio
 pub use sessions::{SessionKey, StoredSession};
 pub use sessions_read::{SessionCursor, SessionFilter, SessionPage, SessionRecord, SessionSlice, Visitors};
 pub use sessions_sql::{SessionScope, sessions_sql};
+pub use settling::Unsettled;
 pub use sql::{Param, Sql};
 pub use stickiness::{CountIs, StickinessPoint, StickinessQuestion, stickiness_people_sql, stickiness_sql};
 pub use trends::{
