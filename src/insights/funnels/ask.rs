@@ -1,11 +1,11 @@
 //! A funnel's statements, and everybody whom they give, ready to be followed.
 
-use super::breakdown::Attribution;
+use super::breakdown::{Attribution, FunnelBreakdown};
 use super::lives::{Dealt, Event, Life, Lives};
 use super::read::Funnel;
 use super::rules::{Rules, Seen, StepOrder, bits_up};
 use crate::insights::InsightError;
-use crate::insights::ground::{Answered, EventRows, Ground};
+use crate::insights::ground::{Answered, CohortPart, EventRows, Ground};
 use crate::insights::sql::{date_filter, field, joined, made, sql_error};
 use crate::model::query::InvalidQuery;
 use crate::sql::{Expr, ExprKind, Literal};
@@ -29,11 +29,30 @@ pub async fn each_person(
     answered: &mut Answered,
     mut each: impl FnMut(u64, &str, &[Seen]) + Send,
 ) -> Result<(), InsightError> {
-    let asked = Statements::of(ground, funnel)?;
     let merges = match funnel.actor.counted() {
         Counted::People => ground.context.ch.merged_people(ground.context.project.id).await?,
         Counted::Groups => Vec::new(),
     };
+    let cohorts = funnel.breakdown.as_ref().map_or(&[][..], FunnelBreakdown::cohorts);
+    if cohorts.is_empty() {
+        return each_of(ground, funnel, &merges, None, answered, &mut each).await;
+    }
+    for cohort in cohorts {
+        each_of(ground, funnel, &merges, Some(cohort), answered, &mut each).await?;
+    }
+    Ok(())
+}
+
+/// The same for the people of a cohort.
+async fn each_of(
+    ground: &Ground<'_>,
+    funnel: &Funnel<'_>,
+    merges: &[(u64, u64)],
+    cohort: Option<&CohortPart>,
+    answered: &mut Answered,
+    each: &mut (impl FnMut(u64, &str, &[Seen]) + Send),
+) -> Result<(), InsightError> {
+    let asked = Statements::of(ground, funnel, cohort)?;
     let attribution = funnel.breakdown.as_ref().map_or(Attribution::FirstTouch, |breakdown| breakdown.attribution);
     let needed = match funnel.rules.order {
         StepOrder::Unordered => funnel.rules.all_steps(),
@@ -44,7 +63,7 @@ pub async fn each_person(
     let mut part = 0;
     let mut seen = Vec::new();
     while part < parts {
-        let Some(dealt) = asked.read(ground, funnel, &merges, (part, parts), answered).await? else {
+        let Some(dealt) = asked.read(ground, merges, (part, parts), answered).await? else {
             if parts > 1 {
                 return Err(InsightError::TooLarge);
             }
@@ -55,7 +74,7 @@ pub async fn each_person(
             dealt.each(first..dealt.count().min(first + PEOPLE_AT_ONCE), needed, |mut life| {
                 settle_firsts(&funnel.rules, &asked.first_steps, &mut life);
                 widen(&asked.bits, life.events);
-                by_value(&funnel.rules, attribution, &dealt, &life, &mut seen, &mut each);
+                by_value(&funnel.rules, attribution, &dealt, &life, &mut seen, each);
             });
             tokio::task::yield_now().await;
         }
@@ -67,6 +86,8 @@ pub async fn each_person(
 /// What is asked of the store.
 struct Statements {
     events: Sql,
+    /// The value of an event without one of its own.
+    no_value: String,
     /// The bits that the marks of events stand for; none if the first stands for bit 0, and so on.
     bits: Vec<u32>,
     firsts: Vec<Sql>,
@@ -75,14 +96,14 @@ struct Statements {
 }
 
 impl Statements {
-    fn of(ground: &Ground<'_>, funnel: &Funnel<'_>) -> Result<Self, InvalidQuery> {
+    fn of(ground: &Ground<'_>, funnel: &Funnel<'_>, cohort: Option<&CohortPart>) -> Result<Self, InvalidQuery> {
         let is_actor_text = funnel.actor.counted() != Counted::People;
         let marks = marks(funnel);
         let mut rows = funnel.actor.of(EventRows::of(ground), ground).column("at", field(&["timestamp"]));
         for (at, (_, condition)) in marks.iter().enumerate() {
             rows = rows.column(("mark", at), flag(condition.clone()));
         }
-        let values = funnel.breakdown.as_ref().map_or(&[][..], |breakdown| &breakdown.values);
+        let values = funnel.breakdown.as_ref().map_or(&[][..], FunnelBreakdown::values);
         for (at, value) in values.iter().enumerate() {
             rows = rows.column(("value", at), value.clone());
         }
@@ -92,10 +113,20 @@ impl Statements {
             StepOrder::Ordered | StepOrder::Unordered => marks.iter().map(|(_, condition)| condition.clone()).collect(),
         };
         let rows = rows.only(conditions.and_then(|conditions| joined(conditions, true)));
+        let rows = rows.only(cohort.and_then(|cohort| cohort.condition.clone()));
         let events = rows.within(funnel.range.from, funnel.range.to).sql(ground)?;
         let question = FunnelQuestion { events: &events, marks: marks.len(), values: values.len(), is_actor_text };
-        let mut statements =
-            Self { events: funnel_sql(question), bits: Vec::new(), firsts: Vec::new(), first_steps: Vec::new() };
+        let no_value = match cohort {
+            Some(cohort) => cohort.number.to_string(),
+            None => funnel.breakdown.as_ref().map(FunnelBreakdown::no_value).unwrap_or_default(),
+        };
+        let mut statements = Self {
+            events: funnel_sql(question),
+            no_value,
+            bits: Vec::new(),
+            firsts: Vec::new(),
+            first_steps: Vec::new(),
+        };
         if marks.iter().zip(0..).any(|((bit, _), place)| *bit != place) {
             statements.bits = marks.iter().map(|(bit, _)| *bit).collect();
         }
@@ -113,14 +144,12 @@ impl Statements {
     async fn read(
         &self,
         ground: &Ground<'_>,
-        funnel: &Funnel<'_>,
         merges: &[(u64, u64)],
         part: (u64, u64),
         answered: &mut Answered,
     ) -> Result<Option<Dealt>, InsightError> {
         let ch = ground.context.ch;
-        let no_value = funnel.breakdown.as_ref().map(|breakdown| breakdown.no_value()).unwrap_or_default();
-        let mut lives = Lives::new(merges, part, &no_value, self.firsts.len());
+        let mut lives = Lives::new(merges, part, &self.no_value, self.firsts.len());
         let mut is_whole = true;
         let take = |block: FunnelBlock<'_>| {
             is_whole = lives.add(block);

@@ -1,9 +1,9 @@
 //! By what a funnel is broken down, and which of a person's values decides.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::rules::StepOrder;
-use crate::insights::ground::Ground;
+use crate::insights::ground::{CohortPart, Ground};
 use crate::insights::sql::{field, text};
 use crate::model::query::{InvalidQuery, Reader};
 use crate::sql::{Expr, Span, parse_expr};
@@ -26,11 +26,19 @@ pub enum Attribution {
     Step(usize),
 }
 
+/// By what.
+#[derive(Debug, Clone)]
+pub enum By {
+    /// What is read of an event: texts, empty where there is nothing.
+    Values(Vec<Expr>),
+    /// The people of each cohort by themselves; their value is its number.
+    Cohorts(Vec<CohortPart>),
+}
+
 /// A breakdown.
 #[derive(Debug, Clone)]
 pub struct FunnelBreakdown {
-    /// What is read of an event: texts, empty where there is nothing.
-    pub values: Vec<Expr>,
+    pub by: By,
     pub attribution: Attribution,
     /// How many values are told from others; none if all are.
     pub limit: Option<usize>,
@@ -50,6 +58,20 @@ impl FunnelBreakdown {
         order: StepOrder,
     ) -> Result<Option<Self>, InvalidQuery> {
         let place = ground.query.get("breakdownFilter")?;
+        let one = place.get("breakdown")?;
+        if place.get("breakdowns")?.is_missing() && place.get("breakdown_type")?.text()? == Some("cohort") {
+            let cohorts = if one.is_missing() { Vec::new() } else { CohortPart::read_all(&one, ground)? };
+            // Whoever is in a cohort is so at each of their events: no event decides.
+            attribution(filter, steps, order)?;
+            let is_any = !cohorts.is_empty();
+            let breakdown = Self {
+                by: By::Cohorts(cohorts),
+                attribution: Attribution::FirstTouch,
+                limit: None,
+                hides_other: false,
+            };
+            return Ok(is_any.then_some(breakdown));
+        }
         let mut kinds = Vec::new();
         let values = match place.get("breakdowns")? {
             several if !several.is_missing() => {
@@ -68,7 +90,6 @@ impl FunnelBreakdown {
                 items.iter().map(read).collect::<Result<Vec<_>, _>>()?
             }
             _ => {
-                let one = place.get("breakdown")?;
                 let kind = place.get("breakdown_type")?.text()?.unwrap_or("event");
                 let group = place.get("breakdown_group_type_index")?;
                 let is_url = place.get("breakdown_normalize_url")?;
@@ -89,18 +110,84 @@ impl FunnelBreakdown {
         // Expressions are taken to have few values.
         let is_limited = kinds.iter().any(|kind| !matches!(kind.as_str(), "hogql" | "event_metadata"));
         Ok(Some(Self {
-            values,
+            by: By::Values(values),
             attribution: attribution(filter, steps, order)?,
             limit: is_limited.then_some(limit as usize),
             hides_other: place.get("breakdown_hide_other_aggregation")?.flag()?,
         }))
     }
 
+    /// What is read of an event.
+    #[must_use]
+    pub fn values(&self) -> &[Expr] {
+        match &self.by {
+            By::Values(values) => values,
+            By::Cohorts(_) => &[],
+        }
+    }
+
+    /// The cohorts whose people are followed by themselves.
+    #[must_use]
+    pub fn cohorts(&self) -> &[CohortPart] {
+        match &self.by {
+            By::Values(_) => &[],
+            By::Cohorts(cohorts) => cohorts,
+        }
+    }
+
     /// The text of an event without any value.
     #[must_use]
     pub fn no_value(&self) -> String {
-        if self.values.len() == 1 { String::new() } else { "0:".repeat(self.values.len()) }
+        match self.values().len() {
+            0 | 1 => String::new(),
+            several => "0:".repeat(several),
+        }
     }
+
+    /// Whether a value is the one that a selection names by its parts.
+    #[must_use]
+    pub fn is_meant(&self, value: &str, said: &[String]) -> bool {
+        match (&self.by, said) {
+            (By::Values(values), said) => parts(value, values.len()) == said,
+            (By::Cohorts(_), [said]) => self.cohort(value).is_some_and(|cohort| cohort.is_meant(said)),
+            (By::Cohorts(_), _) => false,
+        }
+    }
+
+    /// A value as an answer shows it, and as a selection names it.
+    #[must_use]
+    pub fn said(&self, value: &str) -> (Value, Value) {
+        match &self.by {
+            By::Values(values) => {
+                let parts = json!(parts(value, values.len()));
+                (parts.clone(), parts)
+            }
+            By::Cohorts(_) => {
+                let found = self.cohort(value).map(|cohort| (cohort.label.as_str().into(), cohort.number.into()));
+                found.unwrap_or_default()
+            }
+        }
+    }
+
+    fn cohort(&self, value: &str) -> Option<&CohortPart> {
+        self.cohorts().iter().find(|cohort| cohort.number.to_string() == value)
+    }
+}
+
+/// The values of a breakdown: one as it is, several one after another, each behind its length.
+pub fn parts(value: &str, width: usize) -> Vec<String> {
+    if width == 1 {
+        return vec![value.to_owned()];
+    }
+    let mut parts = Vec::with_capacity(width);
+    let mut rest = value;
+    while parts.len() < width {
+        let split = rest.split_once(':').and_then(|(length, after)| after.split_at_checked(length.parse().ok()?));
+        let (part, after) = split.unwrap_or_default();
+        parts.push(part.to_owned());
+        rest = after;
+    }
+    parts
 }
 
 fn check_width(place: &Reader<'_>, width: usize) -> Result<(), InvalidQuery> {
@@ -113,7 +200,7 @@ fn check_width(place: &Reader<'_>, width: usize) -> Result<(), InvalidQuery> {
 fn read_value(key: &Reader<'_>, kind: &str, group: &Reader<'_>, is_url: &Reader<'_>) -> Result<Expr, InvalidQuery> {
     const GROUPS: [&str; 5] = ["group_0", "group_1", "group_2", "group_3", "group_4"];
     if kind == "cohort" {
-        return Err(key.wrong("a funnel cannot be broken down by cohorts yet"));
+        return Err(key.wrong("cohorts are named in breakdown, with breakdown_type"));
     }
     let name = key.text()?.filter(|name| !name.is_empty()).ok_or_else(|| key.wrong("a property is needed here"))?;
     let value = match kind {

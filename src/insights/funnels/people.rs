@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::ask::each_person;
 use super::read::{Funnel, FunnelView};
-use super::shape::{OTHER, parts, ranked};
+use super::shape::{OTHER, ranked};
 use super::tally::Tally;
 use super::{Buckets, MAX_VALUES, reached};
 use crate::insights::ground::{Answered, Ground};
@@ -42,12 +42,11 @@ pub async fn funnel_people(
     funnel.actor.must_be_person(&selection.get("source")?)?;
     let which = which(selection, &funnel)?;
     let wanted = wanted(&selection.get("funnelStepBreakdown")?)?;
-    let width = funnel.breakdown.as_ref().map_or(1, |breakdown| breakdown.values.len());
     let is_other = funnel.breakdown.is_some() && wanted.as_deref() == Some(&[OTHER.to_owned()][..]);
     let shown = if is_other { shown(&ground, &funnel).await? } else { HashSet::new() };
-    let is_wanted = |value: &str| match &wanted {
-        Some(_) if is_other && !shown.is_empty() => !shown.contains(value),
-        Some(wanted) if funnel.breakdown.is_some() => parts(value, width) == *wanted,
+    let is_wanted = |value: &str| match (&wanted, &funnel.breakdown) {
+        (Some(_), Some(_)) if is_other && !shown.is_empty() => !shown.contains(value),
+        (Some(wanted), Some(breakdown)) => breakdown.is_meant(value, wanted),
         _ => true,
     };
     let buckets = Buckets::of(&funnel.range);
@@ -87,7 +86,16 @@ fn which(selection: &Reader<'_>, funnel: &Funnel<'_>) -> Result<Which, InvalidQu
         let converted = !selection.get("funnelTrendsDropOff")?.flag()?;
         return Ok(Which::Entered { bucket: bucket as usize, converted });
     }
-    let place = selection.get("funnelStep")?;
+    let (did, did_not) = which_step(&selection.get("funnelStep")?, funnel)?;
+    Ok(Which::Steps { did, did_not })
+}
+
+/// The step that must have been done and the one that must not, as bits: `n` from 1 on is who came so far, `-n` from -2 on
+/// who dropped off just before.
+///
+/// # Errors
+/// If it is no such number.
+pub fn which_step(place: &Reader<'_>, funnel: &Funnel<'_>) -> Result<(u64, u64), InvalidQuery> {
     let steps = i64::try_from(funnel.steps.len()).expect("there are few steps");
     let wrong = || place.wrong(format!("a step from 1 to {steps} is needed, or from -2 to -{steps}"));
     let said = place.value().and_then(Value::as_i64).ok_or_else(wrong)?;
@@ -97,11 +105,11 @@ fn which(selection: &Reader<'_>, funnel: &Funnel<'_>) -> Result<Which, InvalidQu
     }
     let here = 1_u64 << (step - 1);
     if said > 0 {
-        return Ok(Which::Steps { did: here, did_not: 0 });
+        return Ok((here, 0));
     }
     // The nearest step before that cannot be left out.
     let before = (here - 1) & !funnel.rules.optional;
-    Ok(Which::Steps { did: 1 << before.ilog2(), did_not: here })
+    Ok((1 << before.ilog2(), here))
 }
 
 /// The values of a breakdown as texts; none if all are meant.

@@ -52,19 +52,19 @@ pub fn by_value(funnel: &Funnel<'_>, tallies: HashMap<String, Tally>) -> Vec<Val
     let mut ranked = ranked(tallies);
     let mut said = Vec::new();
     let rest = breakdown.limit.filter(|limit| ranked.len() > *limit).map(|limit| ranked.split_off(limit));
-    let mut rows: Vec<(Vec<String>, Tally)> =
-        ranked.into_iter().map(|(value, tally)| (parts(&value, breakdown.values.len()), tally)).collect();
+    let mut rows: Vec<((Value, Value), Tally)> =
+        ranked.into_iter().map(|(value, tally)| (breakdown.said(&value), tally)).collect();
     if let Some(rest) = rest.filter(|_| !breakdown.hides_other) {
         let mut other = Tally::new(funnel.steps.len());
         rest.into_iter().for_each(|(_, tally)| other.append(tally));
         let place = rows.partition_point(|(_, tally)| tally.counts.iter().rev().ge(other.counts.iter().rev()));
-        rows.insert(place, (vec![OTHER.to_owned()], other));
+        rows.insert(place, ((json!([OTHER]), json!([OTHER])), other));
     }
-    for (value, tally) in rows {
+    for ((shown, value), tally) in rows {
         let mut steps = steps(funnel, &tally);
         for step in &mut steps {
-            step["breakdown"] = json!(value);
-            step["breakdown_value"] = json!(value);
+            step["breakdown"] = shown.clone();
+            step["breakdown_value"] = value.clone();
         }
         said.push(steps.into());
     }
@@ -78,22 +78,6 @@ pub fn ranked(tallies: HashMap<String, Tally>) -> Vec<(String, Tally)> {
         other.counts.iter().rev().cmp(tally.counts.iter().rev()).then_with(|| name.cmp(other_name))
     });
     ranked
-}
-
-/// The values of a breakdown: one as it is, several one after another, each behind its length.
-pub fn parts(value: &str, width: usize) -> Vec<String> {
-    if width == 1 {
-        return vec![value.to_owned()];
-    }
-    let mut parts = Vec::with_capacity(width);
-    let mut rest = value;
-    while parts.len() < width {
-        let split = rest.split_once(':').and_then(|(length, after)| after.split_at_checked(length.parse().ok()?));
-        let (part, after) = split.unwrap_or_default();
-        parts.push(part.to_owned());
-        rest = after;
-    }
-    parts
 }
 
 /// A histogram of the microseconds that everybody took.
@@ -135,7 +119,7 @@ pub fn trends(funnel: &Funnel<'_>, entered: HashMap<String, Entered>) -> Vec<Val
     values.truncate(breakdown.limit.unwrap_or(usize::MAX));
     let lines = values.into_iter().map(|(value, entered)| {
         let mut line = line(funnel, &entered);
-        line["breakdown_value"] = json!(parts(&value, breakdown.values.len()));
+        line["breakdown_value"] = breakdown.said(&value).0;
         line
     });
     lines.collect()

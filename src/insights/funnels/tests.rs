@@ -1,9 +1,10 @@
 use proptest::prelude::*;
 
+use super::breakdown::parts;
 use super::chain;
 use super::entries::{self, Span};
 use super::rules::{Rules, Seen, StepOrder, bits_down, bits_up};
-use super::shape::{histogram, parts};
+use super::shape::histogram;
 use super::tally::Tally;
 use super::unordered;
 

@@ -6,6 +6,7 @@
 
 mod actor;
 mod answered;
+mod cohorts;
 mod common;
 mod event_rows;
 mod path_cleaning;
@@ -13,6 +14,7 @@ mod series_node;
 
 pub use actor::Actor;
 pub use answered::Answered;
+pub use cohorts::CohortPart;
 pub use common::Ground;
 pub use event_rows::EventRows;
 pub use path_cleaning::path_rules;

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use futures_util::future::try_join_all;
 use serde_json::Value;
 
-use super::breakdown::{Breakdown, ByValues, CohortPart, OTHER};
+use super::breakdown::{Breakdown, ByValues, OTHER};
 use super::line::Line;
 use super::read::Trend;
-use crate::insights::ground::{Answered, EventRows, Ground};
+use crate::insights::ground::{Answered, CohortPart, EventRows, Ground};
 use crate::insights::sql::{field, from_table, joined, made, sql_error};
 use crate::insights::{InsightError, Period};
 use crate::model::query::{Interval, InvalidQuery, ResolvedRange};

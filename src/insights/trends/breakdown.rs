@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::measure::{number, without_name};
-use crate::insights::definitions::cohort_at;
-use crate::insights::ground::Ground;
+use crate::insights::ground::{CohortPart, Ground};
 use crate::insights::sql::{compare, field, made, text};
 use crate::model::query::{InvalidQuery, Reader};
 use crate::sql::{CompareOp, Expr, ExprKind, Literal, Span};
@@ -18,7 +17,6 @@ const MAP_LIMIT: u32 = 300;
 const MAX_LIMIT: u32 = 1_000;
 const MAX_COLUMNS: usize = 3;
 const MAX_BINS: u32 = 100;
-const MAX_COHORTS: usize = 20;
 
 /// How a trend is split.
 #[derive(Debug, Clone)]
@@ -44,15 +42,6 @@ pub struct Column {
     /// Into how many bins of equal width its numbers are laid.
     pub bins: Option<u32>,
     is_address: bool,
-}
-
-/// Those events that are of people of a cohort.
-#[derive(Debug, Clone)]
-pub struct CohortPart {
-    /// As it was asked for.
-    pub id: Value,
-    pub label: String,
-    pub condition: Option<Expr>,
 }
 
 impl Breakdown {
@@ -94,7 +83,7 @@ impl Breakdown {
             return Ok(None);
         }
         if kind.text()? == Some("cohort") {
-            return cohorts(&key, ground).map(|parts| Some(Self::Cohorts(parts)));
+            return CohortPart::read_all(&key, ground).map(|parts| Some(Self::Cohorts(parts)));
         }
         // What is now a list of breakdowns was once a list of keys.
         let key = match key.items() {
@@ -110,24 +99,6 @@ impl Breakdown {
         )?;
         Ok(Some(Self::Values(ByValues { columns: vec![column], is_list: false, limit, hides_others })))
     }
-}
-
-fn cohorts(place: &Reader<'_>, ground: &Ground<'_>) -> Result<Vec<CohortPart>, InvalidQuery> {
-    let items = if matches!(place.value(), Some(Value::Array(_))) { place.items()? } else { vec![place.clone()] };
-    if items.len() > MAX_COHORTS {
-        return Err(place.wrong(format!("at most {MAX_COHORTS} cohorts can be asked for")));
-    }
-    let part = |item: &Reader<'_>| {
-        let id = item.value().cloned().unwrap_or_default();
-        if id == json!("all") || id == json!(0) {
-            return Ok(CohortPart { id, label: "all users".to_owned(), condition: None });
-        }
-        let cohort = cohort_at(item, &ground.types)?;
-        let filter = json!([{ "key": "id", "type": "cohort", "value": id }]);
-        let condition = ground.filters(&Reader::new(&filter)).map_err(|error| item.wrong(error.reason))?;
-        Ok(CohortPart { label: cohort.name.clone(), id, condition })
-    };
-    items.iter().map(part).collect()
 }
 
 impl Column {

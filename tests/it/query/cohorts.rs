@@ -21,7 +21,7 @@ impl Desk {
     }
 
     /// Makes a static cohort of a file.
-    async fn upload(&self, name: &str, csv: &str) -> Reply {
+    pub async fn upload(&self, name: &str, csv: &str) -> Reply {
         let body = format!(
             "--zz\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\n{name}\r\n--zz\r\n\
              Content-Disposition: form-data; name=\"is_static\"\r\n\r\ntrue\r\n--zz\r\n\

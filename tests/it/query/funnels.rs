@@ -183,6 +183,58 @@ async fn the_people_of_a_step_are_as_many_as_it_counts() {
 }
 
 #[tokio::test]
+async fn each_cohort_goes_through_a_funnel_of_its_own() {
+    let desk = Desk::start().await;
+    let world = World::send(&desk, 31, 14).await;
+    // By ids before merges: they name three people.
+    let some = desk.upload("some", "u1\nu5\nu9").await.assert_status(201).json()["id"].as_i64().unwrap();
+    let nobody = desk.cohort("nobody", json!([{ "type": "person", "key": "plan", "value": "none" }])).await;
+    let steps = ["visit", "buy"];
+    let mut all: BTreeMap<u64, Vec<(i64, String)>> = BTreeMap::new();
+    for event in &world.events {
+        all.entry(event.person).or_default().push((event.at.as_second() / 60, event.event.clone()));
+    }
+    let within = |of: &dyn Fn(u64) -> bool, far: &dyn Fn(&[(i64, String)]) -> usize| {
+        counted(all.iter().filter(|(person, _)| of(**person)).map(|(_, life)| far(life)), 2)
+    };
+    let is_some = |person: u64| [2, 5, 9].contains(&person);
+    type Far<'a> = &'a dyn Fn(&[(i64, String)]) -> usize;
+    let in_order: Far<'_> = &|life| ordered(life, &steps, 30).iter().map(|(_, n)| *n).max().unwrap_or(0);
+    let strictly: Far<'_> = &|life| strict(life, &steps, 30);
+    let anyhow: Far<'_> = &|life| unordered(life, &steps, 30, None);
+    for (order, far) in [("ordered", in_order), ("strict", strictly), ("unordered", anyhow)] {
+        let filter = json!({ "funnelOrderType": order, "funnelWindowInterval": 30, "funnelWindowIntervalUnit": "minute",
+            "breakdownAttributionType": "step", "breakdownAttributionValue": 0 });
+        let mut query = asked(&steps, &filter);
+        query["breakdownFilter"] = json!({ "breakdown_type": "cohort", "breakdown": [some, "all", nobody] });
+        let answer = desk.answer(query.clone()).await;
+        let results = answer["results"].as_array().unwrap();
+        let expected = [("all users", json!(0), within(&|_| true, far)), ("some", json!(some), within(&is_some, far))];
+        assert!(expected[1].2[1] > 0 && expected[1].2[1] < expected[0].2[1], "{expected:?} proves nothing");
+        assert_eq!(results.len(), 2, "nobody of the third came in: {answer}");
+        for (steps, (name, id, counts)) in results.iter().zip(&expected) {
+            for (step, count) in steps.as_array().unwrap().iter().zip(counts) {
+                let said = (&step["breakdown"], &step["breakdown_value"], &step["count"]);
+                assert_eq!(said, (&json!(name), id, &json!(count)), "{order}");
+            }
+        }
+        for value in [json!(some), json!(some.to_string()), json!(["some"])] {
+            let source =
+                json!({ "kind": "FunnelsActorsQuery", "source": query, "funnelStep": 2, "funnelStepBreakdown": value });
+            let people = desk.answer(json!({ "kind": "ActorsQuery", "select": ["id"], "source": source })).await;
+            assert_eq!(people["results"].as_array().unwrap().len() as u64, expected[1].2[1], "{order} {value}");
+        }
+    }
+    let mut trend = asked(&steps, &json!({ "funnelVizType": "trends" }));
+    let plain = desk.answer(trend.clone()).await;
+    trend["breakdownFilter"] = json!({ "breakdown_type": "cohort", "breakdown": [some, "all"] });
+    let answer = desk.answer(trend).await;
+    assert_eq!(answer["results"][0]["data"], plain["results"][0]["data"]);
+    let names: Vec<_> = answer["results"].as_array().unwrap().iter().map(|line| &line["breakdown_value"]).collect();
+    assert_eq!(names, ["all users", "some"]);
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_is_refused_by_field() {
     let desk = Desk::start().await;
     let two = ["a", "b"];
@@ -215,6 +267,10 @@ async fn what_makes_no_sense_is_refused_by_field() {
         ),
         (json!({ "breakdownFilter": { "breakdown": ["a", "b", "c", "d"] } }), "breakdownFilter.breakdown"),
         (json!({ "breakdownFilter": { "breakdown": "a", "breakdown_type": "moon" } }), "breakdownFilter.breakdown"),
+        (
+            json!({ "breakdownFilter": { "breakdown": ["all", 7], "breakdown_type": "cohort" } }),
+            "breakdownFilter.breakdown[1]",
+        ),
     ] {
         let mut query = asked(&two, &json!({}));
         more.as_object().unwrap().iter().for_each(|(key, value)| query[key] = value.clone());
@@ -230,4 +286,14 @@ async fn what_makes_no_sense_is_refused_by_field() {
         "{}",
         reply.text()
     );
+}
+
+#[tokio::test]
+async fn statements_of_cohorts_are_as_they_were() {
+    let desk = Desk::start().await;
+    let paid = desk.cohort("paid", json!([{ "type": "person", "key": "plan", "value": "paid" }])).await;
+    let mut query = asked(&["visit", "buy"], &json!({}));
+    query["breakdownFilter"] = json!({ "breakdown_type": "cohort", "breakdown": [paid, "all"] });
+    let answer = desk.answer(query).await;
+    insta::assert_snapshot!("funnel_cohorts", answer["clickhouse"].as_str().unwrap());
 }
