@@ -16,6 +16,7 @@ mod breakdown;
 mod chain;
 mod entries;
 mod lives;
+mod moments;
 mod people;
 mod read;
 mod rules;
@@ -26,6 +27,7 @@ mod tally;
 mod tests;
 mod unordered;
 
+pub use moments::{AtStep, step_people};
 pub use people::funnel_people;
 pub use run::run_funnels;
 use run::{Buckets, MAX_VALUES, reached};

@@ -17,13 +17,14 @@ use crate::storage::ch::{PathEdge, Sql, paths_people_sql, paths_sql};
 /// If a field makes no sense, a store does not answer, or the question takes too much.
 pub async fn run_paths(context: QueryContext<'_>, json: &Value) -> Result<QueryAnswer, InsightError> {
     let ground = Ground::of(context, json).await?;
-    let paths = Paths::read(&ground).await?;
     let mut answered = Answered::default();
+    let paths = Paths::read(&ground, &mut answered).await?;
     let mut edges = Vec::new();
     if paths.is_possible() {
         let sql = paths_sql(context.project.id, paths.question(), paths.shown);
         let (found, cost) = context.ch.paths(&sql).await.map_err(|error| sql_error(error, "query"))?;
-        answered.add(&sql, cost);
+        let people = Sql::new("SELECT … AS person, … AS since, … AS until");
+        answered.add(&paths_sql(context.project.id, paths.shown_question(&people), paths.shown), cost);
         edges = found;
     }
     let edge = |edge: PathEdge| {
@@ -66,7 +67,7 @@ pub async fn paths_people(
     insight: &Reader<'_>,
 ) -> Result<Sql, InsightError> {
     let ground = Ground::of(context, insight.value().unwrap_or(&Value::Null)).await?;
-    let paths = Paths::read(&ground).await?;
+    let paths = Paths::read(&ground, &mut Answered::default()).await?;
     paths.actor.must_be_person(&selection.get("source")?)?;
     Ok(paths_people_sql(context.project.id, paths.question(), &paths.keys))
 }

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
+use super::around::around;
 use crate::insights::InsightError;
-use crate::insights::ground::{Actor, EventRows, Ground};
+use crate::insights::ground::{Actor, Answered, EventRows, Ground};
 use crate::insights::sql::{compare, date_filter, field, joined, made, not, text};
 use crate::model::query::{DateBound, DateRange, Interval, InvalidQuery, RangeUnit, Reader, ResolvedRange};
 use crate::sql::{ArithmeticOp, CompareOp, Expr, ExprKind, Literal, Span, parse_expr};
@@ -44,15 +45,13 @@ pub(super) struct Paths {
     names: PathNames,
     steps: u32,
     events: Sql,
+    /// Whose paths, and from when to when, if not everybody's are asked for.
+    around: Option<Sql>,
 }
 
 impl Paths {
     /// Reads them.
-    pub async fn read(ground: &Ground<'_>) -> Result<Self, InsightError> {
-        let around = ground.query.get("funnelPathsFilter")?;
-        if !around.is_missing() {
-            return Err(around.wrong("paths around the steps of a funnel cannot be asked for yet").into());
-        }
+    pub async fn read(ground: &Ground<'_>, answered: &mut Answered) -> Result<Self, InsightError> {
         let filter = ground.query.get("pathsFilter")?;
         let range = range(ground).await?;
         let kinds = filter.get("includeEventTypes")?.items()?;
@@ -81,6 +80,7 @@ impl Paths {
             names: names(&filter, &ground.context.settings.path_cleaning_filters)?,
             steps: count("stepLimit", MAX_STEPS)?.unwrap_or(DEFAULT_STEPS),
             events: rows.sql(ground)?,
+            around: around(ground, actor, &range, answered).await?,
             range,
         })
     }
@@ -93,7 +93,19 @@ impl Paths {
     /// What the store is asked.
     pub fn question(&self) -> PathsQuestion<'_> {
         let Self { ends, names, steps, events, .. } = self;
-        PathsQuestion { counted: self.actor.counted(), ends, names, steps: *steps, events }
+        PathsQuestion {
+            counted: self.actor.counted(),
+            ends,
+            names,
+            steps: *steps,
+            events,
+            around: self.around.as_ref(),
+        }
+    }
+
+    /// The same without the names of people, as it is shown.
+    pub fn shown_question<'q>(&'q self, people: &'q Sql) -> PathsQuestion<'q> {
+        PathsQuestion { around: self.around.as_ref().map(|_| people), ..self.question() }
     }
 }
 

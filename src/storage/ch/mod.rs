@@ -65,7 +65,10 @@ pub use merges::Counted;
 pub use migrate::ChMigrateError;
 pub use native_read::{Numbers, Texts};
 pub use overrides::PersonOverride;
-pub use paths::{EdgesShown, PathEdge, PathEnds, PathKeys, PathNames, PathsQuestion, paths_people_sql, paths_sql};
+pub use paths::{
+    EdgesShown, PathEdge, PathEnds, PathKeys, PathNames, PathsQuestion, SpanOfPerson, paths_people_sql, paths_sql,
+    spans_sql,
+};
 pub use person_events::{Carried, CopiedFrom, PropertySource, SetBy};
 pub use persons_mirror::{MirroredDistinctId, MirroredPerson, MirroredState};
 pub use retention::{Begins, RetentionPoint, RetentionQuestion, ValueOf, retention_people_sql, retention_sql};

@@ -52,6 +52,17 @@ pub struct PathsQuestion<'a> {
     pub steps: u32,
     /// Events as `actor`, `at` and `item`; an item that is null or empty is passed over.
     pub events: &'a Sql,
+    /// Whose paths, and from when to when, as [`spans_sql`] writes it; none if everybody's.
+    pub around: Option<&'a Sql>,
+}
+
+/// From when to when somebody's paths are asked for, both in microseconds and included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpanOfPerson {
+    /// Their number after merges.
+    pub person: u64,
+    pub since: i64,
+    pub until: i64,
 }
 
 /// Which edges an answer shows.
@@ -194,8 +205,49 @@ fn sittings(project: ProjectId, question: PathsQuestion<'_>) -> Sql {
          AS seen\nFROM (\n",
     );
     found.append(&items(question)).push("\n)\nGROUP BY actor");
-    sql.push("SELECT whole, arraySort(groupArrayArray(seen)) AS done\nFROM (\n");
-    sql.append(&after_merges(project, question.counted, "seen", &found)).push("\n)\nGROUP BY whole\n)\n)");
+    let mut lived = Sql::new("SELECT whole, arraySort(groupArrayArray(seen)) AS done\nFROM (\n");
+    lived.append(&after_merges(project, question.counted, "seen", &found)).push("\n)\nGROUP BY whole");
+    if let Some(around) = question.around {
+        sql.push(
+            "SELECT lived.whole AS whole, arrayFilter(one -> toInt64(bitShiftRight(one, 64)) >= span.since \
+            AND toInt64(bitShiftRight(one, 64)) <= span.until, lived.done) AS done\nFROM (\n",
+        );
+        sql.append(&lived).push("\n) AS lived\nINNER JOIN (\n").append(around);
+        sql.push("\n) AS span ON span.person = lived.whole");
+    } else {
+        sql.append(&lived);
+    }
+    sql.push("\n)\n)");
+    sql
+}
+
+/// These people with their spans: `person`, `since`, `until`.
+///
+/// Each number is told by how much more it is than the one before: people are near each other, and so are moments.
+#[must_use]
+pub fn spans_sql(mut spans: Vec<SpanOfPerson>) -> Sql {
+    if spans.is_empty() {
+        return Sql::new("SELECT toUInt64(0) AS person, toInt64(0) AS since, toInt64(0) AS until WHERE false");
+    }
+    spans.sort_unstable_by_key(|span| span.person);
+    let list = |of: fn(&SpanOfPerson) -> i128| {
+        let mut before = 0;
+        let mut steps = String::new();
+        for span in &spans {
+            let separator = if steps.is_empty() { "" } else { "_" };
+            steps.extend([separator, &(of(span) - before).to_string()]);
+            before = of(span);
+        }
+        steps
+    };
+    let mut sql = Sql::new("SELECT one.1 AS person, one.2 AS since, one.3 AS until\nFROM (\n");
+    sql.push("SELECT arrayJoin(arrayZip(arrayCumSum(arrayMap(x -> toUInt64(x), splitByChar('_', ");
+    sql.text_literal(&list(|span| span.person.into()));
+    sql.push("))), arrayCumSum(arrayMap(x -> toInt64(x), splitByChar('_', ")
+        .text_literal(&list(|span| span.since.into()));
+    sql.push("))), arrayCumSum(arrayMap(x -> toInt64(x), splitByChar('_', ")
+        .text_literal(&list(|span| span.until.into()));
+    sql.push("))))) AS one\n)");
     sql
 }
 
@@ -225,4 +277,19 @@ fn items(question: PathsQuestion<'_>) -> Sql {
         outer.push(" AND item NOT IN ").texts(excluded.iter().map(String::as_str));
     }
     outer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_told_by_their_distances() {
+        let span = |person, since, until| SpanOfPerson { person, since, until };
+        let sql = spans_sql(vec![span(9, 1_000, 1_200), span(4, 1_500, 1_700)]);
+        for list in ["'4_5'", "'1500_-500'", "'1700_-500'"] {
+            assert!(sql.text().contains(list), "{}", sql.text());
+        }
+        assert!(spans_sql(Vec::new()).text().ends_with("WHERE false"));
+    }
 }

@@ -263,6 +263,79 @@ async fn pages_are_told_apart_as_people_do_and_the_projects_rules_count_if_asked
     assert_eq!(desk.answer(reversed).await["results"], json!([]));
 }
 
+/// The first step's time and the second's of who converts within some seconds; who does not: only the first's.
+fn steps_of(theirs: &[&Happened], window: i64) -> Option<(i64, Option<i64>)> {
+    let visits = || theirs.iter().filter(|event| event.event == "visit").map(|event| event.at.as_second());
+    for buy in theirs.iter().filter(|event| event.event == "buy").map(|event| event.at.as_second()) {
+        if let Some(visit) = visits().rfind(|visit| *visit < buy && buy - visit <= window) {
+            return Some((visit, Some(buy)));
+        }
+    }
+    visits().next().map(|visit| (visit, None))
+}
+
+#[tokio::test]
+async fn paths_around_a_funnel_are_those_of_its_people_at_that_time() {
+    let desk = Desk::start().await;
+    let world = World::send(&desk, 9, 2).await;
+    let window = 12 * 60;
+    let people: BTreeSet<u64> = world.events.iter().map(|event| event.person).collect();
+    let theirs = |person| world.events.iter().filter(|event| event.person == person).collect::<Vec<_>>();
+    let at_step: BTreeMap<u64, (i64, Option<i64>)> =
+        people.into_iter().filter_map(|person| Some((person, steps_of(&theirs(person), window)?))).collect();
+    let converted = at_step.values().filter(|(_, second)| second.is_some()).count();
+    assert!(converted > 2 && converted + 2 < at_step.len(), "{at_step:?} proves nothing");
+    let funnel = json!({ "kind": "FunnelsQuery", "series": [{ "event": "visit" }, { "event": "buy" }],
+        "dateRange": { "date_from": "2026-10-01", "date_to": "2026-10-02" },
+        "breakdownFilter": { "breakdown": "plan" },
+        "funnelsFilter": { "funnelWindowInterval": window, "funnelWindowIntervalUnit": "second" } });
+    let case = Case::of(json!({ "edgeLimit": 500 }), everything);
+    for (kind, step) in [
+        (Some("funnel_path_after_step"), 1),
+        (Some("funnel_path_after_step"), 2),
+        (Some("funnel_path_after_step"), -2),
+        (Some("funnel_path_before_step"), 2),
+        (Some("funnel_path_before_step"), -2),
+        (Some("funnel_path_between_steps"), 2),
+        (None, -2),
+    ] {
+        let is_inside = |event: &&Happened| {
+            let Some((first, second)) = at_step.get(&event.person) else { return false };
+            let (is_there, time) = match step {
+                1 => (true, *first),
+                2 => (second.is_some(), second.unwrap_or(0)),
+                _ => (second.is_none(), *first),
+            };
+            let at = event.at.as_second();
+            is_there
+                && match kind {
+                    Some("funnel_path_after_step") => at >= time,
+                    Some("funnel_path_before_step") => at <= time + if step < 0 { window } else { 0 },
+                    Some(_) => at >= *first && at <= time,
+                    None => true,
+                }
+        };
+        let inside = World { events: world.events.iter().filter(is_inside).cloned().collect() };
+        let expected = case.edges(&inside);
+        let mut query = case.query();
+        query["funnelPathsFilter"] = json!({ "funnelPathType": kind, "funnelStep": step, "funnelSource": funnel });
+        let answer = desk.answer(query.clone()).await;
+        let named = |edge: &Value| {
+            let text = |key: &str| edge[key].as_str().unwrap().to_owned();
+            (text("source"), text("target"), edge["value"].as_u64().unwrap())
+        };
+        let found: Vec<_> = answer["results"].as_array().unwrap().iter().map(named).collect();
+        let wanted: Vec<_> = expected.iter().map(|(from, to, n, _)| (from.clone(), to.clone(), *n)).collect();
+        assert_eq!(found, wanted, "{kind:?} {step}");
+        assert!(!wanted.is_empty(), "{kind:?} {step} finds nothing, so it proves nothing");
+
+        let listed: BTreeSet<u64> =
+            case.paths(&inside).into_iter().filter(|(who, _)| who.has_profile()).map(|(who, _)| who.person).collect();
+        let list = json!({ "kind": "ActorsQuery", "select": ["id"], "source": { "kind": "InsightActorsQuery", "source": query } });
+        assert_eq!(desk.answer(list).await["results"].as_array().unwrap().len(), listed.len(), "{kind:?} {step}");
+    }
+}
+
 #[tokio::test]
 async fn what_makes_no_sense_is_refused_by_field() {
     let desk = Desk::start().await;
@@ -280,9 +353,26 @@ async fn what_makes_no_sense_is_refused_by_field() {
         assert_eq!(reply.status.as_u16(), 400, "{filter}\n{}", reply.text());
         assert_eq!(reply.json()["attr"], attr, "{}", reply.text());
     }
-    let around = json!({ "kind": "PathsQuery", "funnelPathsFilter": { "funnelPathType": "funnel_path_after_step" } });
-    let reply = desk.reply(around).await;
-    assert_eq!((reply.status.as_u16(), &reply.json()["attr"]), (400, &json!("funnelPathsFilter")));
+    let source = json!({ "kind": "FunnelsQuery", "series": [{ "event": "a" }, { "event": "b" }] });
+    let bare = json!({ "kind": "FunnelsQuery", "series": [{ "event": "a" }] });
+    let by_group = json!({ "kind": "FunnelsQuery", "series": source["series"], "aggregation_group_type_index": 0 });
+    for (around, attr) in [
+        (json!({ "funnelPathType": "funnel_path_after_step" }), "funnelPathsFilter.funnelSource"),
+        (json!({ "funnelPathType": "x", "funnelSource": source, "funnelStep": 1 }), "funnelPathsFilter.funnelPathType"),
+        (json!({ "funnelSource": { "kind": "TrendsQuery" }, "funnelStep": 1 }), "funnelPathsFilter.funnelSource"),
+        (json!({ "funnelSource": bare, "funnelStep": 1 }), "funnelPathsFilter.funnelSource.series"),
+        (json!({ "funnelSource": by_group, "funnelStep": 1 }), "funnelPathsFilter.funnelSource"),
+        (json!({ "funnelSource": source }), "funnelPathsFilter.funnelStep"),
+        (json!({ "funnelSource": source, "funnelStep": 3 }), "funnelPathsFilter.funnelStep"),
+        (
+            json!({ "funnelPathType": "funnel_path_between_steps", "funnelSource": source, "funnelStep": -2 }),
+            "funnelPathsFilter.funnelStep",
+        ),
+    ] {
+        let reply = desk.reply(json!({ "kind": "PathsQuery", "funnelPathsFilter": around })).await;
+        assert_eq!(reply.status.as_u16(), 400, "{around}\n{}", reply.text());
+        assert_eq!(reply.json()["attr"], attr, "{}", reply.text());
+    }
 }
 
 #[tokio::test]
@@ -296,4 +386,12 @@ async fn statements_are_as_they_were() {
         let answer = desk.answer(case.query()).await;
         insta::assert_snapshot!(name, answer["clickhouse"].as_str().unwrap());
     }
+    let mut around = Case::of(json!({}), everything).query();
+    around["funnelPathsFilter"] = json!({ "funnelPathType": "funnel_path_before_step", "funnelStep": -2,
+        "funnelSource": { "kind": "FunnelsQuery", "series": [{ "event": "visit" }, { "event": "buy" }] } });
+    let answer = desk.answer(around).await;
+    let statements = answer["clickhouse"].as_str().unwrap();
+    assert!(statements.contains("SELECT … AS person"), "nobody is named in what is shown: {statements}");
+    let at = statements.find("SELECT concat").unwrap();
+    insta::assert_snapshot!("paths_around", &statements[at..]);
 }
