@@ -10,7 +10,7 @@ use super::retention::{retention_people, run_retention};
 use super::sql::{run_actors, run_events, run_hogql};
 use super::stickiness::{run_stickiness, stickiness_people};
 use super::trends::{run_trends_query, trends_people};
-use super::web::{run_web_overview, run_web_table};
+use super::web::{run_web_goals, run_web_overview, run_web_table};
 use crate::model::query::{InvalidQuery, Reader};
 use crate::model::{Clock, Project, ProjectSettings};
 use crate::storage::ch::hogql::PeopleWith;
@@ -29,6 +29,7 @@ pub const QUERY_KINDS: &[&str] = &[
     "FunnelsQuery",
     "WebOverviewQuery",
     "WebStatsTableQuery",
+    "WebGoalsQuery",
     "PathsQuery",
 ];
 
@@ -68,6 +69,7 @@ pub async fn run_query(context: QueryContext<'_>, query: &Value) -> Result<Query
         "FunnelsQuery" => run_funnels(context, query).await,
         "WebOverviewQuery" => run_web_overview(context, query).await,
         "WebStatsTableQuery" => run_web_table(context, query).await,
+        "WebGoalsQuery" => run_web_goals(context, query).await,
         other => {
             let known = QUERY_KINDS.join(", ");
             Err(kind.wrong(format!("{other:?} cannot be answered here; {known} can")).into())

@@ -6,9 +6,11 @@
 
 mod asked;
 mod breakdown;
+mod goals;
 mod overview;
 mod pages;
 mod table;
 
+pub use goals::run_web_goals;
 pub use overview::run_web_overview;
 pub use table::run_web_table;

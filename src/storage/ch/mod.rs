@@ -42,6 +42,7 @@ mod trends;
 mod unix;
 mod values;
 mod web;
+mod web_goals;
 mod web_pages;
 mod web_table;
 
@@ -85,5 +86,6 @@ pub use trends::{
 pub use unix::UnixConnector;
 pub use values::values_sql;
 pub use web::{Stretch, Stretches, WebNumbers, WebVisits, web_overview_sql};
+pub use web_goals::{WebGoals, web_goals_sql};
 pub use web_pages::PageParts;
 pub use web_table::{PathRule, WebKeys, WebMetric, WebRow, WebSessionKey, WebTable, web_table_sql};

@@ -102,6 +102,13 @@ async fn nothing_of_another_project_ever_shows() {
         json!({ "kind": "ActorsQuery", "search": CANARY }),
         json!({ "kind": "FunnelsQuery", "series": [{}, {}], "breakdownFilter": { "breakdown": "secret" },
             "dateRange": { "date_from": "all" }, "funnelsFilter": { "breakdownAttributionType": "all_events" } }),
+        json!({ "kind": "FunnelsQuery", "series": [{}, {}], "dateRange": { "date_from": "all" },
+            "breakdownFilter": { "breakdown": [anybody, "all"], "breakdown_type": "cohort" } }),
+        json!({ "kind": "PathsQuery", "dateRange": { "date_from": "all" },
+            "pathsFilter": { "pathsHogQLExpression": "event || properties.secret" },
+            "funnelPathsFilter": { "funnelPathType": "funnel_path_after_step", "funnelStep": 1,
+                "funnelSource": { "kind": "FunnelsQuery", "series": [{}, {}], "dateRange": { "date_from": "all" } } } }),
+        json!({ "kind": "WebGoalsQuery", "dateRange": { "date_from": "all" } }),
         json!({ "kind": "RetentionQuery", "dateRange": { "date_from": "2026-10-30" },
             "retentionFilter": { "targetEntity": { "id": null }, "returningEntity": { "id": null } },
             "breakdownFilter": { "breakdown": "secret", "breakdown_type": "event" } }),
@@ -127,6 +134,7 @@ async fn what_another_project_holds_changes_no_answer_of_any_kind() {
     let desk = Desk::start().await;
     let (_, _, theirs) = desk.app.stranger().await;
     desk.send(&kinds::life("mine")).await;
+    desk.action("bought", json!([{ "event": "buy" }])).await;
     let mut before = Vec::new();
     for kind in QUERY_KINDS {
         let results = desk.answer(kinds::question(kind)).await["results"].to_string();

@@ -46,6 +46,9 @@ pub fn question(kind: &str) -> Value {
             json!({ "breakdownBy": "Page", "includeBounceRate": true, "doPathCleaning": true, "limit": 50, "offset": 0,
                 "orderBy": ["Views", "DESC"], "compareFilter": { "compare": true } })
         }
+        "WebGoalsQuery" => {
+            json!({ "compareFilter": { "compare": true }, "limit": 10, "orderBy": ["TotalConversions", "DESC"] })
+        }
         other => panic!("{other} can be asked and has no question here"),
     };
     question["kind"] = kind.into();

@@ -9,6 +9,7 @@ use super::kinds::{life, question};
 async fn busy() -> Desk {
     let desk = Desk::start().await;
     desk.send(&life("mine")).await;
+    desk.action("bought", json!([{ "event": "buy" }])).await;
     desk
 }
 

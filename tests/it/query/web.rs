@@ -215,6 +215,81 @@ async fn an_overview_is_as_a_naive_reading_counts_it() {
     assert_eq!(answer["results"][2]["previous"], earlier.count());
 }
 
+#[tokio::test]
+async fn goals_are_as_a_naive_reading_counts_them() {
+    let desk = Desk::start().await;
+    utc(&desk).await;
+    let query = |more: Value| {
+        let mut query = json!({ "kind": "WebGoalsQuery", "dateRange": Days(6, 10).range() });
+        more.as_object().unwrap().iter().for_each(|(key, value)| query[key] = value.clone());
+        query
+    };
+    assert_eq!(desk.answer(query(json!({}))).await["results"], json!([]), "without actions there are no goals");
+    let visits = send(&desk).await;
+    desk.action("Bought", json!([{ "event": "buy" }])).await;
+    desk.app.clock.advance(std::time::Duration::from_secs(1));
+    let item = json!([{ "event": "$pageview", "url": "/item/", "url_matching": "contains" }]);
+    desk.action("Saw an item", item).await;
+    let goals: [(&str, fn(&Seen) -> bool); 2] = [
+        ("Saw an item", |seen| seen.event == "$pageview" && seen.path.starts_with("/item/")),
+        ("Bought", |seen| seen.event == "buy"),
+    ];
+    let (current, previous) = (Days(6, 10), Days(1, 5));
+    let counted = |stretch: Days, goal: fn(&Seen) -> bool, stretches: &[Days]| {
+        let inside = |seen: &&Seen| {
+            (is_view(seen) || goals.iter().any(|(_, goal)| goal(seen)))
+                && stretches.iter().any(|days| days.hold(seen.at))
+        };
+        let found =
+            visits.iter().map(|visit| (visit, visit.events.iter().filter(|seen| inside(seen)).collect::<Vec<_>>()));
+        let found: Vec<_> = found.filter(|(visit, events)| !events.is_empty() && stretch.hold(visit.start())).collect();
+        let people: BTreeSet<u64> = found.iter().map(|(visit, _)| visit.person).collect();
+        let times = |events: &[&Seen]| events.iter().filter(|seen| goal(seen)).count();
+        let total: usize = found.iter().map(|(_, events)| times(events)).sum();
+        let who: BTreeSet<u64> =
+            found.iter().filter(|(_, events)| times(events) > 0).map(|(visit, _)| visit.person).collect();
+        [who.len() as f64, total as f64, who.len() as f64 / people.len() as f64]
+    };
+    let compared = desk.answer(query(json!({ "compareFilter": { "compare": true } }))).await;
+    let alone = desk.answer(query(json!({}))).await;
+    for (at, (name, goal)) in goals.iter().enumerate() {
+        let row = &compared["results"][at];
+        assert_eq!(row[0], *name, "{compared}");
+        let (now, before) =
+            (counted(current, *goal, &[current, previous]), counted(previous, *goal, &[current, previous]));
+        assert!(now[0] > 1.0 && now[1] > now[0], "{name} proves nothing: {now:?}");
+        for cell in 0..3 {
+            assert_near(&row[cell + 1][0], Some(now[cell]), &row.to_string());
+            assert_near(&row[cell + 1][1], Some(before[cell]), &row.to_string());
+            let alone = &alone["results"][at][cell + 1];
+            assert_near(&alone[0], Some(counted(current, *goal, &[current])[cell]), &alone.to_string());
+            assert_eq!(alone[1], Value::Null);
+        }
+    }
+    let columns = ["action_name", "converting_users", "total_conversions", "conversion_rate"];
+    assert_eq!(compared["columns"], json!(columns.map(|name| format!("context.columns.{name}"))));
+    let names = async |more: Value| {
+        let answer = desk.answer(query(more)).await;
+        let names = answer["results"].as_array().unwrap().iter().map(|row| row[0].clone()).collect::<Vec<_>>();
+        (names, answer["hasMore"].clone())
+    };
+    let up = names(json!({ "orderBy": ["TotalConversions", "ASC"] })).await.0;
+    let mut down = names(json!({ "orderBy": ["TotalConversions", "DESC"] })).await.0;
+    down.reverse();
+    assert_eq!(up, down);
+    assert_eq!(names(json!({ "limit": 1 })).await, (vec![json!("Saw an item")], json!(true)));
+    for (more, attr) in [
+        (json!({ "limit": 0 }), "limit"),
+        (json!({ "orderBy": ["Views", "DESC"] }), "orderBy[0]"),
+        (json!({ "orderBy": ["ConversionRate"] }), "orderBy"),
+        (json!({ "conversionGoal": { "customEventName": "buy" } }), "conversionGoal"),
+        (json!({ "includeRevenue": true }), "includeRevenue"),
+    ] {
+        let reply = desk.reply(query(more)).await;
+        assert_eq!((reply.status.as_u16(), &reply.json()["attr"]), (400, &json!(attr)), "{}", reply.text());
+    }
+}
+
 /// Visitors and views by a value of each view.
 fn by_value<'a>(
     visits: &'a [Visit],
@@ -310,6 +385,8 @@ async fn pages_have_the_bounces_of_those_who_entered_there() {
 async fn statements_run_and_are_as_they_were() {
     let desk = Desk::start().await;
     utc(&desk).await;
+    desk.action("Bought", json!([{ "event": "buy" }])).await;
+    desk.action("Read", json!([{ "event": "$pageview", "url": "/about", "url_matching": "contains" }])).await;
     let dates = json!({ "date_from": "2026-10-05", "date_to": "2026-10-11" });
     let table = |by: &str, more: Value| {
         let mut query = json!({ "kind": "WebStatsTableQuery", "breakdownBy": by, "dateRange": dates });
@@ -326,6 +403,7 @@ async fn statements_run_and_are_as_they_were() {
         ("web_entry_pages", table("InitialPage", json!({ "includeBounceRate": true, "doPathCleaning": true }))),
         ("web_goal", table("City", json!({ "conversionGoal": { "customEventName": "buy" } }))),
         ("web_languages", table("Language", json!({}))),
+        ("web_goals", json!({ "kind": "WebGoalsQuery", "dateRange": dates, "compareFilter": compared })),
     ] {
         let answer = desk.answer(query).await;
         let statement = answer["clickhouse"].as_str().unwrap();
