@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::ground::{Actor, Answered, EventRows, Ground, SeriesNode, action_json};
+use super::ground::{Actor, Answered, EventRows, Ground, SeriesNode, action_json, previous_range};
 use super::sql::{field, sql_error};
 use super::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::{DateBound, DateRange, Interval, InvalidQuery, Reader, ResolvedRange};
@@ -31,12 +31,7 @@ impl<'a> Stickiness<'a> {
         let filter = query.get("stickinessFilter")?;
         let is_cumulative =
             filter.get("computedAs")?.word(&[("non_cumulative", false), ("cumulative", true)])?.unwrap_or(false);
-        let compare = query.get("compareFilter")?;
-        let (range, previous) = ranges(ground, compare.get("compare")?.flag()?).await?;
-        let other = compare.get("compare_to")?;
-        if previous.is_some() && other.text()?.is_some_and(|text| !text.is_empty()) {
-            return Err(other.wrong("only the range just before can be compared with yet").into());
-        }
+        let (range, previous) = ranges(ground).await?;
         Ok(Self {
             series: series?,
             buckets_each: query.get("intervalCount")?.count(1, MAX_BUCKETS_EACH)?.unwrap_or(1),
@@ -122,10 +117,7 @@ fn compared(operator: &Reader<'_>, number: u32) -> Result<CountIs, InvalidQuery>
 }
 
 /// The range, and the one before if they are compared.
-async fn ranges(
-    ground: &Ground<'_>,
-    is_compared: bool,
-) -> Result<(ResolvedRange, Option<ResolvedRange>), InsightError> {
+async fn ranges(ground: &Ground<'_>) -> Result<(ResolvedRange, Option<ResolvedRange>), InsightError> {
     let interval = ground.query.get("interval")?.word(Interval::WORDS)?.unwrap_or_default();
     let mut dates = DateRange::read(&ground.query.get("dateRange")?)?;
     // A bare day means its first moment where parts of days are counted.
@@ -133,7 +125,7 @@ async fn ranges(
         dates.to = Some(DateBound::Wall(day.to_datetime(jiff::civil::Time::midnight())));
     }
     let range = ground.resolve(&dates, interval).await?;
-    let previous = is_compared.then(|| dates.resolve_previous(&range, ground.context.clock.now())).transpose()?;
+    let previous = previous_range(ground, &dates, &range)?;
     Ok((range, previous))
 }
 

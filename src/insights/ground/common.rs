@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::Weekdays;
 use crate::insights::sql::{FilterTarget, PropertyTypes, field, filters_to_expr, not};
 use crate::insights::{InsightError, QueryContext};
 use crate::model::query::{DateRange, Interval, InvalidQuery, Reader, ResolvedRange, Traffic};
@@ -19,6 +20,8 @@ pub struct Ground<'a> {
     pub counts_cookieless: bool,
     /// `properties`, the project's internal users if they are to be left out, and `traffic`: conditions on events.
     pub conditions: Vec<Expr>,
+    /// The days of the week that it is about, if not all; a condition already.
+    pub weekdays: Option<Weekdays>,
 }
 
 impl<'a> Ground<'a> {
@@ -41,7 +44,9 @@ impl<'a> Ground<'a> {
             Traffic::Bots => conditions.push(field(&["is_bot"])),
         }
         let counts_cookieless = query.get("includeCookieless")?.flag()?;
-        Ok(Self { context, query, types, counts_cookieless, conditions })
+        let weekdays = weekdays(&query)?;
+        conditions.extend(weekdays.map(Weekdays::condition));
+        Ok(Self { context, query, types, counts_cookieless, conditions, weekdays })
     }
 
     /// The condition that an event is of somebody who is the same tomorrow; none if the question counts all. Whatever counts
@@ -98,4 +103,19 @@ impl<'a> Ground<'a> {
         };
         compile(query, &scope, None).map_err(|error| InvalidQuery::new("query", error.describe("")))
     }
+}
+
+/// The days of the week that a question over time is about.
+fn weekdays(query: &Reader<'_>) -> Result<Option<Weekdays>, InvalidQuery> {
+    let dates = query.get("dateRange")?;
+    let weekdays = Weekdays::read(&dates)?;
+    let is_over_time = match query.get("kind")?.text()? {
+        Some("TrendsQuery" | "StickinessQuery" | "LifecycleQuery") => true,
+        Some("FunnelsQuery") => query.get("funnelsFilter")?.get("funnelVizType")?.text()? == Some("trends"),
+        _ => false,
+    };
+    if weekdays.is_some() && !is_over_time {
+        return Err(dates.get("daysOfWeek")?.wrong("only trends, stickiness and lifecycles know days of the week"));
+    }
+    Ok(weekdays)
 }

@@ -10,7 +10,9 @@ mod cohorts;
 mod common;
 mod event_rows;
 mod path_cleaning;
+mod previous;
 mod series_node;
+mod weekdays;
 
 pub use actor::Actor;
 pub use answered::Answered;
@@ -18,4 +20,6 @@ pub use cohorts::CohortPart;
 pub use common::Ground;
 pub use event_rows::EventRows;
 pub use path_cleaning::path_rules;
+pub use previous::previous_range;
 pub use series_node::{Entity, SeriesNode, action_json};
+pub use weekdays::Weekdays;

@@ -1,5 +1,6 @@
 //! What is made of a line's numbers after they were counted: sums so far, averages, the straight line through them.
 
+use crate::insights::ground::Weekdays;
 use crate::model::query::{Interval, InvalidQuery, Reader, ResolvedRange};
 
 /// Most buckets that are averaged.
@@ -7,7 +8,8 @@ const MAX_WINDOW: u32 = 1_000;
 
 /// What a `trendsFilter` asks to be made of the lines.
 ///
-/// Smoothing changes the answer itself. The others belong to the picture: the query API passes them over, pages draw them.
+/// Smoothing changes the numbers themselves. `showMovingAverage` and `showTrendLines` give every line further numbers beside
+/// its own, and `hideWeekends` leaves places out after all that was counted and added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Derived {
     /// Buckets that [`smoothed`] averages; 1 leaves a line as it is.
@@ -18,7 +20,37 @@ pub struct Derived {
     pub hides_weekends: bool,
 }
 
+/// What is shown of a line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drawn {
+    /// Which buckets of its range.
+    pub places: Vec<usize>,
+    /// Its numbers there.
+    pub data: Vec<f64>,
+    /// Beside them, if asked for: their average with their neighbours, and the straight line through them.
+    pub moving_average: Option<Vec<f64>>,
+    pub trend_line: Option<Vec<f64>>,
+}
+
 impl Derived {
+    /// What is shown of these numbers of a range. Nothing is drawn beside a range that is one number.
+    #[must_use]
+    pub fn draw(&self, data: &[f64], range: &ResolvedRange, weekdays: Option<Weekdays>) -> Drawn {
+        let mut places = shown_places(range, weekdays.unwrap_or(Weekdays::ALL));
+        if self.hides_weekends {
+            let weekdays = shown_places(range, Weekdays::WITHOUT_WEEKEND);
+            places.retain(|at| weekdays.contains(at));
+        }
+        let data = only_at(data, &places);
+        let ends_incomplete = range.is_last_incomplete && places.last().is_some_and(|at| at + 1 == range.buckets.len());
+        Drawn {
+            moving_average: self.moving_average.filter(|_| !data.is_empty()).map(|width| moving_average(&data, width)),
+            trend_line: (self.has_trend_line && !data.is_empty()).then(|| trend_line(&data, ends_incomplete)),
+            places,
+            data,
+        }
+    }
+
     /// Reads a `trendsFilter`.
     ///
     /// # Errors
@@ -69,8 +101,7 @@ pub fn smoothed(data: &[f64], window: usize) -> Vec<f64> {
 }
 
 /// Each number averaged with those around it, `window` in all also at both ends; the line itself if it is shorter than that.
-#[must_use]
-pub fn moving_average(data: &[f64], window: usize) -> Vec<f64> {
+fn moving_average(data: &[f64], window: usize) -> Vec<f64> {
     if window <= 1 || data.len() < window {
         return data.to_vec();
     }
@@ -81,8 +112,7 @@ pub fn moving_average(data: &[f64], window: usize) -> Vec<f64> {
 
 /// The straight line closest to the numbers (least squares). A last bucket that still fills is not what it is drawn by, but
 /// has its point on it. The numbers themselves if two are not there to draw it by.
-#[must_use]
-pub fn trend_line(data: &[f64], is_last_incomplete: bool) -> Vec<f64> {
+fn trend_line(data: &[f64], is_last_incomplete: bool) -> Vec<f64> {
     let whole = &data[..data.len() - usize::from(is_last_incomplete && !data.is_empty())];
     if whole.len() < 2 {
         return data.to_vec();
@@ -95,23 +125,19 @@ pub fn trend_line(data: &[f64], is_last_incomplete: bool) -> Vec<f64> {
     places.iter().map(|x| slope.mul_add(x - middle, level)).collect()
 }
 
-/// The places of the buckets that are shown where weekends are hidden: those of Monday to Friday in the project's time zone.
-/// All of a chart by week or month.
-#[must_use]
-pub fn weekday_places(range: &ResolvedRange) -> Vec<usize> {
+/// The places of the buckets that are days of these, in the project's time zone; all where a bucket is no day.
+fn shown_places(range: &ResolvedRange, days: Weekdays) -> Vec<usize> {
     let all = 0..range.buckets.len();
-    if matches!(range.interval, Interval::Week | Interval::Month) {
+    if range.interval != Interval::Day {
         return all.collect();
     }
     let rules = range.zone.rules();
-    // From Monday, 0, to Sunday, 6.
-    let weekday = |at: usize| range.buckets[at].start.to_zoned(rules.clone()).weekday().to_monday_zero_offset();
-    all.filter(|at| weekday(*at) < 5).collect()
+    let weekday = |at: usize| range.buckets[at].start.to_zoned(rules.clone()).weekday();
+    all.filter(|at| days.has(weekday(*at))).collect()
 }
 
 /// The numbers at these places.
-#[must_use]
-pub fn only_at<T: Clone>(data: &[T], places: &[usize]) -> Vec<T> {
+fn only_at<T: Clone>(data: &[T], places: &[usize]) -> Vec<T> {
     places.iter().filter_map(|at| data.get(*at).cloned()).collect()
 }
 

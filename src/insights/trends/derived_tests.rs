@@ -43,17 +43,31 @@ fn range(from: &str, to: &str, interval: Interval, zone: &str) -> ResolvedRange 
 
 #[test]
 fn weekends_are_those_of_the_projects_zone() {
+    let weekdays = |range: &ResolvedRange| shown_places(range, Weekdays::WITHOUT_WEEKEND);
     // 2026-11-21 is a Saturday. Midnight in Auckland is Friday in UTC.
     for zone in ["UTC", "Pacific/Auckland", "America/Los_Angeles"] {
         let days = range("2026-11-19", "2026-11-24", Interval::Day, zone);
-        assert_eq!(weekday_places(&days), [0, 1, 4, 5], "{zone}");
+        assert_eq!(weekdays(&days), [0, 1, 4, 5], "{zone}");
     }
     let hours = range("2026-11-20", "2026-11-23", Interval::Hour, "Pacific/Auckland");
-    let shown = only_at(&hours.buckets, &weekday_places(&hours));
-    let days: Vec<_> = shown.iter().map(|bucket| &bucket.day[..10]).collect();
-    assert_eq!((days.len(), days[23], days[24]), (48, "2026-11-20", "2026-11-23"));
+    assert_eq!(weekdays(&hours).len(), 96);
     let weeks = range("2026-11-01", "2026-11-24", Interval::Week, "UTC");
-    assert_eq!(weekday_places(&weeks), [0, 1, 2, 3]);
+    assert_eq!(weekdays(&weeks), [0, 1, 2, 3]);
+}
+
+#[test]
+fn what_is_left_out_is_left_out_of_all_that_is_drawn() {
+    let days = range("2026-11-18", "2026-11-24", Interval::Day, "UTC");
+    let derived = Derived { smoothing: 1, moving_average: Some(2), has_trend_line: true, hides_weekends: true };
+    let drawn = derived.draw(&[1., 2., 3., 100., 200., 4., 5.], &days, None);
+    assert_eq!((drawn.places, drawn.data), (vec![0, 1, 2, 5, 6], vec![1., 2., 3., 4., 5.]));
+    assert_eq!(drawn.moving_average, Some(vec![1.5, 1.5, 2.5, 3.5, 4.5]));
+    assert_eq!(drawn.trend_line, Some(vec![1., 2., 3., 4., 5.]));
+    let nothing = Derived { moving_average: None, has_trend_line: false, ..derived };
+    let sundays = nothing.draw(&[1.; 7], &days, Some(Weekdays::WITHOUT_WEEKEND));
+    assert_eq!((sundays.places.len(), sundays.moving_average, sundays.trend_line), (5, None, None));
+    let one_number = derived.draw(&[], &days, None);
+    assert_eq!((one_number.data.len(), one_number.moving_average, one_number.trend_line), (0, None, None));
 }
 
 #[test]

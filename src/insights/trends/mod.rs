@@ -6,10 +6,6 @@
 
 mod ask;
 mod breakdown;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "averages, straight lines and hidden weekends are drawn by pages later")
-)]
 mod derived;
 mod formula;
 mod formula_parser;

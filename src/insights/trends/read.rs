@@ -3,8 +3,8 @@
 use super::breakdown::Breakdown;
 use super::measure::Measure;
 use crate::insights::InsightError;
-use crate::insights::ground::{Ground, SeriesNode};
-use crate::model::query::{DateBound, DateRange, Interval, InvalidQuery, ResolvedRange};
+use crate::insights::ground::{Ground, SeriesNode, previous_range};
+use crate::model::query::{DateRange, Interval, InvalidQuery, ResolvedRange};
 
 /// Most series of one question, and most lines of the store's that it may ask for.
 const MAX_SERIES: usize = 26;
@@ -63,7 +63,7 @@ impl<'a> Trend<'a> {
         let breakdown = Breakdown::read(&query.get("breakdownFilter")?, ground, is_map)?;
         let dates = DateRange::read(&query.get("dateRange")?)?;
         let range = ground.resolve(&dates, interval).await?;
-        let previous = previous(ground, &dates, &range)?;
+        let previous = previous_range(ground, &dates, &range)?;
         let parts = match &breakdown {
             Some(Breakdown::Cohorts(parts)) => parts.len(),
             _ => 1,
@@ -72,27 +72,5 @@ impl<'a> Trend<'a> {
             return Err(InvalidQuery::new("series", "these are too many lines for one question").into());
         }
         Ok(Self { series, breakdown, is_aggregated, is_cumulative, range, previous })
-    }
-}
-
-/// The range that `compareFilter` asks to compare with.
-fn previous(
-    ground: &Ground<'_>,
-    dates: &DateRange,
-    range: &ResolvedRange,
-) -> Result<Option<ResolvedRange>, InvalidQuery> {
-    let compare = ground.query.get("compareFilter")?;
-    if !compare.get("compare")?.flag()? {
-        return Ok(None);
-    }
-    let now = ground.context.clock.now();
-    let place = compare.get("compare_to")?;
-    let Some(said) = place.text()?.filter(|text| !text.is_empty()) else {
-        return dates.resolve_previous(range, now).map(Some);
-    };
-    let wrong = || place.wrong(format!("{said:?} is no time before; -1w, -1m and -1y are"));
-    match said.parse().map_err(|_| wrong())? {
-        DateBound::Relative { back, unit, edge: None } if back > 0 => range.moved_back(back, unit, now).map(Some),
-        _ => Err(wrong()),
     }
 }

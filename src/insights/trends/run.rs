@@ -18,6 +18,10 @@ pub async fn run_trends_query(context: QueryContext<'_>, json: &Value) -> Result
     let trend = Trend::read(&ground).await?;
     let filter = ground.query.get("trendsFilter")?;
     let derived = Derived::read(&filter, trend.range.interval)?;
+    if derived.smoothing > 1 && ground.weekdays.is_some() {
+        let place = filter.get("smoothingIntervals")?;
+        return Err(place.wrong("days that are left out cannot be smoothed over: take one or the other").into());
+    }
     let formulas = Formula::read_all(&filter, trend.series.len())?;
     let (mut lines, answered) = trend.lines(&ground, false).await?;
     let has_more = lines.iter().any(|line| line.breakdown.iter().any(|value| value == OTHER));
@@ -31,7 +35,7 @@ pub async fn run_trends_query(context: QueryContext<'_>, json: &Value) -> Result
     if is_formula {
         lines = apply_formulas(&formulas, &lines);
     }
-    let results = lines.iter().map(|line| trend.json(line, is_formula)).collect();
+    let results = lines.iter().map(|line| trend.json(line, &derived, ground.weekdays, is_formula)).collect();
     let mut answer = answered.with(results, &trend.range);
     answer.insert("hasMore".to_owned(), has_more.into());
     Ok(answer)

@@ -2,23 +2,26 @@
 
 use serde_json::{Value, json};
 
+use super::derived::Derived;
 use super::line::Line;
 use super::read::Trend;
 use crate::insights::Period;
-use crate::insights::ground::action_json;
+use crate::insights::ground::{Weekdays, action_json};
 
 impl Trend<'_> {
     /// A line as JSON: of a series, or of a formula, which is no event's or action's.
     #[must_use]
-    pub fn json(&self, line: &Line, is_formula: bool) -> Value {
+    pub fn json(&self, line: &Line, derived: &Derived, weekdays: Option<Weekdays>, is_formula: bool) -> Value {
         let range = match (line.period, &self.previous) {
             (Period::Previous, Some(previous)) => previous,
             _ => &self.range,
         };
+        let drawn = derived.draw(&line.data, range, weekdays);
+        let numbers = |data: &[f64]| data.iter().map(|value| number(*value)).collect::<Vec<_>>();
         let mut json = json!({
             "action": if is_formula { Value::Null } else { action_json(&self.series[line.series].0, line.series) },
             "label": line.label,
-            "data": line.data.iter().map(|value| number(*value)).collect::<Vec<_>>(),
+            "data": numbers(&drawn.data),
         });
         if self.is_aggregated {
             json["count"] = 0.into();
@@ -27,10 +30,16 @@ impl Trend<'_> {
             json["labels"] = json!([]);
         } else {
             // Where each bucket has all before it, the last one has all.
-            let last = line.data.last().copied().unwrap_or_default();
-            json["count"] = number(if self.is_cumulative { last } else { line.data.iter().sum() });
-            json["days"] = range.buckets.iter().map(|bucket| bucket.day.as_str()).collect();
-            json["labels"] = range.buckets.iter().map(|bucket| bucket.label.as_str()).collect();
+            let last = drawn.data.last().copied().unwrap_or_default();
+            let shown = || drawn.places.iter().map(|at| &range.buckets[*at]);
+            json["count"] = number(if self.is_cumulative { last } else { drawn.data.iter().sum() });
+            json["days"] = shown().map(|bucket| bucket.day.as_str()).collect();
+            json["labels"] = shown().map(|bucket| bucket.label.as_str()).collect();
+            for (name, beside) in [("moving_average", &drawn.moving_average), ("trend_line", &drawn.trend_line)] {
+                if let Some(beside) = beside {
+                    json[name] = numbers(beside).into();
+                }
+            }
         }
         if self.breakdown.is_some() && !line.breakdown.is_empty() {
             let is_list = self.by_values().is_some_and(|by| by.is_list);

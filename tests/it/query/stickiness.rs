@@ -61,6 +61,9 @@ async fn every_number_is_as_a_naive_reading_counts_it() {
     let answer = desk.answer(asked(&more)).await;
     assert_eq!(answer["results"][0]["data"], json!(naive(&world, (7, 11), 1, |n| n > 0, false)));
     assert_eq!(answer["results"][1]["data"], json!(naive(&world, (2, 6), 1, |n| n > 0, false)));
+    let more = json!({ "compareFilter": { "compare": true, "compare_to": "-3d" }, "dateRange": { "date_from": "2026-10-08", "date_to": "2026-10-12" } });
+    let answer = desk.answer(asked(&more)).await;
+    assert_eq!(answer["results"][1]["data"], json!(naive(&world, (4, 8), 1, |n| n > 0, false)));
     let data = naive(&world, range, 1, |n| n > 0, true);
     let source = json!({ "kind": "StickinessActorsQuery", "source": asked(&json!({})), "day": 2, "operator": "gte" });
     let people = desk.answer(json!({ "kind": "ActorsQuery", "select": ["id"], "source": source })).await;
@@ -80,7 +83,7 @@ async fn what_makes_no_sense_is_refused_by_field() {
             json!({ "stickinessFilter": { "stickinessCriteria": { "operator": "gt", "value": 1 } } }),
             "stickinessFilter.stickinessCriteria.operator",
         ),
-        (json!({ "compareFilter": { "compare": true, "compare_to": "-1m" } }), "compareFilter.compare_to"),
+        (json!({ "compareFilter": { "compare": true, "compare_to": "soon" } }), "compareFilter.compare_to"),
     ] {
         let reply = desk.reply(asked(&more)).await;
         assert_eq!(reply.status.as_u16(), 400, "{more}\n{}", reply.text());

@@ -211,6 +211,105 @@ async fn ranges_are_compared_formulas_applied_and_buckets_added_up() {
     assert_near(&answer["results"][0]["data"], &expected, "month up to the first day of each week");
 }
 
+/// 2026-10-03 was a Saturday.
+const WEEKDAYS: [usize; 6] = [2, 3, 4, 5, 6, 9];
+
+#[tokio::test]
+async fn lines_are_drawn_beside_numbers_and_weekends_left_out() {
+    let desk = Desk::start().await;
+    let world = World::send(&desk, 9, 14).await;
+    let total = by_day(&world, "total", &|event| event.event == "visit");
+    let drawn =
+        json!({ "trendsFilter": { "showTrendLines": true, "showMovingAverage": true, "movingAverageIntervals": 2 } });
+    let line = desk.answer(asked(&series("total"), &drawn)).await["results"][0].clone();
+    assert_near(&line["data"], &total, "beside");
+    let averages: Vec<f64> = (0..total.len()).map(|at| (total[at.max(1) - 1] + total[at.max(1)]) / 2.0).collect();
+    assert_near(&line["moving_average"], &averages, "average");
+    // The least squares of ten places: whatever the slope, the line goes through the middle of both.
+    let straight: Vec<f64> = line["trend_line"].as_array().unwrap().iter().map(|at| at.as_f64().unwrap()).collect();
+    assert!((straight.iter().sum::<f64>() - total.iter().sum::<f64>()).abs() < 1e-6, "{straight:?}");
+    let along: f64 = total.iter().enumerate().map(|(at, value)| (at as f64 - 4.5) * value).sum();
+    assert!((straight[1] - straight[0] - along / 82.5).abs() < 1e-9, "{straight:?}");
+    let plain = desk.answer(asked(&series("total"), &json!({}))).await["results"][0].clone();
+    assert!(plain.get("moving_average").is_none() && plain.get("trend_line").is_none());
+
+    let kept: Vec<f64> = WEEKDAYS.iter().map(|at| total[*at]).collect();
+    let hidden = json!({ "trendsFilter": { "hideWeekends": true, "showTrendLines": true } });
+    let line = desk.answer(asked(&series("total"), &hidden)).await["results"][0].clone();
+    assert_near(&line["data"], &kept, "weekdays");
+    assert_eq!(line["count"].as_f64(), Some(kept.iter().sum()));
+    let days = ["2026-10-05", "2026-10-06", "2026-10-07", "2026-10-08", "2026-10-09", "2026-10-12"];
+    assert_eq!(line["days"], json!(days));
+    assert_eq!((line["labels"][5].as_str(), line["trend_line"].as_array().unwrap().len()), (Some("12-Oct-2026"), 6));
+    // What is hidden is counted: a sum so far has it, and so have those who were there in the last week.
+    let sums: Vec<f64> = WEEKDAYS.iter().map(|at| total[..=*at].iter().sum()).collect();
+    let cumulative = json!({ "trendsFilter": { "hideWeekends": true, "display": "ActionsLineGraphCumulative" } });
+    let line = desk.answer(asked(&series("total"), &cumulative)).await["results"][0].clone();
+    assert_near(&line["data"], &sums, "sums so far");
+    assert_eq!(line["count"].as_f64(), sums.last().copied());
+    let whole = json!({ "trendsFilter": { "hideWeekends": true, "display": "BoldNumber", "showTrendLines": true } });
+    let line = desk.answer(asked(&series("total"), &whole)).await["results"][0].clone();
+    assert_eq!(line["aggregated_value"].as_f64(), Some(total.iter().sum()));
+    assert!(line.get("trend_line").is_none());
+}
+
+#[tokio::test]
+async fn only_some_days_of_the_week_count() {
+    let desk = Desk::start().await;
+    let world = World::send(&desk, 10, 14).await;
+    let only = |mut more: Value, days: Value| {
+        more["dateRange"] = json!({ "date_from": "2026-10-03", "date_to": "2026-10-12", "daysOfWeek": days });
+        more
+    };
+    let is_weekday = |day: i64| !matches!((day + 3) % 7, 5 | 6);
+    let visits = |event: &Happened| event.event == "visit" && is_weekday(World::day(event.at));
+    for math in ["total", "dau", "weekly_active"] {
+        let expected = by_day(&world, math, &visits);
+        let expected: Vec<f64> = WEEKDAYS.iter().map(|at| expected[*at]).collect();
+        let answer = desk.answer(asked(&series(math), &only(json!({}), json!([1, 2, 3, 4, 5])))).await;
+        assert_near(&answer["results"][0]["data"], &expected, math);
+    }
+    let number = json!({ "trendsFilter": { "display": "BoldNumber" } });
+    let answer = desk.answer(asked(&series("total"), &only(number, json!([1, 2, 3, 4, 5])))).await;
+    let whole = counted(&world, "total", &visits, (FROM, TO));
+    assert_eq!(answer["results"][0]["aggregated_value"].as_f64(), Some(whole));
+    let all = desk.answer(asked(&series("total"), &only(json!({}), json!([])))).await;
+    assert_eq!(all["results"][0]["data"].as_array().unwrap().len(), 10);
+    for (days, more, attr) in [
+        (json!([0]), json!({}), "dateRange.daysOfWeek[0]"),
+        (json!([8]), json!({}), "dateRange.daysOfWeek[0]"),
+        (json!("monday"), json!({}), "dateRange.daysOfWeek"),
+        (json!([1]), json!({ "trendsFilter": { "smoothingIntervals": 3 } }), "trendsFilter.smoothingIntervals"),
+        (json!([1]), json!({ "kind": "RetentionQuery" }), "dateRange.daysOfWeek"),
+    ] {
+        let reply = desk.reply(asked(&series("total"), &only(more, days.clone()))).await;
+        assert_eq!((reply.status.as_u16(), &reply.json()["attr"]), (400, &json!(attr)), "{days}\n{}", reply.text());
+    }
+}
+
+#[tokio::test]
+async fn a_day_is_compared_with_one_of_the_same_weekday() {
+    let desk = Desk::start().await;
+    let world = World::send(&desk, 11, 14).await;
+    let total: Vec<f64> =
+        (0..14).map(|day| counted(&world, "total", &|event| event.event == "visit", (day, day))).collect();
+    // Five days: a week before they start none of them is among them.
+    for (compare_to, first) in [(Value::Null, 2), (json!("-5d"), 2), (json!("-8d"), 2), (json!("-1d"), 2)] {
+        let more = json!({ "dateRange": { "date_from": "2026-10-10", "date_to": "2026-10-14" },
+            "compareFilter": { "compare": true, "compare_to": compare_to, "match_weekday": true } });
+        let lines = desk.answer(asked(&series("total"), &more)).await["results"].clone();
+        assert_near(&lines[0]["data"], &total[9..14], "current");
+        assert_near(&lines[1]["data"], &total[first..first + 5], "previous");
+        assert_eq!((&lines[0]["days"][0], &lines[1]["days"][0]), (&json!("2026-10-10"), &json!("2026-10-03")));
+    }
+    for (compare_to, first_day) in [("-1y", "2025-10-11"), ("-1m", "2026-09-12"), ("-2w", "2026-09-26")] {
+        let more = json!({ "dateRange": { "date_from": "2026-10-10", "date_to": "2026-10-14" },
+            "compareFilter": { "compare": true, "compare_to": compare_to, "match_weekday": true } });
+        let lines = desk.answer(asked(&series("total"), &more)).await["results"].clone();
+        assert_eq!(lines[1]["days"][0], first_day, "{compare_to}");
+    }
+}
+
 #[tokio::test]
 async fn the_people_behind_a_number_are_those_it_counted() {
     let desk = Desk::start().await;
