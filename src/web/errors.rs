@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::Request;
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 
@@ -12,11 +12,14 @@ use crate::http::ErrorPage;
 #[template(path = "pages/error.html")]
 struct Page {
     page: ErrorPage,
+    /// Whether the same address may answer in a while.
+    may_pass: bool,
 }
 
 /// The middleware that turns every error without a page of its own into one: those of handlers, and those that arise
 /// before one is reached.
 pub async fn render(request: Request, next: Next) -> Response {
+    let is_get = request.method() == Method::GET;
     let response = next.run(request).await;
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
@@ -33,7 +36,8 @@ pub async fn render(request: Request, next: Next) -> Response {
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_TYPE);
     parts.headers.remove(header::CONTENT_LENGTH);
-    match (Page { page }).render() {
+    let may_pass = is_get && (status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS);
+    match (Page { page, may_pass }).render() {
         Ok(html) => (parts, Html(html)).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
@@ -52,7 +56,9 @@ mod tests {
     fn an_error_page_renders_with_a_way_on() {
         for status in [403, 404, 405, 413, 429, 500, 503] {
             let status = StatusCode::from_u16(status).expect("a status");
-            crate::web::tests::assert_page(&Page { page: ErrorPage::for_status(status) }, "a[href='/']");
+            for may_pass in [false, true] {
+                crate::web::tests::assert_page(&Page { page: ErrorPage::for_status(status), may_pass }, "a[href='/']");
+            }
         }
     }
 }

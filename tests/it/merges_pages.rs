@@ -5,7 +5,7 @@ use serde_json::json;
 use tenrec::model::PersonId;
 use uuid::Uuid;
 
-use crate::explorer_support::Explorer;
+use crate::explorer_support::{Explorer, Page};
 use crate::support::TestApp;
 
 impl Explorer {
@@ -85,7 +85,7 @@ async fn two_people_are_merged_by_hand_after_a_look() {
     explorer.get("/merges/split?id=bob").await.assert_ok();
     explorer.post("/merges/split", &[("id", "bob")]).await.assert_status(303);
     assert_ne!(explorer.owner_of("bob").await, explorer.owner_of("ada").await);
-    assert!(explorer.page("/merges/split?id=ada").await.text(".notice").contains("cannot be done"));
+    assert!(explorer.page("/merges/split?id=ada").await.text(".notice").contains("ada cannot be split off:"));
 }
 
 #[tokio::test]
@@ -196,23 +196,63 @@ async fn many_duplicates_stand_on_pages() {
 }
 
 #[tokio::test]
-async fn without_clickhouse_people_are_listed_and_merged_and_their_pages_say_so() {
+async fn without_clickhouse_people_are_listed_and_merged_and_their_pages_show_the_rest() {
     let explorer = Explorer::on(TestApp::builder().behind_proxy().start().await).await;
     let [ada, _, bob] = explorer.people().await;
-    explorer.group(0, "company", "acme", json!({})).await;
+    explorer.group(0, "company", "acme", json!({ "seats": 12 })).await;
     explorer.app.proxy().set_closed(true);
     for path in ["/persons", "/persons?search=ada", "/groups/0", "/duplicates"] {
         explorer.get(path).await.assert_ok();
     }
-    for path in [format!("/persons/{ada}"), "/person/nobody".to_owned(), "/groups/0/acme".to_owned()] {
-        let page = crate::explorer_support::Page::of(explorer.get(&path).await.assert_status(503));
-        assert_eq!(page.text("h1"), "Not available", "{path}");
-        assert!(page.text("main").contains("Try again"), "{path}: {}", page.text("main"));
+    assert_shows_the_rest(&explorer, &format!("/persons/{ada}"), &["ada", "Merges"]).await;
+    assert_shows_the_rest(&explorer, &format!("/persons/{ada}?origins=1"), &["ada", "Merges"]).await;
+    assert_shows_the_rest(&explorer, "/groups/0/acme", &["acme", "seats", "12"]).await;
+    // Whoever only events may know of is neither shown nor said not to be there.
+    for path in ["/person/nobody", "/groups/0/unknown", "/events", "/sessions"] {
+        assert_is_away(&explorer, path).await;
     }
     // Postgres decides who is who; queries are told later.
     let (ada, bob) = (ada.to_string(), bob.to_string());
     explorer.post("/merges", &[("target", &ada), ("with", &bob)]).await.assert_status(303);
     assert_eq!(explorer.owner_of("bob").await, explorer.owner_of("ada").await);
     explorer.app.proxy().set_closed(false);
-    explorer.get(&format!("/persons/{ada}")).await.assert_ok();
+    let page = explorer.page(&format!("/persons/{ada}")).await;
+    assert!(!page.text("#events").contains("cannot be read"), "{}", page.text("#events"));
+    assert_eq!(page.count("#property-list[hx-get]"), 1, "where they came from can be asked again");
+}
+
+#[tokio::test]
+async fn while_clickhouse_hangs_pages_answer_all_the_same() {
+    let explorer = Explorer::on(TestApp::builder().behind_proxy().start().await).await;
+    let [ada, _, _] = explorer.people().await;
+    explorer.group(0, "company", "acme", json!({})).await;
+    explorer.app.proxy().set_hanging(true);
+    let person = format!("/persons/{ada}");
+    tokio::join!(
+        assert_shows_the_rest(&explorer, &person, &["ada", "Merges"]),
+        assert_shows_the_rest(&explorer, "/groups/0/acme", &["acme"]),
+        assert_is_away(&explorer, "/person/nobody"),
+        assert_is_away(&explorer, "/events"),
+        assert_is_away(&explorer, "/sessions"),
+    );
+    explorer.app.proxy().set_hanging(false);
+}
+
+/// A page that is nothing without events says so, and leads to itself.
+async fn assert_is_away(explorer: &Explorer, path: &str) {
+    let page = Page::of(explorer.get(path).await.assert_status(503));
+    assert_eq!(page.text("h1"), "Not available", "{path}");
+    assert_eq!(page.texts("main a"), ["Try again", "Go to the start page"], "{path}");
+    assert_eq!(page.attributes("main a", "href"), ["", "/"], "{path}: the same address again");
+}
+
+/// A page shows what Postgres knows, and says that events cannot be read.
+async fn assert_shows_the_rest(explorer: &Explorer, path: &str, known: &[&str]) {
+    let page = explorer.page(path).await;
+    assert!(page.text("#events").contains("Events cannot be read now"), "{path}: {}", page.text("#events"));
+    for text in known {
+        assert!(page.text("main").contains(text), "{path}: no {text} in {}", page.text("main"));
+    }
+    assert_eq!(page.texts(".person-facts dd")[0], "–", "{path}: no count is made up");
+    assert_eq!(page.count("#property-list[hx-get]"), 0, "{path}: nothing is asked that cannot be answered");
 }

@@ -1,11 +1,13 @@
 //! Looking at single events, people and sessions: what the explorer, the live page and their own pages show.
 
+mod away;
 mod events;
 mod groups;
 mod origins;
 mod people;
 mod sessions;
 
+pub use away::unless_away;
 pub use events::{EventLine, EventList, EventQuery, count_received, find_event, list_events, list_received};
 pub use groups::{
     ACTIVE_WITHIN_DAYS, GroupMember, GroupSummary, PersonFacts, PersonGroup, events_of_group, find_person_facts,

@@ -66,7 +66,8 @@ fn decode(s: &str) -> String {
 pub struct ClickHouse {
     client: clickhouse::Client,
     database: String,
-    is_remote: bool,
+    /// The way to our own child, beside its statements; none to a server.
+    engine: Option<HttpClient<UnixConnector, String>>,
     pub(super) settling: Settling,
 }
 
@@ -80,21 +81,21 @@ impl ClickHouse {
     /// A client that connects when first used.
     #[must_use]
     pub fn new(address: &ClickHouseAddress) -> Self {
-        let (client, database) = match address {
+        let (client, database, engine) = match address {
             ClickHouseAddress::Server { url, user, password, database } => {
                 let client = clickhouse::Client::default().with_url(url).with_user(user);
-                (if password.is_empty() { client } else { client.with_password(password) }, database)
+                (if password.is_empty() { client } else { client.with_password(password) }, database, None)
             }
             ClickHouseAddress::Socket { path, database } => {
                 let http = HttpClient::builder(TokioExecutor::new()).build(UnixConnector::new(path.clone()));
-                (clickhouse::Client::with_http_client(http).with_url("http://engine"), database)
+                let engine = HttpClient::builder(TokioExecutor::new()).build(UnixConnector::new(path.clone()));
+                (clickhouse::Client::with_http_client(http).with_url("http://engine"), database, Some(engine))
             }
         };
         let client = client
             .with_compression(clickhouse::Compression::None)
             .with_product_info("tenrec", env!("CARGO_PKG_VERSION"));
-        let is_remote = matches!(address, ClickHouseAddress::Server { .. });
-        Self { client, database: database.clone(), is_remote, settling: Settling::default() }
+        Self { client, database: database.clone(), engine, settling: Settling::default() }
     }
 
     /// The database that holds Tenrec's tables.
@@ -106,7 +107,7 @@ impl ClickHouse {
     /// Whether there may be something in between that keeps a statement for a while: it is not our own child on a socket.
     #[must_use]
     pub fn is_remote(&self) -> bool {
-        self.is_remote
+        self.engine.is_none()
     }
 
     /// Whether ClickHouse answers.
@@ -115,6 +116,17 @@ impl ClickHouse {
     /// If it does not.
     pub async fn ping(&self) -> Result<(), ChError> {
         self.client.query_raw("SELECT 1").fetch_one::<u8>().await.map(drop)
+    }
+
+    /// Whether ClickHouse is there at all. Our own child says so also where it has no place for another statement.
+    pub(super) async fn is_there(&self) -> bool {
+        match &self.engine {
+            Some(engine) => {
+                let answer = engine.get(http::Uri::from_static("http://engine/ping")).await;
+                answer.is_ok_and(|answer| answer.status().is_success())
+            }
+            None => self.ping().await.is_ok(),
+        }
     }
 
     /// A statement that changes the schema; `text` is ours, never a request's.

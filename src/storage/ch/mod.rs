@@ -1,6 +1,7 @@
 //! ClickHouse: raw events and what is asked of them. The same client speaks to a server and to the embedded engine.
 
 mod answer;
+mod away;
 mod broken_parts;
 mod buckets;
 mod client;

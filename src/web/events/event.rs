@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::answered;
 use super::detail::EventDetail;
 use crate::http::{AppState, Cause, ProjectAccess, WebError, page as render};
 use crate::insights::explore;
@@ -52,7 +53,8 @@ pub async fn get(
     let project = &access.project;
     let uuid: Uuid = uuid.parse().map_err(|_| Cause::NotFound)?;
     let at = at.and_then(|at| Timestamp::from_microsecond(at).ok());
-    let line = explore::find_event(&state.pg, &state.ch, project.id, uuid, at).await?.ok_or(Cause::NotFound)?;
+    let find = explore::find_event(&state.pg, &state.ch, project.id, uuid, at);
+    let line = answered(&state, find).await?.ok_or(Cause::NotFound)?;
     let detail = EventDetail::new(project.id, &project.time_zone.rules(), &line);
     let response = if headers.contains_key("hx-request") {
         render(&DetailFragment { detail })?

@@ -6,6 +6,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 
 use super::cells::EventTable;
+use super::clickhouse_is_away;
 use super::columns::Column;
 use super::form::FilterForm;
 use super::pages::{EventsPage, EventsPager};
@@ -49,12 +50,15 @@ pub async fn get(
     let zone = project.time_zone.rules();
     let (properties, mut mistakes) = asked.properties();
     let query = event_query(&asked, properties, now, &zone);
-    let found = match mistakes.is_empty() {
-        true => EventsPage::read(&state, project.id, &query, asked.place, now).await,
-        false => Ok(EventsPage::default()),
+    let is_clear = mistakes.is_empty();
+    let read = async {
+        match is_clear {
+            true => EventsPage::read(&state, project.id, &query, asked.place, now).await,
+            false => Ok(EventsPage::default()),
+        }
     };
-    let found = match found {
-        Ok(found) => found,
+    let found = match explore::unless_away(&state.ch, read).await {
+        Ok(found) => found.ok_or_else(clickhouse_is_away)?,
         Err(error) => {
             mistakes.push(users_mistake(&error).ok_or(error)?.to_owned());
             EventsPage::default()

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::answered;
 use super::cells::EventTable;
 use super::columns::Column;
 use crate::http::{AppState, Cause, ProjectAccess, WebError, page as render};
@@ -117,10 +118,13 @@ async fn feed(
     let columns = Column::defaults();
     let wanted = Column::wanted(&columns);
     let minute_ago = state.clock.now() - MINUTE;
-    let (lines, per_minute) = futures_util::try_join!(
-        explore::list_received(&state.pg, &state.ch, project.id, since, traffic, &wanted, MOST_ROWS),
-        explore::count_received(&state.ch, project.id, minute_ago, traffic),
-    )?;
+    let read = async {
+        tokio::try_join!(
+            explore::list_received(&state.pg, &state.ch, project.id, since, traffic, &wanted, MOST_ROWS),
+            explore::count_received(&state.ch, project.id, minute_ago, traffic),
+        )
+    };
+    let (lines, per_minute) = answered(state, read).await?;
     let last = lines.iter().map(|line| line.event.received_at).max().unwrap_or(after).max(after);
     let zone = project.time_zone.rules();
     let base = format!("/project/{}/events", project.id);

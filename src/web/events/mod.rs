@@ -22,8 +22,8 @@ pub use pages::{EventsPage, EventsPager, EventsPlace};
 pub use range::{PRESETS, Range};
 pub use state::{FilterLine, conditions, cursor_text, filters, read_cursor};
 
-use crate::http::Cause;
-use crate::insights::explore::ExploreError;
+use crate::http::{AppState, Cause};
+use crate::insights::explore::{ExploreError, unless_away};
 use crate::storage::ch::ChError;
 
 impl From<ExploreError> for Cause {
@@ -34,4 +34,18 @@ impl From<ExploreError> for Cause {
             ExploreError::Ch(error) => Self::Internal(Box::new(error)),
         }
     }
+}
+
+/// What was read of the events, or that they cannot be read now; the latter is said within seconds, also where ClickHouse hangs.
+///
+/// # Errors
+/// As `read` does; [`Cause::Unavailable`] if ClickHouse is away.
+pub async fn answered<T>(state: &AppState, read: impl Future<Output = Result<T, ExploreError>>) -> Result<T, Cause> {
+    unless_away(&state.ch, read).await?.ok_or_else(clickhouse_is_away)
+}
+
+/// Why a page that is nothing without events is not shown.
+#[must_use]
+pub fn clickhouse_is_away() -> Cause {
+    Cause::Unavailable("ClickHouse does not answer".into())
 }

@@ -13,7 +13,10 @@ use crate::http::{AppState, Cause, ProjectAccess, WebError, form_again, page as 
 use crate::insights::explore::{self, ACTIVE_WITHIN_DAYS, GroupMember, Origin};
 use crate::model::{Project, ProjectId, Role};
 use crate::storage::pg::GroupRow;
-use crate::web::events::{Column, EventTable, EventsPage, EventsPager, EventsPlace, path_segment, person_href};
+use crate::web::events::{
+    Column, EventTable, EventsPage, EventsPager, EventsPlace, clickhouse_is_away, path_segment, person_href,
+};
+use crate::web::insights::grouped;
 use crate::web::persons::{EditForm, Moment, Properties, initial};
 use crate::web::{Section, Shell};
 
@@ -30,13 +33,20 @@ struct GroupPageView {
     label: String,
     initial: String,
     key: String,
+    /// The page's own address.
+    base: String,
     /// None for a group that events name and that was never described.
     created: Option<Moment>,
     /// None as well then.
     properties: Option<Properties>,
     days: i64,
-    event_count: u64,
-    person_count: u64,
+    /// Whether ClickHouse answered. What the events tell is missing if not.
+    can_read_events: bool,
+    /// How many there were, in words.
+    events: String,
+    /// How many acted, in words.
+    actors: String,
+    has_more_people: bool,
     people: Vec<MemberLine>,
     table: EventTable,
     pager: EventsPager,
@@ -127,12 +137,20 @@ async fn load(
         known.clone().unwrap_or_else(|| GroupRow { index, key: path.key, properties: Map::new(), created_at: now });
     let columns = vec![Column::Event, Column::Person, Column::Address, Column::Time];
     let of_group = explore::events_of_group(&group, Column::wanted(&columns));
-    let read_events = EventsPage::read(state, project.id, &of_group, query.place, now).err_into::<WebError>();
+    let read_events = EventsPage::read(state, project.id, &of_group, query.place, now);
     let key = &group.key;
     let summarise = explore::summarise_group(&state.pg, &state.ch, project.id, index, key, MOST_PEOPLE, now);
+    let read_seen = async { tokio::try_join!(read_events, summarise) };
+    let read_seen = explore::unless_away(&state.ch, read_seen).err_into::<WebError>();
     let load_shell = Shell::load(state, &access.user, Some(project), Section::People).err_into();
     let read_edits = state.pg.list_last_group_edits(project.id, index, key).err_into();
-    let (events, summary, edits, shell) = tokio::try_join!(read_events, summarise.err_into(), read_edits, load_shell)?;
+    let (seen, edits, shell) = tokio::try_join!(read_seen, read_edits, load_shell)?;
+    let can_read_events = seen.is_some();
+    // Only events know of a group that was never described.
+    if known.is_none() && !can_read_events {
+        return Err(clickhouse_is_away().into());
+    }
+    let (events, summary) = seen.unwrap_or_default();
     if known.is_none() && events.is_without_events() {
         return Err(Cause::NotFound.into());
     }
@@ -147,7 +165,7 @@ async fn load(
             edits.into_iter().map(|edit| (edit.key, Origin::User { name: edit.edited_by, at: edit.edited_at }));
         let origins = by_hand.collect();
         let all = Properties::new(project.id, &zone, &base, &group.properties, Some(&origins), can_edit, form);
-        Properties { is_of_group: true, ..all }
+        Properties { is_of_group: true, asks_origins: false, ..all }
     });
     Ok(GroupPageView {
         shell,
@@ -158,13 +176,16 @@ async fn load(
         created: known.map(|group| Moment::new(&zone, group.created_at)),
         properties,
         days: ACTIVE_WITHIN_DAYS,
-        event_count: summary.event_count,
-        person_count: summary.person_count,
+        events: grouped(summary.event_count),
+        actors: grouped(summary.person_count),
+        has_more_people: summary.person_count > summary.members.len() as u64,
         people: summary.members.iter().map(|member| MemberLine::new(project.id, &zone, member)).collect(),
         pager: events.pager(|place| format!("{}#events", place.href(&base))),
         project: project.clone(),
         key: group.key,
         table,
+        base,
+        can_read_events,
     })
 }
 

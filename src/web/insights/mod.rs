@@ -9,7 +9,7 @@ mod result;
 mod values;
 
 pub use actions::{add_to_home, create, delete, duplicate, update};
-pub use chart::{BigNumber, Chart, Column, Figure, Line};
+pub use chart::{BigNumber, Chart, Column, Figure, Line, grouped};
 pub use editor::{get as get_saved, get_new};
 pub use form::{EditorForm, FilterRow, SeriesRow};
 pub use list::get as get_list;

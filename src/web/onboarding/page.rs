@@ -64,8 +64,9 @@ async fn arrived(state: &AppState, project: &Project) -> Result<Arrived, WebErro
     let columns = vec![Column::Event, Column::Person, Column::Address, Column::Time];
     let any = EventQuery { wanted: Column::wanted(&columns), ..EventQuery::default() };
     let now = state.clock.now();
-    let list =
-        explore::list_events(&state.pg, &state.ch, project.id, &any, EventPage::Newest, FIRST_EVENTS, now).await?;
+    let read = explore::list_events(&state.pg, &state.ch, project.id, &any, EventPage::Newest, FIRST_EVENTS, now);
+    // The snippet can be copied all the same.
+    let list = explore::unless_away(&state.ch, read).await?.unwrap_or_default();
     let base = format!("/project/{}", project.id);
     let zone = project.time_zone.rules();
     let open = |uuid| format!("{base}/events/{uuid}");

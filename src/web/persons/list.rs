@@ -15,6 +15,7 @@ use crate::storage::pg::{
     askers_mistake,
 };
 use crate::web::events::{Chip, time_text};
+use crate::web::insights::grouped;
 use crate::web::{Section, Shell};
 
 /// People on a page.
@@ -44,7 +45,7 @@ struct PeoplePage {
     is_filtered: bool,
     /// What is wrong with the filters; nothing is shown then.
     mistakes: Vec<String>,
-    searched_inside: i64,
+    searched_inside: String,
 }
 
 /// The headings that sort.
@@ -135,7 +136,7 @@ pub async fn get(
         is_filtered: asked.is_filtered(),
         search: asked.search,
         project: project.clone(),
-        searched_inside: SEARCHED_INSIDE,
+        searched_inside: grouped(SEARCHED_INSIDE.unsigned_abs()),
         action: base,
         property_names,
         mistakes,

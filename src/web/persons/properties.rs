@@ -27,6 +27,8 @@ pub struct Properties {
     pub base: String,
     /// Of a group no events tell where its properties came from.
     pub is_of_group: bool,
+    /// Whether the page may ask where they came from.
+    pub asks_origins: bool,
     pub rows: Vec<PropertyRow>,
     /// Whether the origins are in it.
     pub has_origins: bool,
@@ -153,11 +155,22 @@ impl Properties {
         Self {
             base: base.to_owned(),
             is_of_group: false,
+            asks_origins: true,
             rows: property_lines(properties).into_iter().map(row).collect(),
             has_origins: origins.is_some(),
             can_edit,
             form,
         }
+    }
+
+    /// Whether a search helps.
+    pub(in crate::web) fn is_long(&self) -> bool {
+        self.rows.len() > 6
+    }
+
+    /// Whether there are any that SDKs send of themselves.
+    pub(in crate::web) fn has_well_known(&self) -> bool {
+        self.rows.iter().any(|row| row.line.is_well_known)
     }
 }
 

@@ -12,7 +12,8 @@ use super::timeline::{SessionPart, Timeline};
 use crate::http::{AppState, Cause, ProjectAccess, WebError, form_again, page as render};
 use crate::insights::explore::{self, EventQuery, Person, PersonFacts, PersonFound, PersonGroup};
 use crate::model::{Project, Role};
-use crate::web::events::{Column, EventsPage, EventsPager, EventsPlace, path_segment};
+use crate::web::events::{Column, EventsPage, EventsPager, EventsPlace, clickhouse_is_away, path_segment};
+use crate::web::insights::grouped;
 use crate::web::merges::MergeSection;
 use crate::web::{Section, Shell};
 
@@ -24,13 +25,18 @@ struct PersonPageView {
     label: String,
     initial: String,
     profile: Option<Profile>,
+    /// The page's own address.
+    base: String,
     /// The distinct id to copy.
     distinct_id: Option<String>,
     properties: Option<Properties>,
     groups: Vec<GroupLink>,
+    /// Whether ClickHouse answered. What the events tell is missing if not.
+    can_read_events: bool,
     first_seen: Option<Moment>,
     last_seen: Option<Moment>,
-    event_count: u64,
+    /// How many there are, in words.
+    events: String,
     events_href: Option<String>,
     sessions_href: Option<String>,
     sessions: Vec<SessionPart>,
@@ -133,7 +139,7 @@ async fn load(
         ..EventQuery::default()
     };
     let now = state.clock.now();
-    let read_events = EventsPage::read(state, project.id, &events, query.place, now).err_into::<WebError>();
+    let read_events = EventsPage::read(state, project.id, &events, query.place, now);
     let read_facts = async {
         let facts = explore::find_person_facts(&state.pg, &state.ch, project.id, &person, now).await?;
         let with_span = Person { span: facts.span, ..person.clone() };
@@ -143,6 +149,8 @@ async fn load(
         };
         Ok((facts, origins))
     };
+    let read_seen = async { tokio::try_join!(read_events, read_facts) };
+    let read_seen = explore::unless_away(&state.ch, read_seen).err_into::<WebError>();
     let load_merges = async {
         Ok(match &person.profile {
             Some(profile) => Some(MergeSection::load(state, access, profile).await?),
@@ -150,8 +158,13 @@ async fn load(
         })
     };
     let load_shell = Shell::load(state, &access.user, Some(project), Section::People).err_into();
-    let (events, (facts, origins), merges, shell) = tokio::try_join!(read_events, read_facts, load_merges, load_shell)?;
-    let PersonFacts { span, groups } = facts;
+    let (seen, merges, shell) = tokio::try_join!(read_seen, load_merges, load_shell)?;
+    let can_read_events = seen.is_some();
+    // Only events know of a distinct id without a profile.
+    if person.profile.is_none() && !can_read_events {
+        return Err(clickhouse_is_away().into());
+    }
+    let (events, (PersonFacts { span, groups }, origins)) = seen.unwrap_or_default();
     if person.profile.is_none() && span.is_none() {
         return Err(Cause::NotFound.into());
     }
@@ -161,20 +174,22 @@ async fn load(
     let properties = person.profile.as_ref().map(|profile| {
         let asked = query.edit.as_ref().filter(|_| can_edit);
         let form = form.or_else(|| asked.map(|key| EditForm::of(&profile.properties, key)));
-        Properties::new(project.id, &zone, &base, &profile.properties, origins.as_ref(), can_edit, form)
+        let all = Properties::new(project.id, &zone, &base, &profile.properties, origins.as_ref(), can_edit, form);
+        Properties { asks_origins: can_read_events, ..all }
     });
     let person_param = person.distinct_id.as_ref().and_then(|id| serde_urlencoded::to_string([("person", id)]).ok());
     let list_of = |what: &str| person_param.as_ref().map(|param| format!("/project/{}/{what}?{param}", project.id));
     let page = PersonPageView {
         merges,
         shell,
+        can_read_events,
         initial: initial(&person.name.label),
         label: person.name.label.clone(),
         properties,
         groups: groups.iter().map(|group| GroupLink::new(project, group)).collect(),
         first_seen: span.map(|span| Moment::new(&zone, span.first)),
         last_seen: span.map(|span| Moment::new(&zone, span.last)),
-        event_count: span.map_or(0, |span| span.count),
+        events: grouped(span.map_or(0, |span| span.count)),
         events_href: list_of("events"),
         sessions_href: list_of("sessions").map(|href| format!("{href}&traffic=all")),
         profile: person.profile.map(|profile| Profile {
@@ -187,6 +202,7 @@ async fn load(
         distinct_id: person.distinct_id,
         pager: events.pager(|place| format!("{}#events", place.href(&base))),
         sessions,
+        base,
         project: project.clone(),
     };
     Ok(page)

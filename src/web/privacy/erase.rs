@@ -10,6 +10,7 @@ use crate::http::{AppState, Cause, FieldErrors, Form, ProjectAccess, WebError, f
 use crate::model::{Project, Role};
 use crate::privacy::Preview;
 use crate::storage::pg::SubjectName;
+use crate::web::events::clickhouse_is_away;
 use crate::web::{Section, Shell};
 
 /// What is typed to confirm.
@@ -95,7 +96,11 @@ impl Page {
     async fn load(state: &AppState, access: ProjectAccess, person: String) -> Result<Self, WebError> {
         let project = access.project.id;
         let name = named(state, project, &person).await?;
-        let preview = state.privacy().preview(project, &name).await?;
+        let privacy = state.privacy();
+        let preview = tokio::select! {
+            preview = privacy.preview(project, &name) => preview?,
+            () = state.ch.until_away() => return Err(clickhouse_is_away().into()),
+        };
         let Preview { subject, stores } = preview.ok_or(Cause::NotFound)?;
         let label = match &name {
             SubjectName::DistinctId(id) => id.clone(),

@@ -12,7 +12,7 @@ use crate::http::{AppState, ProjectAccess, WebError, page as render};
 use crate::insights::explore::{self, ExploreError, SessionLine, SessionList, SessionQuery};
 use crate::model::{Project, ProjectId};
 use crate::storage::ch::{SessionCursor, SessionPage, Visitors};
-use crate::web::events::{PRESETS, Preset, Range, person_href, time_text};
+use crate::web::events::{PRESETS, Preset, Range, answered, person_href, time_text};
 use crate::web::traffic::{TrafficLink, traffic_links};
 use crate::web::{Section, Shell};
 
@@ -74,7 +74,7 @@ pub async fn get(
     let zone = project.time_zone.rules();
     let now = state.clock.now();
     let asked = SessionsState::from(&query);
-    let (list, page) = list(&state, project, &asked, now, &zone).await?;
+    let (list, page) = answered(&state, list(&state, project, &asked, now, &zone)).await?;
     let asked = SessionsState { page, ..asked };
     let action = format!("/project/{}/sessions", project.id);
     let has_sessions = !list.lines.is_empty() || has_sessions(&state, project, now).await?;

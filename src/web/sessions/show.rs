@@ -12,7 +12,7 @@ use crate::insights::explore::{self, EventLine, SessionLine};
 use crate::model::{Project, ProjectId};
 use crate::storage::ch::{EventCursor, SessionRecord};
 use crate::web::events::{
-    Column, cursor_text, event_href, event_label, person_href, read_cursor, time_text, web_address,
+    Column, answered, cursor_text, event_href, event_label, person_href, read_cursor, time_text, web_address,
 };
 use crate::web::{Section, Shell};
 
@@ -94,7 +94,8 @@ pub async fn get(
 ) -> Result<Response, WebError> {
     let project = &access.project;
     let zone = project.time_zone.rules();
-    let line = explore::find_session(&state.pg, &state.ch, project.id, &session).await?.ok_or(Cause::NotFound)?;
+    let find = explore::find_session(&state.pg, &state.ch, project.id, &session);
+    let line = answered(&state, find).await?.ok_or(Cause::NotFound)?;
     let SessionLine { session, person } = &line;
     let wanted = Column::wanted(&[Column::Event, Column::Address, Column::Property("$window_id".to_owned())]);
     let after = read_cursor(&query.after);

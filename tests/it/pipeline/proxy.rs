@@ -6,6 +6,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 #[derive(Clone)]
 pub struct Proxy(Arc<State>);
@@ -13,6 +14,7 @@ pub struct Proxy(Arc<State>);
 struct State {
     target: PathBuf,
     is_closed: AtomicBool,
+    hangs: AtomicBool,
     answers_to_drop: AtomicU32,
     dropped: AtomicU32,
     /// Whose inserts lose their answers.
@@ -25,6 +27,7 @@ impl Proxy {
         let state = State {
             target,
             is_closed: AtomicBool::new(false),
+            hangs: AtomicBool::new(false),
             answers_to_drop: AtomicU32::new(0),
             dropped: AtomicU32::new(0),
             table: Mutex::new("events"),
@@ -44,6 +47,11 @@ impl Proxy {
     /// From now on every connection breaks, as if ClickHouse were gone; or not any more.
     pub fn set_closed(&self, is_closed: bool) {
         self.0.is_closed.store(is_closed, Ordering::SeqCst);
+    }
+
+    /// From now on nothing is carried over, though connections stay open, as if ClickHouse hung; or not any more.
+    pub fn set_hanging(&self, hangs: bool) {
+        self.0.hangs.store(hangs, Ordering::SeqCst);
     }
 
     /// The answers to the next inserts of events get lost, though ClickHouse has carried them out.
@@ -96,6 +104,9 @@ impl Proxy {
     fn copy(&self, mut from: &UnixStream, mut to: &UnixStream, may_pass: impl Fn(&Self, &[u8]) -> bool) {
         let mut buffer = vec![0; 64 << 10];
         while let Ok(n @ 1..) = from.read(&mut buffer) {
+            while self.0.hangs.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
             if !may_pass(self, &buffer[..n]) || to.write_all(&buffer[..n]).is_err() {
                 break;
             }
