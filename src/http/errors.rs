@@ -226,7 +226,10 @@ impl ErrorPage {
         let (title, detail) = match status {
             StatusCode::FORBIDDEN => ("Not allowed", "Your browser said that this form was sent by another site."),
             StatusCode::NOT_FOUND => ("Page not found", "There is no page at this address, or it is not yours to see."),
-            StatusCode::METHOD_NOT_ALLOWED => ("Page not found", "This address takes no such request."),
+            StatusCode::METHOD_NOT_ALLOWED => (
+                "Nothing to show here",
+                "This address only takes what a form sends. Go back to the page with the form.",
+            ),
             StatusCode::REQUEST_TIMEOUT => ("Too slow", "The request did not arrive in time. Try again."),
             StatusCode::PAYLOAD_TOO_LARGE => ("Too large", "What was sent is larger than this page takes."),
             StatusCode::INTERNAL_SERVER_ERROR => {
