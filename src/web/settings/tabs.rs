@@ -60,7 +60,7 @@ impl Tabs {
             entries.insert(0, entry(Tab::Privacy, "Privacy", format!("/project/{project}/privacy")));
             entries.insert(0, entry(Tab::Project, "Project", settings));
         }
-        entries.push(entry(Tab::ApiKeys, "Personal API keys", format!("/settings/api-keys{}", self.query())));
+        entries.push(entry(Tab::ApiKeys, "API keys", format!("/settings/api-keys{}", self.query())));
         entries.push(entry(Tab::Account, "Account", format!("/settings/account{}", self.query())));
         entries
     }

@@ -3,6 +3,14 @@ import assert from "node:assert/strict";
 import { overflow } from "../lib.mjs";
 import { NARROW, WIDE, visitor } from "../world.mjs";
 
+/** Tables of which a column is out of sight. Those of charts have one for each day, and are meant to be moved. */
+const cutTables = (page) =>
+  page.locator(".table-wrap:not(.is-behind)").evaluateAll((wraps) =>
+    wraps
+      .filter((wrap) => !wrap.querySelector(".series-table") && wrap.scrollWidth > wrap.clientWidth)
+      .map((wrap) => `${wrap.querySelector("thead")?.textContent.replace(/\s+/g, " ").trim()}: ${wrap.scrollWidth} in ${wrap.clientWidth}`),
+  );
+
 export default async function everyPage(world) {
   const { tenrec, dashboard, project, at, check, shoot } = world;
   const person = `/person/${visitor.id}`;
@@ -18,6 +26,8 @@ export default async function everyPage(world) {
         const answer = await dashboard.goto(address);
         assert.equal(answer.status(), 200);
         assert.equal(await overflow(dashboard), 0, `${width}: wider than the window`);
+        assert.deepEqual(await cutTables(dashboard), [], `${width}: tables are cut`);
+        assert.equal(await dashboard.locator("h1").count(), 1, "one heading says what the page is");
         await shoot(dashboard, `${name}-${width}`);
       }
     });
