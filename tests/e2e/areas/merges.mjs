@@ -1,6 +1,7 @@
 // Who is whom: duplicates found and merged, undone, merged by hand, split off; and a group's property by hand.
 import assert from "node:assert/strict";
 import { until } from "../lib.mjs";
+import { NARROW, WIDE } from "../world.mjs";
 
 export default async function merges(world) {
   const { dashboard, at, check, shoot } = world;
@@ -46,6 +47,16 @@ export default async function merges(world) {
     await dashboard.click("button:text-is('Merge')");
     await dashboard.waitForSelector("#merges");
     assert.equal(await dashboard.locator("#merges tbody tr").count(), 2);
+  });
+  await check("all distinct ids are to be read, also in a narrow window", async () => {
+    for (const viewport of [WIDE, NARROW]) {
+      await dashboard.setViewportSize(viewport);
+      await dashboard.click(".person-head summary:has-text('IDs')");
+      const { x, width } = await dashboard.locator(".person-ids").boundingBox();
+      assert.ok(x >= 0 && x + width <= viewport.width, `from ${x} to ${x + width} of ${viewport.width}`);
+      await dashboard.keyboard.press("Escape");
+    }
+    await dashboard.setViewportSize(WIDE);
   });
   await check("a merge is undone, and an id split off", async () => {
     await dashboard.click("#merges tbody tr:has-text('friend') a.button");

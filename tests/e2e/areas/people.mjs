@@ -109,6 +109,8 @@ export default async function people(world) {
     await shoot(dashboard, "group");
     await dashboard.goto(at("/persons?search=bob@"));
     await dashboard.click(".person-cell");
+    const { height } = await dashboard.locator(".person-groups li", { hasText: "Tea club" }).locator("span").boundingBox();
+    assert.ok(height < 40, `the type's name is broken into letters: ${height} px high`);
     await dashboard.click(".person-groups a:has-text('Tea club')");
     await dashboard.waitForURL(/\/groups\/0\/tea/);
   });
