@@ -1,12 +1,26 @@
 // What each kind of picture looks like. Tooltips are drawn, not HTML: the content security policy allows no inline styles.
 const exact = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
-const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+// As the tiles say it: 1.2k, 3.4M.
+const short = { format: (value) => compact.format(value).replace("K", "k") };
 
-function frame({ palette, text, soft, line, surface, font }, small, legend) {
+// How many lines a legend takes: it wraps where the next name does not fit.
+function legendLines(names, width) {
+  let [lines, at] = [1, 0];
+  for (const name of names) {
+    const item = 27 + Math.min(160, name.length * 7);
+    if (at > 0 && at + item > width) [lines, at] = [lines + 1, 0];
+    at += item;
+  }
+  return lines;
+}
+
+function frame({ palette, text, soft, line, surface, font, width }, small, names) {
+  const legend = names.length > 0;
   return {
     color: palette,
     textStyle: { fontFamily: font, color: text },
-    grid: { left: 4, right: small ? 28 : 16, top: legend ? 34 : 12, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+    grid: { left: 4, right: small ? 28 : 16, top: legend ? 14 + 20 * legendLines(names, width) : 12, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
     legend: legend
       ? { type: "plain", top: 0, left: 0, itemWidth: 12, itemHeight: 8, icon: "roundRect", textStyle: { color: soft, fontSize: 12, width: 160, overflow: "truncate" } }
       : undefined,
@@ -31,7 +45,7 @@ const valueAxis = ({ soft, line }) => ({
   axisLabel: { color: soft, fontSize: 11, formatter: (value) => short.format(value) },
 });
 
-const shown = (series, small) => series.length > 1 && series.length <= (small ? 4 : 12);
+const shown = (series, small) => (series.length > 1 && series.length <= (small ? 4 : 12) ? series.map((one) => one.name) : []);
 
 /** Lines; the segment into the running period is dashed, because its value is not final. */
 export function lines({ points, series }, theme, small) {
@@ -74,7 +88,7 @@ export function bars({ points, series }, theme, small) {
 /** One horizontal bar a row, the largest on top. */
 export function ranks({ series }, theme, small) {
   const rows = series.map((one) => ({ name: one.name, value: one.values.reduce((sum, value) => sum + value, 0) })).slice(0, 12).reverse();
-  const option = frame(theme, small, false);
+  const option = frame(theme, small, []);
   option.tooltip.axisPointer.type = "shadow";
   return {
     ...option,

@@ -33,7 +33,7 @@ function draw(figure) {
   figure.classList.add("is-drawn");
   if (!("keepTable" in figure.dataset)) table.closest(".table-wrap")?.classList.add("is-behind");
   const chart = init(canvas, null, { renderer: "svg" });
-  chart.setOption({ ...option(data, tokens(figure), figure.classList.contains("is-small")), animation: false });
+  chart.setOption({ ...option(data, { ...tokens(figure), width: canvas.clientWidth }, figure.classList.contains("is-small")), animation: false });
   drawn.set(figure, chart);
   resized.observe(canvas);
 }
