@@ -26,7 +26,7 @@ pub enum InvalidProperty {
     NoKey,
     #[error("a property's name has at most {MAX_KEY_CHARS} letters and no control characters")]
     Key,
-    #[error("this is no number")]
+    #[error("this is not a number")]
     Number,
     #[error("this is neither true nor false")]
     Boolean,
