@@ -165,6 +165,10 @@ bench: build ## measure: start, memory, idle CPU, pages; then ingest
 bench-ingest: parts assets ## measure ingest: acknowledged, stored, visible, disk, memory
 	@cargo bench --locked --quiet --bench ingest -- $(BENCH)
 
+.PHONY: bench-query
+bench-query: build ## measure questions on ten million events, beside the floor and other layouts; a quarter of an hour, 8 GB of disk
+	@cargo bench --locked --quiet --bench query -- $(BENCH)
+
 .PHONY: bench-erase
 bench-erase: build ## measure how soon an erased person with 10,000 events is gone, among a million of others
 	@node benches/erase.mjs
