@@ -13,7 +13,7 @@ use crate::events::{World, whole_json};
 use crate::report::number;
 
 /// Rows of an insert: bounds the memory that loading takes.
-const CHUNK: u64 = 250_000;
+const CHUNK: u64 = 100_000;
 const DAYS: u64 = 62;
 
 /// Keys of the text that have columns of their own, as an administrator would choose for these questions.
