@@ -82,7 +82,7 @@ const PROPERTIES: &[(&str, Kind, &str)] = &[
     ("utm_source", Kind::Text, "['newsletter', 'google', 'x'][1 + bitShiftRight(of_person, 32) % 3]"),
 ];
 
-/// What is known of an identified person, as JSON.
+/// What is known of an identified person now, as JSON.
 const PERSON: &str = "concat('{\"email\":\"user', toString(person), '@example.com\",\"company\":\"Company ', \
                       toString(bitShiftRight(of_person, 34) % 20000), '\",\"$initial_utm_source\":\"newsletter\",\
                       \"$initial_pathname\":\"/\"}')";
@@ -158,6 +158,15 @@ impl World {
         )
     }
 
+    /// The properties of the first event, with the rare one, as a statement: a project learns from them what it has.
+    pub fn sample(&self) -> String {
+        format!(
+            "SELECT jsonMergePatch({}, '{{\"{RARE}\":\"on\"}}') FROM ({}) FORMAT TSVRaw",
+            json(PROPERTIES.iter()),
+            self.rows(0, 1)
+        )
+    }
+
     /// The statement that puts these events into our own table, as the pipeline does.
     pub fn into_ours(&self, from: u64, many: u64) -> String {
         let (mut columns, mut values) = (String::new(), String::new());
@@ -173,9 +182,9 @@ impl World {
         let tail = json(PROPERTIES.iter().filter(|(key, ..)| find(key).is_none()));
         format!(
             "INSERT INTO events (project_id, event, timestamp, person_id, uuid, distinct_id, received_at, inserted_by, \
-             properties_json, person_properties_json{columns})\n\
+             properties_json{columns})\n\
              SELECT 1, name, at, person_number, reinterpretAsUUID(sipHash128({}, number)), distinct_id, arrived, {from},\n\
-             {tail}, if(is_identified, {PERSON}, '{{}}'){values}\nFROM ({})",
+             {tail}{values}\nFROM ({})",
             self.seed,
             self.rows(from, many)
         )

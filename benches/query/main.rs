@@ -29,7 +29,7 @@ mod server;
 mod table;
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Parser;
@@ -75,13 +75,18 @@ fn main() -> Result<()> {
         world.seed
     );
     let started = Instant::now();
+    let server = Server::sign_in(tenrec.address)?;
+    // Through the door, before the range that is asked about: so the project knows its properties and their types.
+    server.capture(&serde_json::from_str(&engine.text(&world.sample())?)?)?;
+    while engine.number("SELECT count() FROM events")? == 0.0 {
+        std::thread::sleep(Duration::from_millis(100));
+    }
     field::load(&world, &engine)?;
     report::note(&format!("loaded in {:.0} s", started.elapsed().as_secs_f64()));
     for name in ["events", "field_text", "field_json"] {
         let (bytes, _) = engine.bytes(name)?;
         report::row(&format!("{name}: bytes an event"), &report::number(bytes / world.events as f64));
     }
-    let server = Server::sign_in(tenrec.address)?;
     let asked: Vec<_> = questions::all()
         .into_iter()
         .filter(|question| args.words.is_empty() || args.words.iter().any(|word| question.name.contains(word.as_str())))

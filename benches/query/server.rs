@@ -7,6 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
+use crate::processes::PROJECT_KEY;
+
 /// As long as an answer may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -40,6 +42,16 @@ impl Server {
         let key =
             shown.and_then(|(_, rest)| rest.split('<').next()).context("the page shows no key")?.trim().to_owned();
         Ok(Self { address, key })
+    }
+
+    /// Sends one event with these properties, of long before all others.
+    pub fn capture(&self, properties: &Value) -> Result<()> {
+        let event = json!({ "event": "$pageview", "distinct_id": "first", "timestamp": "2026-06-01T00:00:00Z",
+            "properties": properties });
+        let body = json!({ "api_key": PROJECT_KEY, "historical_migration": true, "batch": [event] }).to_string();
+        let (head, _) = post(self.address, "/batch/", "Content-Type: application/json\r\n", &body)?;
+        ensure!(head.contains(" 200 "), "{head}");
+        Ok(())
     }
 
     /// Asks a question anew, whatever was answered before.
