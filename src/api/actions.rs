@@ -8,19 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Page;
+use super::definitions::{Wanted, checked_description, checked_json, checked_name};
 use super::projects::Body;
 use crate::http::{ApiError, ApiProjectAccess, AppState, Cause, Site};
 use crate::insights::QueryContext;
 use crate::insights::definitions::{MAX_DEFINITIONS, check_action};
 use crate::model::{ActionId, Role, UserId};
 use crate::storage::pg::{ACTION_NAME_TAKEN, ActionChanges, ActionRow, PgError, violates};
-
-/// Most items in one page of a list.
-const MAX_LIMIT: i64 = 1000;
-const MAX_NAME_CHARS: usize = 400;
-const MAX_DESCRIPTION_CHARS: usize = 4_000;
-/// Longest steps, as JSON.
-const MAX_STEPS_BYTES: usize = 64 << 10;
 
 /// An action, as the API shows it.
 #[derive(Debug, Serialize)]
@@ -66,43 +60,18 @@ pub struct ActionIn {
     deleted: Option<bool>,
 }
 
-/// Which part of the list.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Wanted {
-    search: Option<String>,
-    limit: Option<i64>,
-    offset: Option<i64>,
-}
-
 impl ActionIn {
     fn changes(self) -> Result<ActionChanges, Cause> {
-        let name = self.name.map(|name| name.trim().to_owned());
-        if let Some(name) = &name {
-            check_text("name", name, MAX_NAME_CHARS)?;
-            if name.is_empty() {
-                return Err(Cause::invalid("name", "A name is needed."));
-            }
-        }
-        if let Some(description) = &self.description {
-            check_text("description", description, MAX_DESCRIPTION_CHARS)?;
-        }
-        if self.steps.as_ref().is_some_and(|steps| steps.to_string().len() > MAX_STEPS_BYTES) {
-            return Err(Cause::invalid("steps", format!("The steps take more than {MAX_STEPS_BYTES} bytes.")));
-        }
         if self.tags.as_ref().is_some_and(|tags| !is_list_of_texts(tags)) {
             return Err(Cause::invalid("tags", "A list of texts is needed."));
         }
-        Ok(ActionChanges { name, description: self.description, steps: self.steps, tags: self.tags })
+        Ok(ActionChanges {
+            name: checked_name(self.name)?,
+            description: checked_description(self.description)?,
+            steps: checked_json("steps", self.steps)?,
+            tags: self.tags,
+        })
     }
-}
-
-/// A text that Postgres can keep and that is not endless.
-pub(super) fn check_text(field: &'static str, text: &str, most: usize) -> Result<(), Cause> {
-    if text.contains('\0') || text.chars().count() > most {
-        return Err(Cause::invalid(field, format!("At most {most} characters are taken, and no zero bytes.")));
-    }
-    Ok(())
 }
 
 fn is_list_of_texts(value: &Value) -> bool {
@@ -118,9 +87,7 @@ pub async fn list(
     site: Site,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Page<ActionOut>>, ApiError> {
-    let limit = wanted.limit.unwrap_or(100).clamp(1, MAX_LIMIT);
-    let offset = wanted.offset.unwrap_or(0).max(0);
-    let search = wanted.search.unwrap_or_default().replace('\0', "");
+    let (search, limit, offset) = wanted.part();
     let project = access.project.id;
     let (count, found) = state.pg.list_actions(project, &search, limit, offset).await?;
     let url = format!("{}/api/projects/{project}/actions/", site.url);

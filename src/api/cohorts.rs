@@ -1,32 +1,24 @@
 //! Cohorts, over the API: `/api/projects/{project}/cohorts/`.
 
 use axum::Json;
-use axum::extract::{FromRequest, Path, Query, Request, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Page;
-use super::actions::check_text;
+use super::cohort_form::CohortIn;
+pub use super::cohort_form::MAX_UPLOAD_BYTES;
 use super::cohort_people::names;
-use super::multipart::{boundary, parts};
+use super::definitions::Wanted;
 use super::projects::Body;
 use crate::http::{ApiError, ApiProjectAccess, AppState, Cause, Site};
-use crate::ingest::InflateError;
 use crate::insights::definitions::{MAX_DEFINITIONS, check_cohort, count_people, people_of};
 use crate::insights::{QueryContext, run_query};
 use crate::model::{CohortId, PersonId, ProjectSettings, Role, UserId};
-use crate::storage::pg::{CohortChanges, CohortRow, PeopleBy};
+use crate::storage::pg::{CohortRow, PeopleBy};
 
-/// Most items in one page of a list.
-const MAX_LIMIT: i64 = 1000;
-const MAX_NAME_CHARS: usize = 400;
-const MAX_DESCRIPTION_CHARS: usize = 4_000;
-/// Longest filters, as JSON.
-const MAX_FILTERS_BYTES: usize = 64 << 10;
-/// Largest upload.
-pub const MAX_UPLOAD_BYTES: usize = 25 << 20;
 /// Names looked up at once.
 const NAMES_AT_ONCE: usize = 10_000;
 
@@ -72,88 +64,6 @@ impl From<CohortRow> for CohortOut {
     }
 }
 
-/// A cohort to make, or what to change about one.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct CohortIn {
-    name: Option<String>,
-    description: Option<String>,
-    is_static: Option<bool>,
-    filters: Option<Value>,
-    /// The people of this question are put into it.
-    query: Option<Value>,
-    /// Takes it away, as `DELETE` does.
-    deleted: Option<bool>,
-    /// A file with a name of somebody in each line.
-    #[serde(skip)]
-    csv: Option<String>,
-}
-
-impl FromRequest<AppState> for CohortIn {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let Some(boundary) = kind.and_then(boundary) else {
-            return Ok(Body::<Self>::from_request(request, state).await?.0);
-        };
-        let unread = |detail: &str| Cause::Invalid { field: None, detail: detail.to_owned() };
-        let body = super::body::collect(request, MAX_UPLOAD_BYTES).await.map_err(|error| match error {
-            InflateError::TooLarge { .. } => Cause::TooLarge,
-            _ => unread("The form was cut short."),
-        })?;
-        let parts = parts(&body, &boundary).ok_or_else(|| unread("The form cannot be read."))?;
-        let mut fields = serde_json::Map::new();
-        let mut csv = None;
-        for part in parts {
-            let text = String::from_utf8_lossy(part.content).into_owned();
-            match part.name.as_str() {
-                "csv" => csv = Some(text),
-                "is_static" => drop(fields.insert(part.name, matches!(text.trim(), "true" | "1" | "on").into())),
-                "filters" | "query" if text.trim().is_empty() => {}
-                "filters" | "query" => {
-                    let value = serde_json::from_str(&text).map_err(|_| unread("A field holds no JSON."))?;
-                    fields.insert(part.name, value);
-                }
-                _ => drop(fields.insert(part.name, text.into())),
-            }
-        }
-        let body: Self = serde_json::from_value(fields.into()).map_err(|error| unread(&error.to_string()))?;
-        Ok(Self { csv, ..body })
-    }
-}
-
-impl CohortIn {
-    fn changes(&mut self) -> Result<CohortChanges, Cause> {
-        let name = self.name.take().map(|name| name.trim().to_owned());
-        if let Some(name) = &name {
-            check_text("name", name, MAX_NAME_CHARS)?;
-            if name.is_empty() {
-                return Err(Cause::invalid("name", "A name is needed."));
-            }
-        }
-        if let Some(description) = &self.description {
-            check_text("description", description, MAX_DESCRIPTION_CHARS)?;
-        }
-        for (field, value) in [("filters", &self.filters), ("query", &self.query)] {
-            if value.as_ref().is_some_and(|value| value.to_string().len() > MAX_FILTERS_BYTES) {
-                return Err(Cause::invalid(field, format!("This takes more than {MAX_FILTERS_BYTES} bytes.")));
-            }
-        }
-        let (description, filters, query) = (self.description.take(), self.filters.take(), self.query.take());
-        Ok(CohortChanges { name, description, filters: filters.filter(|filters| !filters.is_null()), query })
-    }
-}
-
-/// Which part of the list.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Wanted {
-    search: Option<String>,
-    limit: Option<i64>,
-    offset: Option<i64>,
-}
-
 fn context<'a>(state: &'a AppState, access: &'a ApiProjectAccess, settings: &'a ProjectSettings) -> QueryContext<'a> {
     let (ch, pg, clock) = (&state.ch, &state.pg, &state.clock);
     QueryContext { ch, pg, clock, project: &access.project, settings }
@@ -175,9 +85,7 @@ pub async fn list(
     site: Site,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Page<CohortOut>>, ApiError> {
-    let limit = wanted.limit.unwrap_or(100).clamp(1, MAX_LIMIT);
-    let offset = wanted.offset.unwrap_or(0).max(0);
-    let search = wanted.search.unwrap_or_default().replace('\0', "");
+    let (search, limit, offset) = wanted.part();
     let project = access.project.id;
     let (count, found) = state.pg.list_cohorts(project, &search, limit, offset).await?;
     let url = format!("{}/api/projects/{project}/cohorts/", site.url);
@@ -352,9 +260,9 @@ pub async fn persons(
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Value>, ApiError> {
     let found = find(&state, &access, &id).await?;
-    let (limit, offset) = (wanted.limit.unwrap_or(100).clamp(1, MAX_LIMIT), wanted.offset.unwrap_or(0).max(0));
+    let (search, limit, offset) = wanted.part();
     let query = json!({
-        "kind": "ActorsQuery", "select": ["person"], "limit": limit, "offset": offset, "search": wanted.search,
+        "kind": "ActorsQuery", "select": ["person"], "limit": limit, "offset": offset, "search": search,
         "properties": [{ "type": "cohort", "key": "id", "value": found.id.get() }],
     });
     let settings = state.pg.get_project_settings(access.project.id).await?;
