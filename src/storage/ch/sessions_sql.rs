@@ -48,17 +48,18 @@ pub struct SessionScope {
 /// versions are left out: first the ids of all that may be meant, by an index, then their rows by the sort key.
 #[must_use]
 pub fn sessions_sql(project: ProjectId, scope: &SessionScope) -> Sql {
+    // Names of statements around this one reach into it: none may be that of a table here.
     let mut sql = Sql::new(
-        "SELECT whole.* EXCEPT (last_person), if(merge.from_id = 0, last_person, merge.into_id) AS person,\n  \
+        "SELECT together.* EXCEPT (last_person), if(merge.from_id = 0, last_person, merge.into_id) AS person,\n  \
          dateDiff('second', start_at, end_at) AS duration,\n  \
          if(pageview_count + screen_count = 0, NULL, pageview_count + screen_count = 1 AND autocapture_count = 0 \
          AND duration < ",
     );
     sql.param("UInt32", BOUNCE_SECONDS).push(")::Nullable(Bool) AS is_bounce\nFROM (\n");
     sql.append(&put_together(project, scope));
-    sql.push("\n) AS whole\nLEFT JOIN (\n  SELECT from_id, argMax(into_id, version) AS into_id\n");
+    sql.push("\n) AS together\nLEFT JOIN (\n  SELECT from_id, argMax(into_id, version) AS into_id\n");
     sql.push("  FROM person_overrides\n  WHERE project_id = ").param("UInt32", project);
-    sql.push("\n  GROUP BY from_id\n) AS merge ON merge.from_id = whole.last_person");
+    sql.push("\n  GROUP BY from_id\n) AS merge ON merge.from_id = together.last_person");
     sql
 }
 

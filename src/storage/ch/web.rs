@@ -144,7 +144,6 @@ pub fn web_overview_sql(project: ProjectId, visits: WebVisits<'_>) -> Sql {
 
 /// The rows of `found` with these of its columns, and `visitor`: who its `actor` is after merges.
 pub(super) fn visitors(project: ProjectId, columns: &'static str, found: &Sql) -> Sql {
-    // Beside a column `whole` the statement of sessions would be misread: it has a table of that name.
     let mut sql = Sql::new("SELECT * EXCEPT (whole), whole AS visitor\nFROM (\n");
     sql.append(&after_merges(project, Counted::People, columns, found)).push("\n)");
     sql

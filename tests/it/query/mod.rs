@@ -3,6 +3,7 @@
 mod actions;
 mod cohorts;
 mod endpoint;
+mod filters;
 mod funnels;
 mod groups;
 mod hostile;
