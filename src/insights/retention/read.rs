@@ -216,9 +216,14 @@ fn columns(unit: &str, said: u32, widths: &[u32]) -> (Vec<u32>, Vec<String>) {
 fn breakdown(place: &Reader<'_>) -> Result<Option<Breakdown>, InvalidQuery> {
     let several = place.get("breakdowns")?;
     let items = several.items()?;
-    let (key, kind, several) = match items.as_slice() {
-        [] => (place.get("breakdown")?, place.get("breakdown_type")?, Vec::new()),
-        [one, rest @ ..] => (one.get("property")?, one.get("type")?, rest.to_vec()),
+    let (key, kind, group, several) = match items.as_slice() {
+        [] => (
+            place.get("breakdown")?,
+            place.get("breakdown_type")?,
+            place.get("breakdown_group_type_index")?,
+            Vec::new(),
+        ),
+        [one, rest @ ..] => (one.get("property")?, one.get("type")?, one.get("group_type_index")?, rest.to_vec()),
     };
     if key.is_missing() {
         return Ok(None);
@@ -255,6 +260,10 @@ fn breakdown(place: &Reader<'_>) -> Result<Option<Breakdown>, InvalidQuery> {
         Some("person") if name.starts_with("$virt_") => field(&["person", name]),
         Some("person") => field(&["person", "properties", name]),
         Some("session") => field(&["session", name]),
+        Some("group") => {
+            let index = group.count(0, 4)?.ok_or_else(|| group.wrong("the type of the groups is needed"))?;
+            field(&[["group_0", "group_1", "group_2", "group_3", "group_4"][index as usize], "properties", name])
+        }
         Some("event_metadata") => field(&[name]),
         Some("hogql") => parse_expr(name).map_err(|error| key.wrong(error.describe(name)))?,
         Some(other) => return Err(kind.wrong(format!("retention cannot be broken down by {other} yet"))),

@@ -15,6 +15,7 @@ mod paths;
 mod random;
 mod refusals;
 mod retention;
+mod retention_groups;
 mod running;
 mod sql;
 mod statements;
