@@ -59,8 +59,7 @@ impl FunnelBreakdown {
     ) -> Result<Option<Self>, InvalidQuery> {
         let place = ground.query.get("breakdownFilter")?;
         let one = place.get("breakdown")?;
-        if place.get("breakdowns")?.is_missing() && place.get("breakdown_type")?.text()? == Some("cohort") {
-            let cohorts = if one.is_missing() { Vec::new() } else { CohortPart::read_all(&one, ground)? };
+        if let Some(cohorts) = cohorts(&place, ground)? {
             // Whoever is in a cohort is so at each of their events: no event decides.
             attribution(filter, steps, order)?;
             let is_any = !cohorts.is_empty();
@@ -96,6 +95,7 @@ impl FunnelBreakdown {
                 kinds.push(kind.to_owned());
                 let items = match one.value() {
                     None => Vec::new(),
+                    Some(Value::String(none)) if none.is_empty() => Vec::new(),
                     Some(Value::Array(_)) => one.items()?,
                     Some(_) => vec![one.clone()],
                 };
@@ -190,6 +190,28 @@ pub fn parts(value: &str, width: usize) -> Vec<String> {
     parts
 }
 
+/// The cohorts that a breakdown is by, if it is by cohorts.
+fn cohorts(place: &Reader<'_>, ground: &Ground<'_>) -> Result<Option<Vec<CohortPart>>, InvalidQuery> {
+    let several = place.get("breakdowns")?.items()?;
+    let are_cohorts = several.iter().map(|item| Ok(item.get("type")?.text()? == Some("cohort")));
+    if several.is_empty() {
+        let one = place.get("breakdown")?;
+        return match place.get("breakdown_type")?.text()? == Some("cohort") {
+            true if one.is_missing() => Ok(Some(Vec::new())),
+            true => CohortPart::read_all(&one, ground).map(Some),
+            false => Ok(None),
+        };
+    }
+    if !are_cohorts.collect::<Result<Vec<_>, InvalidQuery>>()?.into_iter().all(|is| is) {
+        return Ok(None);
+    }
+    let mut parts = Vec::new();
+    for item in &several {
+        parts.append(&mut CohortPart::read_all(&item.get("property")?, ground)?);
+    }
+    Ok(Some(parts))
+}
+
 fn check_width(place: &Reader<'_>, width: usize) -> Result<(), InvalidQuery> {
     if width > MAX_BREAKDOWNS {
         return Err(place.wrong(format!("a funnel can be broken down by at most {MAX_BREAKDOWNS} values")));
@@ -200,7 +222,7 @@ fn check_width(place: &Reader<'_>, width: usize) -> Result<(), InvalidQuery> {
 fn read_value(key: &Reader<'_>, kind: &str, group: &Reader<'_>, is_url: &Reader<'_>) -> Result<Expr, InvalidQuery> {
     const GROUPS: [&str; 5] = ["group_0", "group_1", "group_2", "group_3", "group_4"];
     if kind == "cohort" {
-        return Err(key.wrong("cohorts are named in breakdown, with breakdown_type"));
+        return Err(key.wrong("a funnel broken down by cohorts cannot be broken down by something else too"));
     }
     let name = key.text()?.filter(|name| !name.is_empty()).ok_or_else(|| key.wrong("a property is needed here"))?;
     let value = match kind {

@@ -21,6 +21,8 @@ enum Which {
         did: u64,
         did_not: u64,
     },
+    /// Whose furthest step is one of these, as bits.
+    Furthest(u64),
     Entered {
         bucket: usize,
         converted: bool,
@@ -28,6 +30,7 @@ enum Which {
 }
 
 /// The people of a `FunnelsActorsQuery`: `funnelStep` from 1 on, who came so far; from -2 on, who dropped off just before;
+/// `funnelCustomSteps`: who came to one of these and no further;
 /// `funnelTrendsEntrancePeriodStart` with `funnelTrendsDropOff` of a trend. `funnelStepBreakdown` says of which value.
 ///
 /// # Errors
@@ -58,6 +61,12 @@ pub async fn funnel_people(
                     && reached(&funnel.rules, events)
                         .is_some_and(|reached| reached.steps & did == did && reached.steps & did_not == 0)
             }
+            Which::Furthest(steps) => {
+                is_wanted(value)
+                    && reached(&funnel.rules, events)
+                        .and_then(|reached| reached.steps.checked_ilog2())
+                        .is_some_and(|furthest| steps & (1 << furthest) != 0)
+            }
             Which::Entered { bucket, converted } => {
                 is_wanted(value)
                     && super::entries::follow(&funnel.rules, funnel.span, events, |at| buckets.find(at))
@@ -85,6 +94,16 @@ fn which(selection: &Reader<'_>, funnel: &Funnel<'_>) -> Result<Which, InvalidQu
         let bucket = funnel.range.find_bucket(day).ok_or_else(|| place.wrong("no period of the funnel starts then"))?;
         let converted = !selection.get("funnelTrendsDropOff")?.flag()?;
         return Ok(Which::Entered { bucket: bucket as usize, converted });
+    }
+    let custom = selection.get("funnelCustomSteps")?;
+    if !custom.is_missing() {
+        let last = u32::try_from(funnel.steps.len()).expect("there are few steps");
+        let bit = |item: &Reader<'_>| {
+            let step = item.count(1, last)?.ok_or_else(|| item.wrong("the number of a step is needed here"))?;
+            Ok(1_u64 << (step - 1))
+        };
+        let bits = custom.items()?.iter().map(bit).collect::<Result<Vec<_>, InvalidQuery>>()?;
+        return Ok(Which::Furthest(bits.into_iter().fold(0, |all, bit| all | bit)));
     }
     let (did, did_not) = which_step(&selection.get("funnelStep")?, funnel)?;
     Ok(Which::Steps { did, did_not })

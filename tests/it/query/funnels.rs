@@ -172,6 +172,15 @@ async fn the_people_of_a_step_are_as_many_as_it_counts() {
     assert_eq!(known[0], known[1] + known[2]);
     assert!(known[1] > 0 && known[1] <= counts[1] && known[0] <= counts[0], "{known:?} of {counts:?}");
 
+    let furthest = async |steps: Value| {
+        let source = json!({ "kind": "FunnelsActorsQuery", "source": funnel, "funnelCustomSteps": steps });
+        let people = desk.answer(json!({ "kind": "ActorsQuery", "select": ["id"], "source": source })).await;
+        people["results"].as_array().unwrap().len() as u64
+    };
+    assert_eq!(furthest(json!([1])).await, known[2]);
+    assert_eq!(furthest(json!([2])).await, known[1]);
+    assert_eq!(furthest(json!([1, 2])).await, known[0]);
+
     let mut trend = funnel.clone();
     trend["funnelsFilter"]["funnelVizType"] = "trends".into();
     let days = desk.answer(trend.clone()).await["results"][0].clone();
@@ -232,6 +241,12 @@ async fn each_cohort_goes_through_a_funnel_of_its_own() {
     assert_eq!(answer["results"][0]["data"], plain["results"][0]["data"]);
     let names: Vec<_> = answer["results"].as_array().unwrap().iter().map(|line| &line["breakdown_value"]).collect();
     assert_eq!(names, ["all users", "some"]);
+    let mut listed = asked(&steps, &json!({}));
+    listed["breakdownFilter"] = json!({ "breakdown_type": "cohort", "breakdown": [some, "all"] });
+    let answer = desk.answer(listed.clone()).await;
+    let one = |id: Value| json!({ "type": "cohort", "property": id });
+    listed["breakdownFilter"] = json!({ "breakdowns": [one(json!(some)), one(json!("all"))] });
+    assert_eq!(desk.answer(listed).await["results"], answer["results"]);
 }
 
 #[tokio::test]
@@ -271,6 +286,10 @@ async fn what_makes_no_sense_is_refused_by_field() {
             json!({ "breakdownFilter": { "breakdown": ["all", 7], "breakdown_type": "cohort" } }),
             "breakdownFilter.breakdown[1]",
         ),
+        (
+            json!({ "breakdownFilter": { "breakdowns": [{ "property": "a" }, { "property": "all", "type": "cohort" }] } }),
+            "breakdownFilter.breakdowns[1].property",
+        ),
     ] {
         let mut query = asked(&two, &json!({}));
         more.as_object().unwrap().iter().for_each(|(key, value)| query[key] = value.clone());
@@ -278,14 +297,15 @@ async fn what_makes_no_sense_is_refused_by_field() {
         assert_eq!(reply.status.as_u16(), 400, "{more}\n{}", reply.text());
         assert_eq!(reply.json()["attr"], attr, "{}", reply.text());
     }
-    let source = json!({ "kind": "FunnelsActorsQuery", "source": asked(&two, &json!({})), "funnelStep": -1 });
-    let reply = desk.reply(json!({ "kind": "ActorsQuery", "source": source })).await;
-    assert_eq!(
-        (reply.status.as_u16(), reply.json()["attr"].as_str()),
-        (400, Some("source.funnelStep")),
-        "{}",
-        reply.text()
-    );
+    for (selection, attr) in [
+        (json!({ "funnelStep": -1 }), "source.funnelStep"),
+        (json!({ "funnelCustomSteps": [1, 3] }), "source.funnelCustomSteps[1]"),
+    ] {
+        let mut source = json!({ "kind": "FunnelsActorsQuery", "source": asked(&two, &json!({})) });
+        source.as_object_mut().unwrap().extend(selection.as_object().unwrap().clone());
+        let reply = desk.reply(json!({ "kind": "ActorsQuery", "source": source })).await;
+        assert_eq!((reply.status.as_u16(), &reply.json()["attr"]), (400, &json!(attr)), "{}", reply.text());
+    }
 }
 
 #[tokio::test]
