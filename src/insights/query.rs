@@ -7,7 +7,7 @@ use super::funnels::{funnel_people, run_funnels};
 use super::lifecycle::{lifecycle_people, run_lifecycle};
 use super::paths::{paths_people, run_paths};
 use super::retention::{retention_people, run_retention};
-use super::sql::{run_actors, run_events, run_hogql};
+use super::sql::{hogql_people, run_actors, run_events, run_hogql};
 use super::stickiness::{run_stickiness, stickiness_people};
 use super::trends::{run_trends_query, trends_people};
 use super::web::{run_web_goals, run_web_overview, run_web_table};
@@ -82,6 +82,9 @@ pub async fn run_query(context: QueryContext<'_>, query: &Value) -> Result<Query
 pub(super) async fn people_behind(context: QueryContext<'_>, source: &Reader<'_>) -> Result<Sql, InsightError> {
     let kind = source.get("kind")?;
     let said = kind.text()?.ok_or_else(|| kind.wrong("the kind of the query is needed"))?;
+    if said == "HogQLQuery" {
+        return hogql_people(context, source.value().unwrap_or(&Value::Null)).await;
+    }
     let insight = source.get("source")?;
     let insight_kind = insight.get("kind")?.text()?;
     match (said, insight_kind) {

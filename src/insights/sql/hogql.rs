@@ -5,10 +5,14 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::ask::{Asked, PropertyTypes, Question, prepare, sql_error};
-use super::filters::{FilterTarget, bounds, date_filter, filters_to_expr, joined, made};
+use super::events::from_table;
+use super::filters::{FilterTarget, bounds, compare, date_filter, field, filters_to_expr, joined, made};
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::{DateRange, InvalidQuery, Reader};
-use crate::sql::{Expr, ExprKind, Literal, Query, Select, SourceKind, parse_query};
+use crate::sql::{
+    CompareOp, Expr, ExprKind, From, Literal, Query, Select, SelectItem, Source, SourceKind, Span, parse_query,
+};
+use crate::storage::ch::Sql;
 use crate::storage::ch::hogql::SqlStream;
 
 /// Most values that a question may be given, and their nesting.
@@ -40,6 +44,58 @@ pub async fn export_csv(context: QueryContext<'_>, json: &Value) -> Result<(Vec<
     let compiled = prepare(context, &types, &question(&query, text, placeholders), None)?;
     let stream = context.ch.sql_csv(&compiled.sql).map_err(|error| sql_error(error, "query"))?;
     Ok((compiled.columns, stream))
+}
+
+/// The people whose ids a `HogQLQuery` gives, as a statement with one column: their numbers after merges. The ids stand in the
+/// only column, or in the one called `person_id`, `actor_id` or `id`.
+///
+/// # Errors
+/// If the question makes no sense, or none of its columns can be the ids.
+pub(in crate::insights) async fn hogql_people(context: QueryContext<'_>, source: &Value) -> Result<Sql, InsightError> {
+    const FIELD: &str = "source.query";
+    let at_source = |error: InvalidQuery| InvalidQuery { field: format!("source.{}", error.field), ..error };
+    let (text, query) = read(source).map_err(at_source)?;
+    let types = PropertyTypes::of(context, source).await?;
+    let placeholders = placeholders(context, source, &query, &types).map_err(at_source)?;
+    let column = id_column(&query).ok_or_else(|| {
+        let reason = "one column must hold the people's ids: the only one, or person_id, actor_id or id";
+        InvalidQuery::new(FIELD, reason)
+    })?;
+    let ids = match column {
+        None => query,
+        Some(name) => {
+            let source = Source { kind: SourceKind::Query(Box::new(query)), alias: None, span: Span::default() };
+            let items = vec![SelectItem { expr: field(&[&name]), alias: None }];
+            let from = Some(From { first: source, joins: Vec::new() });
+            Query::Select(Box::new(Select { items, from, ..Select::default() }))
+        }
+    };
+    let is_one = compare(CompareOp::In, field(&["id"]), made(ExprKind::Query(Box::new(ids))));
+    let items = vec![SelectItem { expr: field(&["number"]), alias: None }];
+    let people = from_table(Select { items, filter: Some(is_one), ..Select::default() }, "persons");
+    let question = Question { text, placeholders, ..Question::made(&people, FIELD) };
+    Ok(prepare(context, &types, &question, None)?.sql)
+}
+
+/// Which column holds people's ids: the only one, or one by its name; none if there is no telling.
+fn id_column(query: &Query) -> Option<Option<String>> {
+    let select = match query {
+        Query::Select(select) => select,
+        Query::Set { first, .. } => return id_column(first),
+    };
+    if select.items.len() == 1 && !matches!(select.items[0].expr.kind, ExprKind::Star(_)) {
+        return Some(None);
+    }
+    let name = |item: &SelectItem| match (&item.alias, &item.expr.kind) {
+        (Some(alias), _) => Some(alias.clone()),
+        (None, ExprKind::Field(steps)) => steps.last().cloned(),
+        _ => None,
+    };
+    let names: Vec<_> = select.items.iter().filter_map(name).collect();
+    ["person_id", "actor_id", "id"]
+        .iter()
+        .find(|id| names.iter().any(|name| name == *id))
+        .map(|id| Some((*id).to_owned()))
 }
 
 fn question<'a>(query: &'a Query, text: &'a str, placeholders: HashMap<String, Expr>) -> Question<'a> {

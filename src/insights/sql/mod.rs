@@ -17,4 +17,5 @@ pub use events::run_events;
 pub(in crate::insights) use events::{from_table, written};
 pub use filters::{FilterTarget, date_filter, filters_to_expr};
 pub(in crate::insights) use filters::{call, compare, field, joined, made, not, text};
+pub(in crate::insights) use hogql::hogql_people;
 pub use hogql::{export_csv, run_hogql};

@@ -100,6 +100,7 @@ async fn nothing_of_another_project_ever_shows() {
         json!({ "kind": "ActorsQuery", "properties": in_anybody }),
         json!({ "kind": "ActorsQuery" }),
         json!({ "kind": "ActorsQuery", "search": CANARY }),
+        json!({ "kind": "ActorsQuery", "source": { "kind": "HogQLQuery", "query": "select person_id from events" } }),
         json!({ "kind": "FunnelsQuery", "series": [{}, {}], "breakdownFilter": { "breakdown": "secret" },
             "dateRange": { "date_from": "all" }, "funnelsFilter": { "breakdownAttributionType": "all_events" } }),
         json!({ "kind": "FunnelsQuery", "series": [{}, {}], "dateRange": { "date_from": "all" },

@@ -118,6 +118,16 @@ async fn people_are_listed_searched_and_counted() {
     let level = json!({ "properties": [{ "key": "level", "operator": "gte", "value": 2, "type": "person" }] });
     assert_eq!(ask(level).await, json!([["Ada"]]));
     assert_eq!(ask(json!({ "select": ["count()"] })).await, json!([[2]]));
+    let by_sql = |sql: &str| json!({ "source": { "kind": "HogQLQuery", "query": sql, "values": { "name": "Bob" } } });
+    let one = "select distinct person_id from events where person.properties.name = 'Ada'";
+    assert_eq!(ask(by_sql(one)).await, json!([["Ada"]]));
+    let several = "select count() as n, person_id from events where person.properties.name = {name} group by person_id";
+    assert_eq!(ask(by_sql(several)).await, json!([["Bob"]]));
+    assert_eq!(
+        ask(by_sql("select id from persons union all select person_id from events")).await.as_array().unwrap().len(),
+        2
+    );
+    assert_eq!(ask(by_sql("select id from persons where 1 = 0")).await, json!([]));
     let whole = ask(json!({ "select": ["person"] })).await;
     assert_eq!(whole[0][0]["properties"]["level"].as_u64().map(|n| n > 0), Some(true), "{whole}");
 }
@@ -130,6 +140,7 @@ async fn a_list_that_makes_no_sense_is_refused_by_field() {
         query.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         query
     };
+    let people = |sql: &str| json!({ "kind": "ActorsQuery", "source": { "kind": "HogQLQuery", "query": sql } });
     for (query, attr) in [
         (events(json!({ "select": [] })), "select"),
         (events(json!({ "select": ["event) FROM events --"] })), "select[0]"),
@@ -148,6 +159,11 @@ async fn a_list_that_makes_no_sense_is_refused_by_field() {
             "properties[0].key",
         ),
         (json!({ "kind": "ActorsQuery", "search": 5 }), "search"),
+        (people("select event, timestamp from events"), "source.query"),
+        (people("select * from persons"), "source.query"),
+        (people("select nothing_of_this_name from events"), "source.query"),
+        (people("select person_id from"), "source.query"),
+        (json!({ "kind": "ActorsQuery", "source": { "kind": "HogQLQuery" } }), "source.query"),
         (json!({ "kind": "HogQLQuery" }), "query"),
         (json!({ "kind": "HogQLQuery", "query": 5 }), "query"),
     ] {
