@@ -36,6 +36,10 @@ impl WebAsked {
         if revenue.flag()? {
             return Err(revenue.wrong("revenue cannot be asked for yet").into());
         }
+        let host = query.get("includeHost")?;
+        if host.flag()? {
+            return Err(host.wrong("pages cannot be told apart by their hosts yet").into());
+        }
         let dates = DateRange::read(&query.get("dateRange")?)?;
         // Buckets are not used; weeks are few whatever the range.
         let range = ground.resolve(&dates, Interval::Week).await.map_err(|error| match error {

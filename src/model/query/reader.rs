@@ -94,7 +94,9 @@ impl<'a> Reader<'a> {
     pub fn count(&self, low: u32, high: u32) -> Result<Option<u32>, InvalidQuery> {
         let wrong = || self.wrong(format!("a whole number from {low} to {high} is needed here"));
         let Some(value) = self.value else { return Ok(None) };
-        let number = value.as_u64().and_then(|n| u32::try_from(n).ok()).ok_or_else(wrong)?;
+        // Some languages write whole numbers with a point.
+        let whole = value.as_f64().filter(|n| n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n));
+        let number = whole.map(|n| n as u32).ok_or_else(wrong)?;
         if (low..=high).contains(&number) { Ok(Some(number)) } else { Err(wrong()) }
     }
 

@@ -284,6 +284,7 @@ async fn goals_are_as_a_naive_reading_counts_them() {
         (json!({ "orderBy": ["ConversionRate"] }), "orderBy"),
         (json!({ "conversionGoal": { "customEventName": "buy" } }), "conversionGoal"),
         (json!({ "includeRevenue": true }), "includeRevenue"),
+        (json!({ "includeHost": true }), "includeHost"),
     ] {
         let reply = desk.reply(query(more)).await;
         assert_eq!((reply.status.as_u16(), &reply.json()["attr"]), (400, &json!(attr)), "{}", reply.text());
