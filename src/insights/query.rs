@@ -82,12 +82,10 @@ pub async fn run_query(context: QueryContext<'_>, query: &Value) -> Result<Query
 pub(super) async fn people_behind(context: QueryContext<'_>, source: &Reader<'_>) -> Result<Sql, InsightError> {
     let kind = source.get("kind")?;
     let said = kind.text()?.ok_or_else(|| kind.wrong("the kind of the query is needed"))?;
-    if said == "HogQLQuery" {
-        return hogql_people(context, source.value().unwrap_or(&Value::Null)).await;
-    }
     let insight = source.get("source")?;
     let insight_kind = insight.get("kind")?.text()?;
     match (said, insight_kind) {
+        ("HogQLQuery", None) => hogql_people(context, source).await,
         ("InsightActorsQuery", Some("LifecycleQuery")) => lifecycle_people(context, source, &insight).await,
         ("InsightActorsQuery", Some("PathsQuery")) => paths_people(context, source, &insight).await,
         ("InsightActorsQuery", Some("RetentionQuery")) => {

@@ -12,7 +12,7 @@ mod room;
 mod tree;
 
 pub use error::{Span, SqlError};
-pub use parser::{MAX_DEPTH, MAX_TEXT_BYTES, parse_expr, parse_order, parse_query};
+pub use parser::{MAX_DEPTH, MAX_TEXT_BYTES, parse_expr, parse_item, parse_order, parse_query};
 pub use room::with_room;
 pub use tree::{
     ArithmeticOp, ArrayJoin, CompareOp, Cte, CteBody, Expr, ExprKind, Frame, FrameEdge, FrameUnit, From, Join,

@@ -9,20 +9,21 @@ mod behaviour;
 mod change;
 mod cohort;
 mod selector;
+mod tables;
 
 use std::collections::{BTreeMap, HashMap};
 
-use jiff::Zoned;
+use jiff::{Timestamp, Zoned};
 use serde_json::Value;
 
 use crate::insights::QueryContext;
 use crate::model::query::{InvalidQuery, Reader, WeekStart};
 use crate::model::{ActionId, CohortId};
-use crate::sql::{Expr, ExprKind, Literal, Query, Select, SelectItem, SetOp};
+use crate::sql::{Expr, ExprKind};
 use crate::storage::ch::hogql::Named;
 use crate::storage::pg::PgError;
 
-use super::sql::{FilterTarget, PropertyTypes, field, from_table, made};
+use super::sql::{FilterTarget, PropertyTypes, made};
 pub use action::{MAX_STEPS, steps_condition};
 pub use behaviour::behaviour;
 pub use change::{check_action, check_cohort, count_people, people_of};
@@ -56,8 +57,11 @@ pub struct Action {
 pub struct Cohort {
     pub id: CohortId,
     pub name: String,
+    description: String,
     is_static: bool,
     filters: Value,
+    last_count: Option<i64>,
+    created_at: Timestamp,
 }
 
 /// One of them, for telling which one is being read.
@@ -84,8 +88,11 @@ impl Definitions {
             let cohorts = cohorts.into_iter().map(|row| Cohort {
                 id: row.id,
                 name: row.name,
+                description: row.description,
                 is_static: row.is_static,
                 filters: row.filters,
+                last_count: row.last_count,
+                created_at: row.created_at,
             });
             known.cohorts = cohorts.map(|cohort| (cohort.id, cohort)).collect();
         }
@@ -185,31 +192,15 @@ pub fn named(types: &PropertyTypes) -> Named {
         let condition = cohort.of(FilterTarget::Persons, &place, types).map_err(|error| error.reason);
         let ids = condition.clone().map(|condition| made(ExprKind::Query(Box::new(ids_of_people(condition)))));
         add(&mut named.cohorts, cohort.id.get(), &cohort.name, ids);
-        people.extend(condition.ok().map(|condition| people_in(cohort.id, condition)));
+        people.extend(condition.ok().map(|condition| tables::people_in(cohort.id, condition)));
     }
-    // As many as one question may read.
-    people.truncate(MAX_COHORTS_IN_TABLE);
-    let mut people = people.into_iter();
-    named.cohort_people = people.next().map(|first| Query::Set {
-        first: Box::new(first),
-        rest: people.map(|query| (SetOp::UnionAll, query)).collect(),
-    });
+    named.cohort_people = Some(tables::people(people));
+    named.cohort_list = Some(tables::cohorts(types.definitions().cohorts.values()));
     named
 }
-
-const MAX_COHORTS_IN_TABLE: usize = 30;
 
 fn add(known: &mut HashMap<String, Result<Expr, String>>, id: i64, name: &str, found: Result<Expr, String>) {
     known.insert(id.to_string(), found.clone());
     // An id goes before a name that looks like one; of two with one name, the older is meant.
     known.entry(name.to_owned()).or_insert(found);
-}
-
-fn people_in(cohort: CohortId, condition: Expr) -> Query {
-    let id = made(ExprKind::Literal(Literal::Whole(cohort.get().unsigned_abs())));
-    let items = vec![
-        SelectItem { expr: field(&["id"]), alias: Some("person_id".to_owned()) },
-        SelectItem { expr: id, alias: Some("cohort_id".to_owned()) },
-    ];
-    from_table(Select { items, filter: Some(condition), ..Select::default() }, "persons")
 }

@@ -101,7 +101,7 @@ impl<'a> Ground<'a> {
             only_people: None,
             people_with: None,
         };
-        compile(query, &scope, None).map_err(|error| InvalidQuery::new("query", error.describe("")))
+        compile(query, &scope, None).map_err(|error| InvalidQuery::new("query", error.message))
     }
 }
 

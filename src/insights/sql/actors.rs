@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::ask::{Asked, PropertyTypes, Question};
-use super::events::{from_table, grouped, orders, page, properties, texts, tuple, written};
+use super::events::{display_name, from_table, grouped, item, orders, page, properties, texts, tuple};
 use super::filters::{FilterTarget, compare, field, filters_to_expr, joined, made, text};
 use crate::insights::query::{people_behind, people_with};
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
@@ -43,20 +43,22 @@ pub async fn run_actors(context: QueryContext<'_>, json: &Value) -> Result<Query
     let mut items = Vec::new();
     for (at, name) in names.iter().enumerate() {
         let plain = name.split("--").next().unwrap_or_default().trim();
-        let (plain, alias) = match plain.rsplit_once(" as ").or_else(|| plain.rsplit_once(" AS ")) {
-            Some((value, alias)) => (value.trim(), Some(alias.trim().to_owned())),
-            None => (plain, None),
-        };
-        let expr = match plain {
-            "person" | "actor" => tuple(PERSON_FIELDS.iter().map(|name| field(&[name])).collect()),
-            "person.$delete" => made(ExprKind::Literal(Literal::Null)),
-            other => written(other, &format!("select[{at}]"))?,
+        let (expr, alias) = match plain {
+            "person" | "actor" => (tuple(PERSON_FIELDS.iter().map(|name| field(&[name])).collect()), None),
+            "person.$delete" => (made(ExprKind::Literal(Literal::Null)), None),
+            "person_display_name" => {
+                (tuple(vec![display_name(&["properties"], as_text(&["id"])), field(&["id"])]), None)
+            }
+            _ => item(name, &format!("select[{at}]"))?,
         };
         items.push(SelectItem { expr, alias });
     }
     let parts = actor_conditions(&reader, &types)?;
     let order_by = match reader.get("orderBy")? {
-        place if !place.is_missing() => orders(&texts(&place)?)?,
+        place if !place.is_missing() => {
+            let name = display_name(&["properties"], as_text(&["id"]));
+            orders(&texts(&place)?, &field(&["id"]), &name)?
+        }
         _ => default_order(&names, &items),
     };
     let select = Select {
@@ -81,6 +83,14 @@ pub async fn run_actors(context: QueryContext<'_>, json: &Value) -> Result<Query
         }
     }
     add_distinct_ids(context, people).await?;
+    let is_name = |name: &str| name.split("--").next().unwrap_or_default().trim() == "person_display_name";
+    for (at, _) in names.iter().enumerate().filter(|(_, name)| is_name(name)) {
+        for row in &mut asked.rows.rows {
+            if let Some(Value::Array(parts)) = row.get(at) {
+                row[at] = json!({ "display_name": parts[0], "id": parts[1] });
+            }
+        }
+    }
     asked.compiled.columns = names.iter().map(|name| (*name).to_owned()).collect();
     let mut answer = asked.into_answer();
     answer.insert("missing_actors_count".to_owned(), 0.into());

@@ -56,9 +56,13 @@ impl PropertyTypes {
         };
         let (event, person) = (read(PropertyKind::Event).await?, read(PropertyKind::Person).await?);
         let mut types = Self { event, person, definitions, named: Arc::default(), within: Vec::new() };
-        if names_in_sql(question) {
-            types.named = Arc::new(named(&types));
+        let mut names = if names_in_sql(question) { named(&types) } else { Named::default() };
+        if may_name_groups(question) {
+            let types = context.pg.list_group_types(context.project.id).await?;
+            let types = types.into_iter().filter_map(|ty| Some((ty.name, usize::try_from(ty.index).ok()?)));
+            names.group_types = types.collect();
         }
+        types.named = Arc::new(names);
         Ok(types)
     }
 
@@ -109,6 +113,19 @@ impl PropertyTypes {
     #[must_use]
     pub fn person(&self, key: &str) -> Option<PropertyType> {
         self.person.get(key).copied()
+    }
+}
+
+/// Whether a question in the language may name a type of groups, as in `company.properties.size`.
+fn may_name_groups(question: &Value) -> bool {
+    match question {
+        Value::String(text) => {
+            let known = ["person.properties", "events.properties"];
+            known.iter().fold(text.clone(), |text, known| text.replace(known, "")).contains(".properties")
+        }
+        Value::Array(items) => items.iter().any(may_name_groups),
+        Value::Object(fields) => fields.values().any(may_name_groups),
+        _ => false,
     }
 }
 
@@ -166,7 +183,11 @@ pub(in crate::insights) fn prepare(
         only_people: question.only_people.as_ref(),
         people_with: question.people_with.as_ref(),
     };
-    let said = |error: SqlError| InvalidQuery::new(question.field, error.describe(question.text));
+    let said = |error: SqlError| {
+        // What was put together here has no text to point into.
+        let reason = if question.text.is_empty() { error.message } else { error.describe(question.text) };
+        InvalidQuery::new(question.field, reason)
+    };
     compile(question.query, &scope, rule).map_err(said)
 }
 
@@ -183,7 +204,8 @@ impl Asked {
         let compiled = prepare(context, types, question, Some(ROWS))?;
         let rows = context.ch.sql_rows(&compiled.sql).await;
         let mut rows = rows.map_err(|error| sql_error(error, question.field))?;
-        let limit = compiled.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        let limit = if compiled.has_ties { Some(ROWS.most) } else { compiled.limit };
+        let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
         let has_more = rows.rows.len() > limit;
         rows.rows.truncate(limit);
         show_times(&mut rows);

@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::ask::{Asked, PropertyTypes, Question};
-use super::filters::{FilterTarget, compare, date_filter, field, filters_to_expr, joined, made, text};
+use super::filters::{FilterTarget, call, compare, date_filter, field, filters_to_expr, joined, made, text};
 use crate::insights::definitions::action_at;
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::{DateBound, InvalidQuery, Reader};
 use crate::sql::{
     CompareOp, Expr, ExprKind, From, Limit, Literal, Nulls, Order, Query, Select, SelectItem, Source, SourceKind, Span,
-    parse_expr, parse_order,
+    parse_expr, parse_item, parse_order,
 };
 use crate::storage::ch::hogql::has_aggregate;
 use crate::storage::ch::original_key;
@@ -30,6 +30,18 @@ enum Column {
     Event,
     /// `person`: who did it, as an object.
     Person,
+    /// `person_display_name`: what they are called, as an object.
+    Name,
+}
+
+/// Under which keys people's names stand, the best first.
+const NAME_KEYS: [&str; 7] = ["email", "Email", "name", "Name", "username", "Username", "UserName"];
+
+/// What somebody is called, of their properties at `steps`: by the first key that is set, else as said.
+pub(super) fn display_name(steps: &[&str], otherwise: Expr) -> Expr {
+    let at = |key| field(&steps.iter().copied().chain([key]).collect::<Vec<_>>());
+    let set = |key| call("nullIf", vec![call("toString", vec![at(key)]), text("")]);
+    call("coalesce", NAME_KEYS.into_iter().map(set).chain([otherwise]).collect())
 }
 
 /// Answers an `EventsQuery`.
@@ -58,7 +70,17 @@ pub async fn run_events(context: QueryContext<'_>, json: &Value) -> Result<Query
                     [&["person", "id"], &["person", "created_at"], &["distinct_id"], &["person", "properties"]];
                 (Column::Person, tuple(fields.iter().map(|steps| field(steps)).collect()))
             }
-            _ => (Column::Plain, written(name, &format!("select[{at}]"))?),
+            "person_display_name" => {
+                let distinct_id = || field(&["distinct_id"]);
+                let name = display_name(&["person", "properties"], distinct_id());
+                (Column::Name, tuple(vec![name, field(&["person", "id"]), distinct_id()]))
+            }
+            _ => {
+                let (expr, alias) = item(name, &format!("select[{at}]"))?;
+                columns.push(Column::Plain);
+                items.push(SelectItem { expr, alias });
+                continue;
+            }
         };
         columns.push(column);
         items.push(SelectItem { expr, alias: None });
@@ -131,7 +153,8 @@ fn conditions(
 fn order(reader: &Reader<'_>, names: &[&str], items: &[SelectItem]) -> Result<Vec<Order>, InvalidQuery> {
     let place = reader.get("orderBy")?;
     if !place.is_missing() {
-        return orders(&texts(&place)?);
+        let name = display_name(&["person", "properties"], field(&["distinct_id"]));
+        return orders(&texts(&place)?, &field(&["person_id"]), &name);
     }
     let newest = |expr: Expr| vec![Order { expr, is_descending: true, nulls: Nulls::Unsaid }];
     if let Some(at) = names.iter().position(|name| *name == "count()") {
@@ -149,9 +172,19 @@ fn order(reader: &Reader<'_>, names: &[&str], items: &[SelectItem]) -> Result<Ve
         .collect())
 }
 
-pub(super) fn orders(texts: &[&str]) -> Result<Vec<Order>, InvalidQuery> {
+/// Terms of an order. A person as a whole is ordered by their id, what people are called by that.
+pub(super) fn orders(texts: &[&str], person: &Expr, name: &Expr) -> Result<Vec<Order>, InvalidQuery> {
     let read = |(at, text): (usize, &&str)| {
-        parse_order(text).map_err(|error| InvalidQuery::new(format!("orderBy[{at}]"), error.describe(text)))
+        let found = parse_order(text);
+        let mut found = found.map_err(|error| InvalidQuery::new(format!("orderBy[{at}]"), error.describe(text)))?;
+        if let ExprKind::Field(steps) = &found.expr.kind {
+            found.expr = match steps.as_slice() {
+                [whole] if whole == "person" || whole == "actor" => person.clone(),
+                [said] if said == "person_display_name" => name.clone(),
+                _ => found.expr,
+            };
+        }
+        Ok(found)
     };
     texts.iter().enumerate().map(read).collect()
 }
@@ -185,6 +218,12 @@ pub(in crate::insights) fn written(text: &str, field: &str) -> Result<Expr, Inva
     parse_expr(text).map_err(|error| InvalidQuery::new(field, error.describe(text)))
 }
 
+/// The same with a name of its own behind it, if it has one: `event AS what`.
+pub(super) fn item(text: &str, field: &str) -> Result<(Expr, Option<String>), InvalidQuery> {
+    let read = parse_item(text).map_err(|error| InvalidQuery::new(field, error.describe(text)))?;
+    Ok((read.expr, read.alias))
+}
+
 /// A list of texts; none if missing.
 pub(super) fn texts<'a>(place: &Reader<'a>) -> Result<Vec<&'a str>, InvalidQuery> {
     let items = place.items()?;
@@ -199,6 +238,7 @@ fn answer(mut asked: Asked, names: &[&str], columns: &[Column]) -> QueryAnswer {
             *cell = match column {
                 Column::Plain => parts.into(),
                 Column::Event => object(&EVENT_FIELDS, parts),
+                Column::Name => object(&["display_name", "id", "distinct_id"], parts),
                 Column::Person => object(&["uuid", "created_at", "distinct_id", "properties"], parts),
             };
         }

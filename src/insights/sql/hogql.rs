@@ -2,18 +2,19 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::ask::{Asked, PropertyTypes, Question, prepare, sql_error};
 use super::events::from_table;
-use super::filters::{FilterTarget, bounds, compare, date_filter, field, filters_to_expr, joined, made};
+use super::filters::{FilterTarget, bounds, call, compare, date_filter, field, filters_to_expr, joined, made, text};
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::{DateRange, InvalidQuery, Reader};
 use crate::sql::{
     CompareOp, Expr, ExprKind, From, Literal, Query, Select, SelectItem, Source, SourceKind, Span, parse_query,
 };
 use crate::storage::ch::Sql;
-use crate::storage::ch::hogql::SqlStream;
+use crate::storage::ch::hogql::{EVENT_FILTERS, SESSION_FILTERS, SqlStream};
 
 /// Most values that a question may be given, and their nesting.
 const MAX_VALUES: usize = 1_000;
@@ -46,56 +47,46 @@ pub async fn export_csv(context: QueryContext<'_>, json: &Value) -> Result<(Vec<
     Ok((compiled.columns, stream))
 }
 
-/// The people whose ids a `HogQLQuery` gives, as a statement with one column: their numbers after merges. The ids stand in the
-/// only column, or in the one called `person_id`, `actor_id` or `id`.
+/// The people whose ids a question gives (`source` of an `ActorsQuery`), as a statement with one column: their numbers after
+/// merges. The ids stand in a column `actor_id`, `person_id` or `id`, or in the only one.
 ///
 /// # Errors
-/// If the question makes no sense, or none of its columns can be the ids.
-pub(in crate::insights) async fn hogql_people(context: QueryContext<'_>, source: &Value) -> Result<Sql, InsightError> {
-    const FIELD: &str = "source.query";
-    let at_source = |error: InvalidQuery| InvalidQuery { field: format!("source.{}", error.field), ..error };
-    let (text, query) = read(source).map_err(at_source)?;
-    let types = PropertyTypes::of(context, source).await?;
-    let placeholders = placeholders(context, source, &query, &types).map_err(at_source)?;
-    let column = id_column(&query).ok_or_else(|| {
-        let reason = "one column must hold the people's ids: the only one, or person_id, actor_id or id";
-        InvalidQuery::new(FIELD, reason)
-    })?;
-    let ids = match column {
-        None => query,
-        Some(name) => {
-            let source = Source { kind: SourceKind::Query(Box::new(query)), alias: None, span: Span::default() };
-            let items = vec![SelectItem { expr: field(&[&name]), alias: None }];
-            let from = Some(From { first: source, joins: Vec::new() });
-            Query::Select(Box::new(Select { items, from, ..Select::default() }))
+/// As [`run_hogql`], and if there is no such column.
+pub(in crate::insights) async fn hogql_people(
+    context: QueryContext<'_>,
+    place: &Reader<'_>,
+) -> Result<Sql, InsightError> {
+    let json = place.value().unwrap_or(&Value::Null);
+    let text_place = place.get("query")?;
+    let here = |error: InvalidQuery| text_place.wrong(error.reason);
+    let (text, query) = read(json).map_err(here)?;
+    let types = PropertyTypes::of(context, json).await?;
+    let placeholders = placeholders(context, json, &query, &types)?;
+    let asked = question(&query, text, placeholders.clone());
+    let columns = prepare(context, &types, &asked, None).map_err(here)?.columns;
+    let known = ["actor_id", "person_id", "id"].iter().find(|known| columns.iter().any(|column| column == *known));
+    let column = match (known, columns.as_slice()) {
+        (Some(column), _) => *column,
+        (None, [only]) => only.as_str(),
+        _ => {
+            let reason = "a column actor_id, person_id or id is needed in the source, to know whom it is about";
+            return Err(text_place.wrong(reason).into());
         }
     };
-    let is_one = compare(CompareOp::In, field(&["id"]), made(ExprKind::Query(Box::new(ids))));
-    let items = vec![SelectItem { expr: field(&["number"]), alias: None }];
-    let people = from_table(Select { items, filter: Some(is_one), ..Select::default() }, "persons");
-    let question = Question { text, placeholders, ..Question::made(&people, FIELD) };
-    Ok(prepare(context, &types, &question, None)?.sql)
-}
-
-/// Which column holds people's ids: the only one, or one by its name; none if there is no telling.
-fn id_column(query: &Query) -> Option<Option<String>> {
-    let select = match query {
-        Query::Select(select) => select,
-        Query::Set { first, .. } => return id_column(first),
+    let source = Source { kind: SourceKind::Query(Box::new(query)), alias: None, span: Span::default() };
+    let ids = Select {
+        items: vec![SelectItem { expr: field(&[column]), alias: None }],
+        from: Some(From { first: source, joins: Vec::new() }),
+        ..Select::default()
     };
-    if select.items.len() == 1 && !matches!(select.items[0].expr.kind, ExprKind::Star(_)) {
-        return Some(None);
-    }
-    let name = |item: &SelectItem| match (&item.alias, &item.expr.kind) {
-        (Some(alias), _) => Some(alias.clone()),
-        (None, ExprKind::Field(steps)) => steps.last().cloned(),
-        _ => None,
+    let ids = made(ExprKind::Query(Box::new(Query::Select(Box::new(ids)))));
+    let people = Select {
+        items: vec![SelectItem { expr: field(&["number"]), alias: None }],
+        filter: Some(compare(CompareOp::In, field(&["id"]), ids)),
+        ..Select::default()
     };
-    let names: Vec<_> = select.items.iter().filter_map(name).collect();
-    ["person_id", "actor_id", "id"]
-        .iter()
-        .find(|id| names.iter().any(|name| name == *id))
-        .map(|id| Some((*id).to_owned()))
+    let people = from_table(people, "persons");
+    Ok(prepare(context, &types, &question(&people, text, placeholders), None).map_err(here)?.sql)
 }
 
 fn question<'a>(query: &'a Query, text: &'a str, placeholders: HashMap<String, Expr>) -> Question<'a> {
@@ -132,18 +123,44 @@ fn placeholders(
     if let Some(Value::Object(variables)) = reader.get("variables")?.value() {
         for (id, variable) in variables {
             let name = variable.get("code_name").and_then(Value::as_str).unwrap_or(id);
-            let value = variable.get("value").and_then(|value| value_of(value, 0));
+            let is_null = variable.get("isNull").and_then(Value::as_bool).unwrap_or(false);
+            let value = variable.get("value").filter(|_| !is_null).and_then(|value| value_of(value, 0));
             let value = value.unwrap_or_else(|| made(ExprKind::Literal(Literal::Null)));
             known.insert(format!("variables.{name}"), value);
         }
     }
     let filters = reader.get("filters")?;
-    let target = if reads_sessions(query) { FilterTarget::Sessions } else { FilterTarget::Events };
     let range = DateRange::read(&filters.get("dateRange")?)?;
     let (from, to) = bounds(&range, context);
     if from.zip(to).is_some_and(|(from, to)| to <= from) {
         return Err(filters.get("dateRange")?.get("date_to")?.wrong("the range ends before it starts"));
     }
+    let moment = |at: Option<Timestamp>| match at {
+        Some(at) => call("toDateTime64", vec![text(at.to_string())]),
+        None => made(ExprKind::Literal(Literal::Null)),
+    };
+    known.insert("filters.dateRange.from".to_owned(), moment(from));
+    known.insert("filters.dateRange.to".to_owned(), moment(to));
+    // Where they stand decides which of the two is meant; those of the outermost table must make sense.
+    let outermost = if reads_sessions(query) { FilterTarget::Sessions } else { FilterTarget::Events };
+    for (target, name) in [(FilterTarget::Events, EVENT_FILTERS), (FilterTarget::Sessions, SESSION_FILTERS)] {
+        match all_filters(context, &filters, (from, to), target, types) {
+            Ok(all) => drop(known.insert(name.to_owned(), all)),
+            Err(error) if target == outermost => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(known)
+}
+
+/// All that `filters` asks of the rows of a table.
+fn all_filters(
+    context: QueryContext<'_>,
+    filters: &Reader<'_>,
+    (from, to): (Option<Timestamp>, Option<Timestamp>),
+    target: FilterTarget,
+    types: &PropertyTypes,
+) -> Result<Expr, InvalidQuery> {
     let column = if target == FilterTarget::Sessions { "$start_timestamp" } else { "timestamp" };
     let mut parts: Vec<Expr> = date_filter(&[column], from, to).into_iter().collect();
     parts.extend(filters_to_expr(&filters.get("properties")?, target, types)?);
@@ -151,9 +168,7 @@ fn placeholders(
         let rules = Reader::new(&context.settings.test_account_filters);
         parts.extend(filters_to_expr(&rules, target, types)?);
     }
-    let all = joined(parts, false).unwrap_or_else(|| made(ExprKind::Literal(Literal::Flag(true))));
-    known.insert("filters".to_owned(), all);
-    Ok(known)
+    Ok(joined(parts, false).unwrap_or_else(|| made(ExprKind::Literal(Literal::Flag(true)))))
 }
 
 /// A value of JSON as one of the language.

@@ -85,6 +85,14 @@ impl Parser {
         loop {
             left = if self.keyword("IS") {
                 let is_negated = self.keyword("NOT");
+                if self.keywords(&["DISTINCT", "FROM"]) {
+                    // Comparisons here tell nulls apart already.
+                    let right = self.sum()?;
+                    let op = if is_negated { CompareOp::Equal } else { CompareOp::NotEqual };
+                    let span = left.span.to(right.span);
+                    left = self.made(Expr::new(ExprKind::Compare(op, Box::new(left), Box::new(right)), span))?;
+                    continue;
+                }
                 if !self.keyword("NULL") {
                     return Err(self.unexpected("NULL"));
                 }

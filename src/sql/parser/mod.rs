@@ -7,7 +7,7 @@ mod select;
 mod window;
 
 use super::lexer::{Token, tokens};
-use super::{Expr, Order, Query, Span, SqlError, with_room};
+use super::{Expr, Order, Query, SelectItem, Span, SqlError, with_room};
 
 /// Longest text.
 pub const MAX_TEXT_BYTES: usize = 256 << 10;
@@ -38,6 +38,14 @@ pub fn parse_expr(text: &str) -> Result<Expr, SqlError> {
         }
         Ok(expr)
     })
+}
+
+/// Reads one column of an answer: a value, and its name if it has one.
+///
+/// # Errors
+/// As [`parse_query`].
+pub fn parse_item(text: &str) -> Result<SelectItem, SqlError> {
+    whole(text, Parser::item)
 }
 
 /// Reads one term of an order: `timestamp DESC`.

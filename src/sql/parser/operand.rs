@@ -151,6 +151,17 @@ impl Parser {
             params = Some(std::mem::take(&mut args));
             (args, is_distinct) = self.arguments()?;
         }
+        let mut name = name;
+        if self.is_keyword("FILTER") && self.is_sign_at(1, "(") {
+            // The tree has one form of it: countIf(…).
+            self.step();
+            self.need_sign("(")?;
+            self.need_keyword("WHERE")?;
+            args.retain(|arg| !matches!(arg.kind, ExprKind::Star(None)));
+            args.push(self.expr()?);
+            self.need_sign(")")?;
+            name.push_str("If");
+        }
         let over = if self.keyword("OVER") { Some(self.over()?) } else { None };
         let span = span.to(self.last_span());
         self.made(Expr::new(ExprKind::Call { name, params, args, is_distinct, over }, span))

@@ -372,7 +372,8 @@ async fn what_makes_no_sense_is_refused_by_field() {
         (json!({ "name": "x" }), "filters.properties"),
         (json!({ "name": "x", "filters": { "properties": { "type": "AND", "values": [] } } }), "filters.properties"),
         (json!({ "name": "x", "query": { "kind": "ActorsQuery" } }), "query"),
-        (json!({ "name": "x", "is_static": true, "query": { "kind": "HogQLQuery" } }), "query.kind"),
+        (json!({ "name": "x", "is_static": true, "query": { "kind": "EventsQuery" } }), "query.kind"),
+        (json!({ "name": "x", "is_static": true, "query": { "kind": "HogQLQuery" } }), "query.query"),
     ] {
         let reply = desk.call(Method::POST, "/cohorts/", body.clone()).await;
         assert_eq!(reply.assert_status(400).json()["attr"], attr, "{body}\n{}", reply.text());

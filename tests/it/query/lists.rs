@@ -172,3 +172,51 @@ async fn a_list_that_makes_no_sense_is_refused_by_field() {
         assert_eq!(reply.json()["attr"], json!(attr), "{query}\n{}", reply.text());
     }
 }
+
+#[tokio::test]
+async fn columns_have_names_and_people_too() {
+    let desk = Desk::start().await;
+    let event = |name: &str, who: &str, minute: u32, set: Value| json!({ "event": name, "distinct_id": who, "timestamp": format!("2026-10-30T10:{minute:02}:00Z"), "properties": { "$set": set } });
+    desk.send(&json!([
+        event("v", "ada", 0, json!({ "email": "ada@x.example", "name": "Ada" })),
+        event("v", "bob", 1, json!({ "name": "Bob" })),
+        event("w", "cleo", 2, json!({ "size": 1 })),
+    ]))
+    .await;
+    let query = json!({ "kind": "EventsQuery", "after": "2026-10-01", "select": ["event as what", "person_display_name -- Person"],
+        "orderBy": ["timestamp"] });
+    let by_person = json!({ "kind": "EventsQuery", "after": "2026-10-01", "select": ["person_id", "person"], "orderBy": ["person DESC"] });
+    let ids = desk.answer(by_person).await["results"].clone();
+    let ids: Vec<Value> = ids.as_array().unwrap().iter().map(|row| json!([row[0]])).collect();
+    assert_eq!(json!(ids), desk.rows("select person_id from events order by person_id desc").await);
+    let answer = desk.answer(query).await;
+    assert_eq!(answer["columns"], json!(["event as what", "person_display_name -- Person"]));
+    let names: Vec<&Value> = answer["results"].as_array().unwrap().iter().map(|row| &row[1]["display_name"]).collect();
+    assert_eq!(names, ["ada@x.example", "Bob", "cleo"]);
+    assert_eq!((&answer["results"][2][0], &answer["results"][2][1]["distinct_id"]), (&json!("w"), &json!("cleo")));
+    let source = json!({ "kind": "HogQLQuery", "query": "select person_id, count() from events where event = 'v' group by person_id" });
+    let query = json!({ "kind": "ActorsQuery", "select": ["person_display_name", "id"], "source": source, "orderBy": ["properties.name"] });
+    let answer = desk.answer(query).await;
+    assert_eq!(answer["results"][0][0]["display_name"], "ada@x.example");
+    assert_eq!(
+        (answer["results"].as_array().unwrap().len(), &answer["results"][1][0]["display_name"]),
+        (2, &json!("Bob"))
+    );
+    assert_eq!(answer["results"][0][0]["id"], answer["results"][0][1]);
+    for (query, field) in [
+        (json!({ "kind": "EventsQuery", "select": ["event"], "orderBy": ["nope"] }), "select"),
+        (
+            json!({ "kind": "ActorsQuery", "source": { "kind": "HogQLQuery", "query": "select event, uuid from events" } }),
+            "source.query",
+        ),
+        (
+            json!({ "kind": "ActorsQuery", "source": { "kind": "HogQLQuery", "query": "select nope from events" } }),
+            "source.query",
+        ),
+    ] {
+        let reply = desk.reply(query).await;
+        let fault = reply.json();
+        assert_eq!((reply.status.as_u16(), &fault["attr"]), (400, &json!(field)), "{fault}");
+        assert!(!fault["detail"].as_str().unwrap().contains("\n\n\n"), "{fault}");
+    }
+}

@@ -18,6 +18,7 @@ mod retention;
 mod retention_groups;
 mod running;
 mod sql;
+mod sql_words;
 mod statements;
 mod stickiness;
 mod trends;

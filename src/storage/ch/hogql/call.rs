@@ -3,8 +3,11 @@
 use super::super::Sql;
 use super::functions::{self, Function, Gives, Role};
 use super::level::{Compiler, Level};
-use super::value::{Ty, Value};
+use super::value::{Ty, Value, call};
 use crate::sql::{Expr, ExprKind, Literal, OverWindow, Span, SqlError};
+
+/// What functions look at that reach beyond the rows up to the one at hand.
+const WHOLE_FRAME: &str = " ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING";
 
 impl<'q> Compiler<'q> {
     #[expect(clippy::too_many_arguments, reason = "the parts of a call, as the tree has them")]
@@ -46,6 +49,13 @@ impl<'q> Compiler<'q> {
             safe.append(&first.sql).push(", '')");
             *first = Value::new(safe, Ty::Text, false);
         }
+        // As in the standard: rows of the whole partition, and null where there is none.
+        let looks_around = matches!(function.name, "lag" | "lead");
+        if looks_around {
+            for value in values.iter_mut().step_by(2).filter(|value| !value.is_nullable) {
+                *value = Value::new(call("toNullable", &[&value.sql]), value.ty, true);
+            }
+        }
         let mut sql = Sql::default();
         match (function.name, is_distinct) {
             ("count", true) | ("countDistinct", _) => sql.push("uniqExact"),
@@ -71,13 +81,18 @@ impl<'q> Compiler<'q> {
         match over {
             None => {}
             Some(OverWindow::Named(name)) => {
-                let Some((_, number)) = level.windows.iter().find(|(known, _)| known == name) else {
+                let Some((_, number, window)) = level.windows.iter().find(|(known, ..)| known == name) else {
                     return Err(SqlError::new(span, format!("there is no window {name}")));
                 };
-                sql.push(" OVER ").name("w", *number);
+                if looks_around && window.frame.is_none() {
+                    sql.push(" OVER (").append(&self.window(window, level)?).push(WHOLE_FRAME).push(")");
+                } else {
+                    sql.push(" OVER ").name("w", *number);
+                }
             }
             Some(OverWindow::Here(window)) => {
-                sql.push(" OVER (").append(&self.window(window, level)?).push(")");
+                let frame = if looks_around && window.frame.is_none() { WHOLE_FRAME } else { "" };
+                sql.push(" OVER (").append(&self.window(window, level)?).push(frame).push(")");
             }
         }
         let any_nullable = values.iter().any(|value| value.is_nullable);
@@ -154,7 +169,8 @@ impl<'q> Compiler<'q> {
 
 /// Whether a function makes a list of a text.
 fn gives_list(function: &Function, args: &[Expr]) -> bool {
-    let of_text = ["split", "extract", "alpha", "ngrams", "URL", "JSONExtractKeys", "JSONExtractArray"];
+    let of_text =
+        ["split", "extract", "alpha", "ngrams", "tokens", "multi", "URL", "JSONExtractKeys", "JSONExtractArray"];
     let takes_text = of_text.iter().any(|start| function.name.starts_with(start));
     let says_list = args.last().is_some_and(|arg| match &arg.kind {
         ExprKind::Literal(Literal::Text(text)) => ["Array", "Tuple", "Map"].iter().any(|start| text.starts_with(start)),

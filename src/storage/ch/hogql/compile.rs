@@ -73,6 +73,8 @@ pub struct CompiledQuery {
     pub columns: Vec<String>,
     /// How many rows the answer may hold. The statement asks for one more, to know whether there are.
     pub limit: Option<u64>,
+    /// Whether rows that are equal to the last one by the order come too, beyond the limit.
+    pub has_ties: bool,
     pub offset: u64,
     /// What the statement itself calls the columns: numbers after an `a`.
     aliases: Vec<usize>,
@@ -144,9 +146,10 @@ fn compile_here<'q>(
         }
         (Query::Set { .. }, Some(rule)) => {
             let (inner, columns) = compiler.query(query, &[])?;
+            let limit = limit_of(query)?.unwrap_or(rule.default).min(rule.most);
             let mut sql = Sql::new("SELECT * FROM (");
-            sql.append(&inner).push(") LIMIT ").number(rule.default + 1);
-            (sql, columns, Some(rule.default), 0)
+            sql.append(&inner).push(") LIMIT ").number(limit + 1);
+            (sql, columns, Some(limit), 0)
         }
         (query, None) => {
             let (sql, columns) = compiler.query(query, &[])?;
@@ -160,5 +163,23 @@ fn compile_here<'q>(
     }
     let aliases = columns.iter().map(|column| column.alias).collect();
     let names = columns.into_iter().map(|column| column.name).collect();
-    Ok(CompiledQuery { sql, columns: names, limit, offset, aliases })
+    let has_ties = match query {
+        Query::Select(select) => select.limit.as_ref().is_some_and(|limit| limit.has_ties),
+        Query::Set { .. } => false,
+    };
+    Ok(CompiledQuery { sql, columns: names, limit, has_ties, offset, aliases })
+}
+
+/// How many rows questions that are put together ask for; none if any of them does not say.
+fn limit_of(query: &Query) -> Result<Option<u64>, SqlError> {
+    match query {
+        Query::Select(select) => select.limit.as_ref().and_then(|limit| limit.count.as_ref()).map(count).transpose(),
+        Query::Set { first, rest } => {
+            let mut sum = limit_of(first)?;
+            for (_, part) in rest {
+                sum = sum.zip(limit_of(part)?).map(|(sum, more)| sum.saturating_add(more));
+            }
+            Ok(sum)
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Values.
 
 use super::super::Sql;
-use super::fields::{path_of, step_of};
+use super::fields::{EVENT_FILTERS, path_of, step_of};
 use super::level::{Compiler, Level};
 use super::value::{Ty, Value, call};
 use crate::sql::{ArithmeticOp, Expr, ExprKind, Literal, SqlError};
@@ -125,6 +125,9 @@ impl<'q> Compiler<'q> {
             }
             ExprKind::Placeholder(names) => {
                 let name = names.join(".");
+                if name == EVENT_FILTERS {
+                    return self.filters(expr.span, level);
+                }
                 match self.scope.placeholders.get(&name) {
                     Some(value) => self.expr(value, level),
                     None => Err(SqlError::new(expr.span, format!("{{{name}}} stands for nothing in this question"))),

@@ -3,9 +3,13 @@
 use super::super::Sql;
 use super::json::step_into;
 use super::level::{Compiler, Level, Rows, SourceRef, derived};
-use super::tables::Needs;
+use super::tables::{Needs, Table};
 use super::value::{Stored, Ty, Value, call};
 use crate::sql::{CteBody, Expr, ExprKind, Literal, Span, SqlError};
+
+/// The placeholder `{filters}`, and under which name those of sessions are given: nobody can write it.
+pub const EVENT_FILTERS: &str = "filters";
+pub const SESSION_FILTERS: &str = "filters of sessions";
 
 /// Most columns read of one table.
 const MAX_COLUMNS: usize = 200;
@@ -55,6 +59,29 @@ impl<'q> Compiler<'q> {
             }
         }
         found.ok_or_else(|| unknown(&steps, span, level))
+    }
+
+    /// `{filters}`: what is asked of the events, else of the sessions, that are read here. Columns are theirs, whatever other
+    /// tables or names say.
+    pub fn filters(&mut self, span: Span, level: &mut Level<'q>) -> Result<Value, SqlError> {
+        let of = |wanted: Table| move |source: &SourceRef| matches!(source.rows, Rows::Table { table, .. } if table == wanted);
+        let events = level.sources.iter().position(of(Table::Events));
+        let sessions = level.sources.iter().position(of(Table::Sessions));
+        let name = if events.is_none() && sessions.is_some() { SESSION_FILTERS } else { EVENT_FILTERS };
+        let Some(all) = self.scope.placeholders.get(name) else {
+            return Err(SqlError::new(span, "{filters} stands for nothing in this question"));
+        };
+        let Some(at) = events.or(sessions) else { return self.expr(all, level) };
+        let mut alone = Level {
+            sources: vec![level.sources.remove(at)],
+            aliases: Vec::new(),
+            lambdas: Vec::new(),
+            ctes: Vec::new(),
+            windows: Vec::new(),
+        };
+        let found = self.expr(all, &mut alone);
+        level.sources.splice(at..at, alone.sources);
+        found
     }
 
     /// A column of a source by its path, noted as read; `None` if there is none.

@@ -4,7 +4,7 @@ use super::super::Sql;
 use super::compile::QueryScope;
 use super::tables::{Needs, Table};
 use super::value::{Ty, Value};
-use crate::sql::Cte;
+use crate::sql::{Cte, Window};
 
 /// A column of a question inside another.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ pub(super) struct Level<'q> {
     pub aliases: Vec<(String, Value)>,
     pub lambdas: Vec<(String, Value)>,
     pub ctes: Vec<&'q Cte>,
-    pub windows: Vec<(String, usize)>,
+    pub windows: Vec<(String, usize, &'q Window)>,
 }
 
 pub(super) struct Compiler<'a> {

@@ -20,6 +20,7 @@ mod functions;
 mod group_tables;
 mod json;
 mod level;
+mod moments;
 mod named;
 mod run;
 mod select;
@@ -30,7 +31,8 @@ mod value;
 mod window;
 
 pub use compile::{ColumnName, CompiledQuery, LimitRule, PeopleWith, QueryScope, compile};
-pub use functions::has_aggregate;
+pub use fields::{EVENT_FILTERS, SESSION_FILTERS};
+pub use functions::{has_aggregate, listed_functions};
 pub use json::PropertyType;
 pub use named::Named;
 pub use run::{SqlRows, SqlStream};

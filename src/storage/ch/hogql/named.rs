@@ -13,8 +13,12 @@ pub struct Named {
     pub actions: HashMap<String, Result<Expr, String>>,
     /// The ids of people in a cohort: a question in brackets.
     pub cohorts: HashMap<String, Result<Expr, String>>,
-    /// The table `cohort_people`: a row for each person in each cohort.
-    pub cohort_people: Option<Query>,
+    /// The table `cohort_people`: a row for each person in each cohort; or why it cannot be read.
+    pub cohort_people: Option<Result<Query, String>>,
+    /// The table `cohorts`.
+    pub cohort_list: Option<Query>,
+    /// The types of groups by their names: beside an event, `company` is its group of that type.
+    pub group_types: HashMap<String, usize>,
 }
 
 impl<'q> Compiler<'q> {

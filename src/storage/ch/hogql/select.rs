@@ -67,7 +67,7 @@ impl<'q> Compiler<'q> {
             aliases: Vec::new(),
             lambdas: Vec::new(),
             ctes: ctes.iter().copied().chain(&select.ctes).collect(),
-            windows: select.windows.iter().map(|(name, _)| (name.clone(), self.fresh())).collect(),
+            windows: select.windows.iter().map(|(name, window)| (name.clone(), self.fresh(), window)).collect(),
         };
         let mut joins = Vec::new();
         if let Some(from) = &select.from {
@@ -124,7 +124,7 @@ impl<'q> Compiler<'q> {
             return Err(SqlError::new(select.span, "either PREWHERE or WHERE is taken, not both"));
         }
         for (at, (name, window)) in select.windows.iter().enumerate() {
-            let number = level.windows.iter().find(|(known, _)| known == name).map_or(0, |(_, number)| *number);
+            let number = level.windows.iter().find(|(known, ..)| known == name).map_or(0, |(_, number, _)| *number);
             rest.push(if at == 0 { " WINDOW " } else { ", " }).name("w", number).push(" AS (");
             rest.append(&self.window(window, &mut level)?).push(")");
         }

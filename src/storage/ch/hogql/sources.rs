@@ -5,7 +5,9 @@ use super::level::{Compiler, Level, Rows, SourceRef};
 use super::select::name_of;
 use super::tables::{Needs, TABLES};
 use super::value::{Ty, Value};
-use crate::sql::{ArrayJoin, CompareOp, CteBody, Expr, ExprKind, Join, JoinKind, JoinOn, Source, SourceKind, SqlError};
+use crate::sql::{
+    ArrayJoin, CompareOp, CteBody, Expr, ExprKind, Join, JoinKind, JoinOn, Source, SourceKind, Span, SqlError,
+};
 
 /// Most tables and queries in one question: a name may stand for a question that names others.
 const MAX_SOURCES: usize = 120;
@@ -51,15 +53,16 @@ impl<'q> Compiler<'q> {
                         };
                         (Some(name), rows)
                     }
-                    (None, None) if name == "cohort_people" && self.scope.named.cohort_people.is_some() => {
-                        let people = self.scope.named.cohort_people.as_ref().expect("it was just looked for");
-                        let (sql, columns) = self.query(people, &[])?;
-                        (Some(name), Rows::Query { sql, columns })
-                    }
                     (None, None) => {
-                        let known: Vec<_> = TABLES.iter().map(|(name, _)| *name).collect();
-                        let message = format!("there is no table {name}; there are {}", known.join(", "));
-                        return Err(SqlError::new(source.span, message));
+                        let Some(rows) = self.named_table(&name, source.span)? else {
+                            let mut known: Vec<_> = TABLES.iter().map(|(name, _)| *name).collect();
+                            known.retain(|name| !["person_numbers", "static_cohort_members"].contains(name));
+                            let known = known.join(", ");
+                            let message =
+                                format!("there is no table {name}; there are {known}, cohorts, cohort_people");
+                            return Err(SqlError::new(source.span, message));
+                        };
+                        (Some(names.last().cloned().unwrap_or_default()), rows)
                     }
                 }
             }
@@ -101,6 +104,23 @@ impl<'q> Compiler<'q> {
         let id = self.fresh();
         level.sources.push(SourceRef { name, id, rows });
         Ok(())
+    }
+
+    /// A table that is made of what the project has given names to.
+    fn named_table(&mut self, name: &str, span: Span) -> Result<Option<Rows>, SqlError> {
+        let named = self.scope.named;
+        let table = match name {
+            "cohort_people" | "raw_cohort_people" => match &named.cohort_people {
+                Some(Ok(table)) => Some(table),
+                Some(Err(reason)) => return Err(SqlError::new(span, reason.clone())),
+                None => None,
+            },
+            "cohorts" | "system.cohorts" => named.cohort_list.as_ref(),
+            _ => None,
+        };
+        let Some(table) = table else { return Ok(None) };
+        let (sql, columns) = self.query(table, &[])?;
+        Ok(Some(Rows::Query { sql, columns }))
     }
 
     pub fn join(&mut self, join: &'q Join, level: &mut Level<'q>) -> Result<(&'static str, Sql), SqlError> {

@@ -15,6 +15,10 @@ impl<'q> Compiler<'q> {
         args: &'q [Expr],
         level: &mut Level<'q>,
     ) -> Result<Option<Value>, SqlError> {
+        if name == "MD5" {
+            // The bytes themselves; md5 gives their digits.
+            return Ok(None);
+        }
         let name = name.to_ascii_lowercase();
         let compare = match name.as_str() {
             "equals" => Some(CompareOp::Equal),
@@ -36,8 +40,8 @@ impl<'q> Compiler<'q> {
         }
         match (name.as_str(), args) {
             ("matchesaction", [action]) => self.matches_action(action, span, level).map(Some),
-            ("now", []) => Ok(Some(self.now())),
-            ("today", []) => Ok(Some(Value::new(call("toDate", &[&self.now().sql]), Ty::Day, false))),
+            ("now" | "nowinblock" | "current_timestamp", []) => Ok(Some(self.now())),
+            ("today" | "current_date", []) => Ok(Some(Value::new(call("toDate", &[&self.now().sql]), Ty::Day, false))),
             ("yesterday", []) => {
                 let mut sql = Sql::new("toDate(");
                 sql.append(&self.now().sql).push(") - 1");
@@ -52,19 +56,7 @@ impl<'q> Compiler<'q> {
                 }
                 Ok(Some(Value::new(call("toTimeZone", &[&of.sql, &zone.sql]), Ty::Moment, of.is_nullable)))
             }
-            (
-                "todatetime"
-                | "todatetime64"
-                | "parsedatetimebesteffort"
-                | "parsedatetime64besteffortornull"
-                | "parsedatetimebesteffortornull"
-                | "totimestamp",
-                [of, ..],
-            ) if args.len() <= 3 => {
-                let of = self.expr(of, level)?;
-                Ok(Some(self.to_moment(of)))
-            }
-            ("todate" | "_todate" | "todateornull", [of]) => {
+            ("todate" | "_todate" | "todateornull" | "date", [of]) => {
                 let of = self.expr(of, level)?;
                 let value = match of.ty {
                     Ty::Text | Ty::Json => Value::new(call("toDateOrNull", &[&of.sql]), Ty::Day, true),
@@ -86,10 +78,18 @@ impl<'q> Compiler<'q> {
                 sql.append(&of.sql).push(mode);
                 Ok(Some(Value::new(sql, Ty::Day, of.is_nullable)))
             }
-            ("datetrunc" | "date_trunc", [unit, of]) => {
-                let unit = self.expr(unit, level)?;
+            ("md5", [of]) => {
                 let of = self.expr(of, level)?;
-                Ok(Some(Value::new(call("dateTrunc", &[&unit.sql, &of.sql]), Ty::Moment, of.is_nullable)))
+                let mut sql = Sql::new("lower(hex(MD5(");
+                sql.append(&of.sql).push(")))");
+                Ok(Some(Value::new(sql, Ty::Text, of.is_nullable)))
+            }
+            ("string_agg", [of, between]) => {
+                let of = self.expr(of, level)?;
+                let between = self.expr(between, level)?;
+                let mut sql = Sql::new("arrayStringConcat(groupArray(");
+                sql.append(&of.sql).push("), ").append(&between.sql).push(")");
+                Ok(Some(Value::new(sql, Ty::Text, false)))
             }
             ("sortablesemver", [of]) => {
                 let of = self.expr(of, level)?;
@@ -99,7 +99,7 @@ impl<'q> Compiler<'q> {
                 sql.append(&of.sql).push(")), '(\\\\d+(\\\\.\\\\d+)+)')))");
                 Ok(Some(Value::new(sql, Ty::List, false)))
             }
-            _ => Ok(None),
+            _ => self.special_of_times(name.as_str(), args, level),
         }
     }
 
@@ -107,17 +107,6 @@ impl<'q> Compiler<'q> {
         let mut sql = Sql::new("now64(6, ");
         sql.param("String", self.scope.zone).push(")");
         Value::new(sql, Ty::Moment, false)
-    }
-
-    pub fn to_moment(&self, of: Value) -> Value {
-        let (name, digits, is_nullable) = match of.ty {
-            Ty::Text | Ty::Json => ("parseDateTime64BestEffortOrNull(", ", 6, ", true),
-            Ty::Moment => return of,
-            _ => ("toDateTime(", ", ", of.is_nullable),
-        };
-        let mut sql = Sql::new(name);
-        sql.append(&of.sql).push(digits).param("String", self.scope.zone).push(")");
-        Value::new(sql, Ty::Moment, is_nullable)
     }
 
     /// `value::Type`: the types that are taken, by their names in either language.
@@ -142,7 +131,7 @@ impl<'q> Compiler<'q> {
             "uuid" => ("Nullable(UUID)", Ty::Uuid),
             "date" => ("Nullable(Date)", Ty::Day),
             "datetime" | "datetime64" | "datetime64(3)" | "datetime64(6)" | "timestamp" => {
-                return Ok(self.to_moment(of));
+                return Ok(self.to_moment(of, None));
             }
             _ => return Err(SqlError::new(span, format!("there is no type {name} here"))),
         };

@@ -271,6 +271,11 @@ fn event_column(names: &[&str], steps: &[String], scope: &QueryScope<'_>, needs:
             needs.session = true;
             session_column(rest)
         }
+        [group, ..] if names.len() > 1 && scope.named.group_types.contains_key(*group) => {
+            let index = *scope.named.group_types.get(*group)?;
+            *needs.groups.get_mut(index)? = true;
+            group_of_event_column(index, &names[1..], &steps[1..], scope)
+        }
         _ => None,
     }
 }

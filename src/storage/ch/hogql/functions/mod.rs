@@ -76,6 +76,11 @@ pub(in crate::storage::ch::hogql) fn all() -> impl Iterator<Item = &'static Func
         .flatten()
 }
 
+/// All of them by their names in the language and in ClickHouse: what no question can reach beyond.
+pub fn listed_functions() -> impl Iterator<Item = (&'static str, &'static str)> {
+    all().map(|function| (function.name, function.prints))
+}
+
 /// Finds a function by its name, whatever the case of its letters; an exact match first.
 pub(in crate::storage::ch::hogql) fn find(name: &str) -> Option<&'static Function> {
     let exact = all().find(|function| function.name == name);

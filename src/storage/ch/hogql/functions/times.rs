@@ -1,9 +1,9 @@
 //! Functions of times.
 
-use super::super::value::Ty::{Any, Day, Moment, Text, Whole};
+use super::super::value::Ty::{Any, Day, List, Moment, Text, Whole};
 use super::{
     Function,
-    Gives::{One, Same},
+    Gives::{Maybe, One, Same},
     plain, same,
 };
 
@@ -47,10 +47,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     same("dateDiff", 3, 3, One(Whole)),
     plain("date_diff", "dateDiff", 3, 3, One(Whole)),
     same("age", 3, 3, One(Whole)),
-    same("dateAdd", 2, 3, One(Moment)),
-    plain("date_add", "dateAdd", 2, 3, One(Moment)),
-    same("dateSub", 2, 3, One(Moment)),
-    plain("date_sub", "dateSub", 2, 3, One(Moment)),
+    plain("dateAdd", "plus", 2, 2, One(Moment)),
+    plain("date_add", "plus", 2, 2, One(Moment)),
+    plain("dateSub", "minus", 2, 2, One(Moment)),
+    plain("date_sub", "minus", 2, 2, One(Moment)),
     same("timeSlot", 1, 1, One(Moment)),
     same("addSeconds", 2, 2, Same),
     same("addMinutes", 2, 2, Same),
@@ -82,4 +82,22 @@ pub(super) const FUNCTIONS: &[Function] = &[
     same("toIntervalMonth", 1, 1, One(Any)),
     same("toIntervalQuarter", 1, 1, One(Any)),
     same("toIntervalYear", 1, 1, One(Any)),
+    same("timeZoneOf", 1, 1, One(Text)),
+    same("timeSlots", 2, 3, One(List)),
+    same("toModifiedJulianDay", 1, 1, One(Whole)),
+    same("fromModifiedJulianDay", 1, 1, One(Text)),
+    plain("date", "toDate", 1, 1, One(Day)),
+    plain("toDateTimeUS", "parseDateTime64BestEffortUSOrNull", 1, 3, Maybe(Moment)),
+    plain("parseDateTime", "parseDateTimeOrNull", 2, 3, Maybe(Moment)),
+    plain("timestampAdd", "plus", 2, 2, One(Moment)),
+    plain("timestampSub", "minus", 2, 2, One(Moment)),
+    plain("date_subtract", "minus", 2, 2, One(Moment)),
+    plain("day", "toDayOfMonth", 1, 1, One(Whole)),
+    plain("month", "toMonth", 1, 1, One(Whole)),
+    plain("year", "toYear", 1, 1, One(Whole)),
+    plain("hour", "toHour", 1, 1, One(Whole)),
+    plain("minute", "toMinute", 1, 1, One(Whole)),
+    plain("second", "toSecond", 1, 1, One(Whole)),
+    plain("DAYOFWEEK", "toDayOfWeek", 1, 1, One(Whole)),
+    plain("quarter", "toQuarter", 1, 1, One(Whole)),
 ];
