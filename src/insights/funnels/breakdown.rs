@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::rules::StepOrder;
 use crate::insights::ground::{CohortPart, Ground};
-use crate::insights::sql::{field, text};
+use crate::insights::sql::{field, person_field, text};
 use crate::model::query::{InvalidQuery, Reader};
 use crate::sql::{Expr, Span, parse_expr};
 
@@ -227,7 +227,7 @@ fn read_value(key: &Reader<'_>, kind: &str, group: &Reader<'_>, is_url: &Reader<
     let name = key.text()?.filter(|name| !name.is_empty()).ok_or_else(|| key.wrong("a property is needed here"))?;
     let value = match kind {
         "event" => field(&["properties", name]),
-        "person" => field(&["person", "properties", name]),
+        "person" => person_field(name),
         "session" => field(&["session", name]),
         "group" => {
             let index = group.count(0, 4)?.ok_or_else(|| group.wrong("the type of the groups is needed"))?;

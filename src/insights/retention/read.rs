@@ -6,7 +6,7 @@ use super::entity::Entity;
 use super::range::range;
 use crate::insights::InsightError;
 use crate::insights::ground::{Actor, EventRows, Ground};
-use crate::insights::sql::{date_filter, field, joined, made, text};
+use crate::insights::sql::{date_filter, field, joined, made, person_field, text};
 use crate::model::query::{Interval, InvalidQuery, Reader, ResolvedRange};
 use crate::sql::{Expr, ExprKind, Literal, Span, parse_expr};
 use crate::storage::ch::{Begins, RetentionQuestion, Sql, ValueOf};
@@ -174,7 +174,7 @@ fn summed(filter: &Reader<'_>) -> Result<(Option<Summed>, Option<Expr>), Invalid
     let key = key.ok_or_else(|| place.wrong("the property that is summed is needed"))?;
     let of_person =
         filter.get("aggregationPropertyType")?.word(&[("event", false), ("person", true)])?.unwrap_or(false);
-    let property = if of_person { field(&["person", "properties", key]) } else { field(&["properties", key]) };
+    let property = if of_person { person_field(key) } else { field(&["properties", key]) };
     let number = Expr::call("toFloat", vec![property], Span::default());
     let zero = made(ExprKind::Literal(Literal::Number(0.0)));
     Ok((Some(summed), Some(made(ExprKind::Coalesce(Box::new(number), Box::new(zero))))))
@@ -258,7 +258,7 @@ fn breakdown(place: &Reader<'_>) -> Result<Option<Breakdown>, InvalidQuery> {
     let value = match kind.text()? {
         None | Some("event") => field(&["properties", name]),
         Some("person") if name.starts_with("$virt_") => field(&["person", name]),
-        Some("person") => field(&["person", "properties", name]),
+        Some("person") => person_field(name),
         Some("session") => field(&["session", name]),
         Some("group") => {
             let index = group.count(0, 4)?.ok_or_else(|| group.wrong("the type of the groups is needed"))?;

@@ -1,9 +1,11 @@
 //! Property filters of the API as values of the query language.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 use serde_json::Value;
 
 use super::PropertyTypes;
+use super::dates::moment_of;
+use super::versions::by_version;
 use crate::insights::definitions::{behaviour, in_cohort, selector_pattern, tag_pattern};
 use crate::model::query::{DateRange, InvalidQuery, Reader};
 use crate::sql::{CompareOp, Expr, ExprKind, Literal, Span, parse_expr};
@@ -128,6 +130,9 @@ fn filter(place: &Reader<'_>, target: FilterTarget, types: &PropertyTypes) -> Re
     let key_place = place.get("key")?;
     let kind_place = place.get("type")?;
     let kind = kind_place.text()?.unwrap_or("event");
+    if is_nothing(place, kind)? {
+        return Ok(made(ExprKind::Literal(Literal::Flag(true))));
+    }
     if let Some(found) = definition(kind, place, target, types) {
         let is_negated = place.get("negation")?.flag()?;
         return found.map(|found| if is_negated { not(found) } else { found });
@@ -160,15 +165,32 @@ fn filter(place: &Reader<'_>, target: FilterTarget, types: &PropertyTypes) -> Re
     let operator = operator_place.text()?.unwrap_or("exact");
     let needs_value = !matches!(operator, "is_set" | "is_not_set");
     if needs_value && values.is_empty() {
-        return Err(value_place.wrong("a value to compare with is needed"));
+        match (value_place.value(), operator) {
+            // Any of none is no condition yet, as pages save it.
+            (Some(Value::Array(items)), _) if items.is_empty() => {
+                return Ok(made(ExprKind::Literal(Literal::Flag(true))));
+            }
+            (_, "exact" | "is_not") => {
+                let of = Box::new(subject.expr);
+                let is_negated = (operator == "is_not") != place.get("negation")?.flag()?;
+                return Ok(made(ExprKind::IsNull { of, is_negated }));
+            }
+            _ => return Err(value_place.wrong("a value to compare with is needed")),
+        }
     }
     let found = match element(kind, key, operator, &values) {
         Some(found) => found,
-        None => condition(&subject, operator, &values)
+        None => condition(&subject, operator, &values, types.now())
             .ok_or_else(|| operator_place.wrong(format!("{operator:?} is no operator that is known here")))?,
     };
     let found = found.map_err(|reason| value_place.wrong(reason))?;
     Ok(if place.get("negation")?.flag()? { not(found) } else { found })
+}
+
+/// Whether a filter asks for nothing: one that was not filled in yet.
+fn is_nothing(place: &Reader<'_>, kind: &str) -> Result<bool, InvalidQuery> {
+    let is_bare = matches!(place.value(), Some(Value::Object(fields)) if fields.is_empty());
+    Ok(is_bare || kind == "empty" && place.get("key")?.is_missing())
 }
 
 /// A filter that is no property beside a value: a cohort, or in one what people did. `None` if it is not.
@@ -221,6 +243,8 @@ fn subject(kind: &str, key: &str, target: FilterTarget, types: &PropertyTypes) -
         ("event" | "feature", FilterTarget::Events) => {
             Subject { expr: field(&["properties", key]), ty: types.event(key), is_list: false }
         }
+        ("person", FilterTarget::Events) if is_virtual(key) => plain(&["person", key]),
+        ("person", FilterTarget::Persons) if is_virtual(key) => plain(&[key]),
         ("person", FilterTarget::Events) => {
             Subject { expr: field(&["person", "properties", key]), ty: types.person(key), is_list: false }
         }
@@ -240,8 +264,18 @@ fn subject(kind: &str, key: &str, target: FilterTarget, types: &PropertyTypes) -
     })
 }
 
+/// Whether a key of people names what is worked out for them, not what was set.
+fn is_virtual(key: &str) -> bool {
+    key.starts_with("$virt_")
+}
+
+/// What people have under a key, beside an event.
+pub(in crate::insights) fn person_field(key: &str) -> Expr {
+    if is_virtual(key) { field(&["person", key]) } else { field(&["person", "properties", key]) }
+}
+
 /// None for an operator that is not known; an inner error says what is wrong with the value.
-fn condition(subject: &Subject, operator: &str, values: &[&Value]) -> Option<Result<Expr, String>> {
+fn condition(subject: &Subject, operator: &str, values: &[&Value], now: &Zoned) -> Option<Result<Expr, String>> {
     let of = || subject.expr.clone();
     // Of a list, any item that fits is enough; whatever is negated holds of none.
     if subject.is_list {
@@ -254,7 +288,7 @@ fn condition(subject: &Subject, operator: &str, values: &[&Value]) -> Option<Res
             other => (other, false),
         };
         let item = Subject { expr: field(&["item"]), ty: None, is_list: false };
-        let inner = match condition(&item, positive, values)? {
+        let inner = match condition(&item, positive, values, now)? {
             Ok(inner) => inner,
             Err(reason) => return Some(Err(reason)),
         };
@@ -272,44 +306,51 @@ fn condition(subject: &Subject, operator: &str, values: &[&Value]) -> Option<Res
     };
     let starts = |name: &'static str| {
         any(&|value| {
-            let found = call(name, vec![call("toString", vec![of()]), text(text_of(value))]);
+            let of = call("lower", vec![call("toString", vec![of()])]);
+            let found = call(name, vec![of, text(text_of(value).to_ascii_lowercase())]);
             compare(CompareOp::Equal, found, made(ExprKind::Literal(Literal::Whole(1))))
         })
     };
-    let found = match operator {
-        "exact" | "in" | "is_date_exact" => equals(subject, values, false),
-        "is_not" | "not_in" => equals(subject, values, true),
-        "icontains" => contains(),
-        "not_icontains" => contains().map(not),
-        "icontains_multi" => contains(),
-        "not_icontains_multi" => contains().map(not),
-        "regex" => any_text(CompareOp::Regex).map(|found| with_patterns(found, values)),
-        "not_regex" => any_text(CompareOp::Regex).map(|found| with_patterns(not(found), values)),
-        "starts_with" => starts("startsWith"),
-        "not_starts_with" => starts("startsWith").map(not),
-        "ends_with" => starts("endsWith"),
-        "not_ends_with" => starts("endsWith").map(not),
-        "gt" => return Some(by_size(subject, CompareOp::Greater, values)),
-        "gte" | "min" => return Some(by_size(subject, CompareOp::GreaterOrEqual, values)),
-        "lt" => return Some(by_size(subject, CompareOp::Less, values)),
-        "lte" | "max" => return Some(by_size(subject, CompareOp::LessOrEqual, values)),
-        "between" | "not_between" => {
-            let [low, high] = values else { return Some(Err("two numbers are needed here".to_owned())) };
-            let both = by_size(subject, CompareOp::GreaterOrEqual, &[low]).and_then(|low| {
-                let high = by_size(subject, CompareOp::LessOrEqual, &[high])?;
-                let both = made(ExprKind::And(vec![low, high]));
-                Ok(if operator == "between" { both } else { not(both) })
-            });
-            return Some(both);
-        }
-        "is_date_before" | "is_date_after" => {
-            let op = if operator == "is_date_before" { CompareOp::Less } else { CompareOp::Greater };
-            any(&|value| compare(op, call("toDateTime", vec![of()]), text(text_of(value))))
-        }
-        "is_set" => Some(made(ExprKind::IsNull { of: Box::new(of()), is_negated: true })),
-        "is_not_set" => Some(made(ExprKind::IsNull { of: Box::new(of()), is_negated: false })),
-        _ => return None,
-    };
+    let found =
+        match operator {
+            "exact" | "in" | "is_date_exact" => equals(subject, values, false),
+            "is_not" | "not_in" => equals(subject, values, true),
+            "icontains" => contains(),
+            "not_icontains" => contains().map(not),
+            "icontains_multi" => contains(),
+            "not_icontains_multi" => contains().map(not),
+            "regex" => any_text(CompareOp::Regex).map(|found| with_patterns(found, values)),
+            "not_regex" => any_text(CompareOp::Regex).map(|found| with_patterns(not(found), values)),
+            "starts_with" => starts("startsWith"),
+            "not_starts_with" => starts("startsWith").map(not),
+            "ends_with" => starts("endsWith"),
+            "not_ends_with" => starts("endsWith").map(not),
+            "gt" => return Some(by_size(subject, CompareOp::Greater, values)),
+            "gte" | "min" => return Some(by_size(subject, CompareOp::GreaterOrEqual, values)),
+            "lt" => return Some(by_size(subject, CompareOp::Less, values)),
+            "lte" | "max" => return Some(by_size(subject, CompareOp::LessOrEqual, values)),
+            "between" | "not_between" => {
+                let [low, high] = values else { return Some(Err("two numbers are needed here".to_owned())) };
+                let both = by_size(subject, CompareOp::GreaterOrEqual, &[low]).and_then(|low| {
+                    let high = by_size(subject, CompareOp::LessOrEqual, &[high])?;
+                    let both = made(ExprKind::And(vec![low, high]));
+                    Ok(if operator == "between" { both } else { not(both) })
+                });
+                return Some(both);
+            }
+            "is_date_before" | "is_date_after" => {
+                let op = if operator == "is_date_before" { CompareOp::Less } else { CompareOp::Greater };
+                let moments = values.iter().map(|value| moment_of(value, now)).collect::<Result<Vec<_>, _>>();
+                let of_moment = |at| compare(op, call("toDateTime64", vec![of()]), text(at));
+                return Some(moments.map(|moments| {
+                    joined(moments.into_iter().map(of_moment).collect(), true).expect("there is a value")
+                }));
+            }
+            other if other.starts_with("semver_") => return by_version(of(), other, values),
+            "is_set" => Some(made(ExprKind::IsNull { of: Box::new(of()), is_negated: true })),
+            "is_not_set" => Some(made(ExprKind::IsNull { of: Box::new(of()), is_negated: false })),
+            _ => return None,
+        };
     Some(found.ok_or_else(|| "a value to compare with is needed".to_owned()))
 }
 
@@ -379,7 +420,7 @@ fn number_expr(number: f64) -> Expr {
 }
 
 /// A value as the text that a property holds.
-fn text_of(value: &Value) -> String {
+pub(super) fn text_of(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => {

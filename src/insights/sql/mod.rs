@@ -5,9 +5,11 @@
 
 mod actors;
 mod ask;
+mod dates;
 mod events;
 mod filters;
 mod hogql;
+mod versions;
 
 pub(in crate::insights) use actors::actor_conditions;
 pub use actors::run_actors;
@@ -16,6 +18,6 @@ pub(in crate::insights) use ask::{prepare, statement};
 pub use events::run_events;
 pub(in crate::insights) use events::{from_table, written};
 pub use filters::{FilterTarget, date_filter, filters_to_expr};
-pub(in crate::insights) use filters::{call, compare, field, joined, made, not, text};
+pub(in crate::insights) use filters::{call, compare, field, joined, made, not, person_field, text};
 pub(in crate::insights) use hogql::hogql_people;
 pub use hogql::{export_csv, run_hogql};

@@ -11,6 +11,7 @@ mod isolation;
 mod kinds;
 mod lifecycle;
 mod lists;
+mod operators;
 mod paths;
 mod random;
 mod refusals;
