@@ -36,7 +36,11 @@ impl CohortPart {
         items.iter().map(|item| Self::read(item, ground)).collect()
     }
 
-    fn read(place: &Reader<'_>, ground: &Ground<'_>) -> Result<Self, InvalidQuery> {
+    /// Reads one id.
+    ///
+    /// # Errors
+    /// If there is no such cohort.
+    pub fn read(place: &Reader<'_>, ground: &Ground<'_>) -> Result<Self, InvalidQuery> {
         let id = place.value().cloned().unwrap_or_default();
         if id == json!("all") || id == json!(0) {
             return Ok(Self { id, number: 0, label: EVERYBODY.to_owned(), condition: None });

@@ -38,6 +38,7 @@ pub struct Prepared<'t> {
     pub range: &'t ResolvedRange,
     pub fine: Option<ResolvedRange>,
     pub split: Option<Split>,
+    pub is_once: bool,
 }
 
 impl Prepared<'_> {
@@ -52,6 +53,7 @@ impl Prepared<'_> {
             fine: self.fine.as_ref(),
             is_aggregated,
             with_whole,
+            is_once: self.is_once,
             split: self.split,
         }
     }
@@ -138,6 +140,7 @@ impl<'a> Trend<'a> {
             }
             let (node, _) = &self.series[part.series];
             let rows = EventRows::of(ground).only(node.condition.clone()).within(part.range.from, part.range.to);
+            let rows = rows.only(self.by_values().into_iter().flat_map(ByValues::conditions));
             let sql = extremes_sql(&rows.column("value", column.number()).sql(ground)?);
             let (rows, cost) = ground.context.ch.extremes(&sql).await.map_err(wrong)?;
             statements.push((sql, cost));
@@ -161,12 +164,13 @@ impl<'a> Trend<'a> {
             None => Vec::new(),
         };
         let cohort = part.cohort.and_then(|(_, cohort)| cohort.condition.clone());
+        let cohorts: Vec<Expr> = cohort.into_iter().chain(by.into_iter().flat_map(ByValues::conditions)).collect();
         let mut fine = None;
         let events = if measure.count == TrendCount::Given {
-            let own = node.condition.clone().into_iter().chain(cohort);
+            let own = node.condition.clone().into_iter().chain(cohorts);
             given(ground, own, measure.value.clone(), columns, range, self.is_aggregated)?
         } else {
-            let mut rows = measure.rows(node, ground).only(cohort);
+            let mut rows = measure.rows(node, ground).only(cohorts);
             for (at, column) in columns.into_iter().enumerate() {
                 rows = rows.column(("b", at), column);
             }
@@ -194,7 +198,8 @@ impl<'a> Trend<'a> {
             rows.sql(ground)?
         };
         let split = by.map(|by| Split { columns: by.columns.len(), limit: by.limit, hides_others: by.hides_others });
-        Ok(Prepared { events, count: measure.count, counted: measure.counted(), range, fine, split })
+        let is_once = self.is_cumulative && measure.counts_actors();
+        Ok(Prepared { events, count: measure.count, counted: measure.counted(), range, fine, split, is_once })
     }
 
     /// Numbers over the buckets: a bucket without a row is a zero.
@@ -209,13 +214,15 @@ impl<'a> Trend<'a> {
                 (Some((_, cohort)), _) => vec![cohort.id.clone()],
                 (None, None) => Vec::new(),
                 (None, Some(_)) if is_other => vec![OTHER.into(); by.map_or(1, |by| by.columns.len())],
-                (None, Some(names)) => names.iter().map(|name| name.as_str().into()).collect(),
+                (None, Some(names)) => {
+                    names.iter().enumerate().filter_map(|(at, name)| Some(by?.shown(at, name))).collect()
+                }
             };
             let said = match (part.cohort, names) {
                 (Some((_, cohort)), _) => Some(cohort.label.clone()),
                 (None, None) => None,
                 (None, Some(_)) if is_other => Some(OTHER.to_owned()),
-                (None, Some(names)) => Some(names.join("::")),
+                (None, Some(names)) => by.map(|by| by.label(names)),
             };
             let label = match said {
                 Some(said) if self.series.len() > 1 => format!("{series} - {said}"),
@@ -290,7 +297,11 @@ fn given(
         };
         let start = Expr::call(unit, vec![field(&["timestamp"])], Span::default());
         names.push("at".into());
-        exprs.push(Expr::call("toDateTime", vec![start], Span::default()));
+        // Of weeks and months it is a day.
+        exprs.push(match range.interval {
+            Interval::Week | Interval::Month => Expr::call("toDateTime", vec![start], Span::default()),
+            Interval::Minute | Interval::Hour | Interval::Day => start,
+        });
     }
     for (at, column) in columns.into_iter().enumerate() {
         names.push(("b", at).into());

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::measure::{number, without_name};
 use crate::insights::ground::{CohortPart, Ground};
-use crate::insights::sql::{compare, field, made, text};
+use crate::insights::sql::{compare, field, made, person_field, text};
 use crate::model::query::{InvalidQuery, Reader};
 use crate::sql::{CompareOp, Expr, ExprKind, Literal, Span};
 
@@ -42,6 +42,8 @@ pub struct Column {
     /// Into how many bins of equal width its numbers are laid.
     pub bins: Option<u32>,
     is_address: bool,
+    /// Those events of people of this cohort alone; its id is the value.
+    pub cohort: Option<CohortPart>,
 }
 
 impl Breakdown {
@@ -64,6 +66,9 @@ impl Breakdown {
         }
         if !items.is_empty() {
             let columns = items.iter().map(|item| {
+                if item.get("type")?.text()? == Some("cohort") {
+                    return CohortPart::read(&item.get("property")?, ground).map(Column::of_cohort);
+                }
                 let key = item.get("property")?;
                 let bins = item.get("histogram_bin_count")?;
                 Column::read(
@@ -101,7 +106,34 @@ impl Breakdown {
     }
 }
 
+impl ByValues {
+    /// What an event must be to have all these values at all.
+    pub fn conditions(&self) -> impl Iterator<Item = Expr> + '_ {
+        self.columns.iter().filter_map(|column| column.cohort.as_ref()?.condition.clone())
+    }
+
+    /// A value as the query API writes it, by its place.
+    #[must_use]
+    pub fn shown(&self, at: usize, name: &str) -> Value {
+        let cohort = self.columns.get(at).and_then(|column| column.cohort.as_ref());
+        cohort.map_or_else(|| name.into(), |cohort| cohort.id.clone())
+    }
+
+    /// What a legend calls these values.
+    #[must_use]
+    pub fn label(&self, names: &[String]) -> String {
+        let cohort = |at: usize| self.columns.get(at).and_then(|column| column.cohort.as_ref());
+        let names = names.iter().enumerate().map(|(at, name)| cohort(at).map_or(name.as_str(), |cohort| &cohort.label));
+        names.collect::<Vec<_>>().join("::")
+    }
+}
+
 impl Column {
+    fn of_cohort(cohort: CohortPart) -> Self {
+        let id = cohort.id.as_str().map_or_else(|| cohort.id.to_string(), str::to_owned);
+        Self { expr: text(id), bins: None, is_address: false, cohort: Some(cohort) }
+    }
+
     fn read(
         key: &Reader<'_>,
         kind: &Reader<'_>,
@@ -119,7 +151,7 @@ impl Column {
         let name = name.as_str();
         let expr = match kind.text()?.unwrap_or("event") {
             "event" | "feature" => field(&["properties", name]),
-            "person" => field(&["person", "properties", name]),
+            "person" => person_field(name),
             "session" => field(&["session", name]),
             "event_metadata" => field(&[name]),
             "hogql" => without_name(name, key)?,
@@ -133,7 +165,7 @@ impl Column {
                 return Err(kind.wrong(format!("{other:?} cannot be split by here; {known}")));
             }
         };
-        Ok(Self { expr, bins: bins.count(1, MAX_BINS)?, is_address: is_address.flag()? })
+        Ok(Self { expr, bins: bins.count(1, MAX_BINS)?, is_address: is_address.flag()?, cohort: None })
     }
 
     /// It as a number.

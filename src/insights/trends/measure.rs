@@ -1,7 +1,7 @@
 //! What a series counts: its `math`.
 
 use crate::insights::ground::{Actor, EventRows, Ground, SeriesNode};
-use crate::insights::sql::{PropertyTypes, compare, field, joined, made, text, written};
+use crate::insights::sql::{PropertyTypes, compare, field, joined, made, person_field, text, written};
 use crate::model::query::{Interval, InvalidQuery, Reader};
 use crate::sql::{CompareOp, Expr, ExprKind, Literal, Span};
 use crate::storage::ch::hogql::{PropertyType, has_aggregate};
@@ -122,6 +122,12 @@ impl Measure {
         }
     }
 
+    /// Whether it counts people or groups, each once a bucket: where buckets add up, each once at all.
+    #[must_use]
+    pub fn counts_actors(&self) -> bool {
+        self.count == TrendCount::Actors && matches!(self.whom, Whom::Actor(_))
+    }
+
     /// The events it counts, with what it needs of them; conditions of the question are in there already.
     #[must_use]
     pub fn rows(&self, node: &SeriesNode<'_>, ground: &Ground<'_>) -> EventRows {
@@ -207,7 +213,7 @@ fn of_property(statistic: Statistic, node: &SeriesNode<'_>, types: &PropertyType
             (TrendCount::Numbers(statistic), plain(field(&["properties", key]), is_number(types.event(key))))
         }
         "person_properties" => {
-            let value = field(&["person", "properties", key]);
+            let value = person_field(key);
             (TrendCount::Numbers(statistic), plain(value, is_number(types.person(key))))
         }
         "session_properties" => (TrendCount::SessionNumbers(statistic), number(field(&["session", key]))),

@@ -57,6 +57,7 @@ pub async fn trends_people(
             rows = rows.column(("b", at), column.text(*extremes));
         }
     }
+    let rows = rows.only(trend.by_values().into_iter().flat_map(super::breakdown::ByValues::conditions));
     let rows = match measure.count {
         TrendCount::First => {
             let before = crate::insights::sql::date_filter(&["timestamp"], None, Some(range.to));
@@ -84,6 +85,7 @@ pub async fn trends_people(
         fine: None,
         is_aggregated: true,
         with_whole: false,
+        is_once: false,
         split,
     };
     let people = trend_people_sql(context.project.id, question, values.as_ref());
@@ -100,7 +102,9 @@ fn narrowed(trend: &Trend<'_>, whole: &ResolvedRange, selection: &Reader<'_>) ->
     });
     let bucket = at.and_then(|at| whole.buckets.get(at as usize));
     let bucket = bucket.ok_or_else(|| place.wrong("this is no day of the chart"))?;
-    let (from, to) = (whole.from.max(bucket.start), whole.to.min(bucket.end));
+    // Where buckets add up, all before are behind each.
+    let from = if trend.is_cumulative { whole.from } else { whole.from.max(bucket.start) };
+    let to = whole.to.min(bucket.end);
     Ok(ResolvedRange { from, to, buckets: vec![bucket.clone()], ..whole.clone() })
 }
 

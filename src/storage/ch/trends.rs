@@ -68,6 +68,8 @@ pub struct TrendQuestion<'a> {
     pub is_aggregated: bool,
     /// Whether [`TrendCount::Actors`] are counted over the whole range besides.
     pub with_whole: bool,
+    /// Whether [`TrendCount::Actors`] are counted in the first of their buckets alone.
+    pub is_once: bool,
     pub split: Option<Split>,
 }
 

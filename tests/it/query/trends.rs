@@ -172,6 +172,38 @@ async fn values_are_ranked_and_the_others_put_together() {
 }
 
 #[tokio::test]
+async fn cohorts_stand_among_other_values() {
+    let desk = Desk::start().await;
+    let event = |who: &str, plan: &str, minute: u32| {
+        json!({ "event": "visit", "distinct_id": who, "timestamp": format!("2026-10-03T10:{minute:02}:00Z"),
+            "properties": { "plan": plan, "$set": { "email": format!("{who}@x.example") } } })
+    };
+    desk.send(&json!([
+        event("ada", "free", 0),
+        event("ada", "paid", 1),
+        event("bob", "paid", 2),
+        event("bob", "paid", 3)
+    ]))
+    .await;
+    let filter = json!([{ "key": "email", "type": "person", "operator": "exact", "value": "ada@x.example" }]);
+    let ada = desk.cohort("Ada", filter).await;
+    let by = |cohort: Value| json!({ "breakdownFilter": { "breakdowns": [{ "property": cohort, "type": "cohort" }, { "property": "plan", "type": "event" }] } });
+    let lines = desk.answer(asked(&series("total"), &by(json!(ada)))).await["results"].clone();
+    let said = |line: &Value| json!([line["label"], line["breakdown_value"], line["count"]]);
+    let found: Vec<Value> = lines.as_array().unwrap().iter().map(said).collect();
+    assert_eq!(found, [json!(["Ada::free", [ada, "free"], 1]), json!(["Ada::paid", [ada, "paid"], 1])]);
+    let lines = desk.answer(asked(&series("total"), &by(json!("all")))).await["results"].clone();
+    let found: Vec<Value> = lines.as_array().unwrap().iter().map(said).collect();
+    assert_eq!(found, [json!(["all users::paid", ["all", "paid"], 3]), json!(["all users::free", ["all", "free"], 1])]);
+    let mut source = json!({ "kind": "InsightActorsQuery", "breakdown": [ada.to_string(), "paid"] });
+    source["source"] = asked(&series("total"), &by(json!(ada)));
+    let people = desk.answer(json!({ "kind": "ActorsQuery", "select": ["properties.email"], "source": source })).await;
+    assert_eq!(people["results"], json!([["ada@x.example"]]));
+    let reply = desk.reply(asked(&series("total"), &by(json!(404)))).await;
+    assert_eq!((reply.status.as_u16(), &reply.json()["attr"]), (400, &json!("breakdownFilter.breakdowns[0].property")));
+}
+
+#[tokio::test]
 async fn ranges_are_compared_formulas_applied_and_buckets_added_up() {
     let desk = Desk::start().await;
     let world = World::send(&desk, 7, 14).await;
@@ -194,6 +226,18 @@ async fn ranges_are_compared_formulas_applied_and_buckets_added_up() {
     let answer = desk.answer(asked(&series("total"), &cumulative)).await;
     assert_near(&answer["results"][0]["data"], &sums, "cumulative");
     assert_eq!(answer["results"][0]["count"].as_f64(), sums.last().copied());
+    // People are counted once, on the first of their days.
+    let answer = desk.answer(asked(&series("dau"), &cumulative)).await;
+    let people: Vec<f64> = (FROM..=TO).map(|day| counted(&world, "dau", &is_visit, (FROM, day))).collect();
+    assert_near(&answer["results"][0]["data"], &people, "people so far");
+    let mut by_plan = cumulative.clone();
+    by_plan["breakdownFilter"] = json!({ "breakdown": "plan" });
+    let answer = desk.answer(asked(&series("dau"), &by_plan)).await;
+    for line in answer["results"].as_array().unwrap() {
+        let of_plan = |event: &Happened| is_visit(event) && line["breakdown_value"] == event.plan.as_str();
+        let people: Vec<f64> = (FROM..=TO).map(|day| counted(&world, "dau", &of_plan, (FROM, day))).collect();
+        assert_near(&line["data"], &people, "people of a plan so far");
+    }
     let mut query = asked(&series("total"), &json!({ "trendsFilter": { "formula": "A / B" } }));
     query["series"] = json!([series("total"), series("dau")]);
     let answer = desk.answer(query).await;
@@ -347,6 +391,9 @@ async fn the_people_behind_a_number_are_those_it_counted() {
     let rest = move |event: &Happened| event.event == "visit" && World::has_profile(event.person) && top != event.plan;
     let other = json!({ "breakdown": "$$_posthog_breakdown_other_$$" });
     assert_eq!(people(series("total"), by_plan, other).await, counted(&world, "dau", &rest, (FROM, TO)));
+    let cumulative = json!({ "trendsFilter": { "display": "ActionsLineGraphCumulative" } });
+    let so_far = people(series("dau"), cumulative, json!({ "day": "2026-10-06" })).await;
+    assert_eq!(so_far, counted(&world, "dau", &known, (FROM, 5)));
     let before = json!({ "dateRange": { "date_from": "2026-10-08", "date_to": "2026-10-12" }, "compareFilter": { "compare": true } });
     let previous = json!({ "day": "2026-10-04", "compare": "previous" });
     assert_eq!(people(series("dau"), before, previous).await, counted(&world, "dau", &known, (3, 3)));

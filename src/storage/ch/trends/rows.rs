@@ -159,7 +159,8 @@ pub(super) fn counted(project: ProjectId, question: TrendQuestion<'_>) -> Rows {
         TrendCount::Actors => {
             let mut found = keyed(question, range, keys.has_bucket, "actor");
             found.push("\nGROUP BY ").push(keys.lead()).push("actor");
-            (after_merges(project, question.counted, keys.columns(), &found), WHOLES)
+            let found = after_merges(project, question.counted, keys.columns(), &found);
+            (if question.is_once && keys.has_bucket { once(keys, &found) } else { found }, WHOLES)
         }
         TrendCount::PerActor(statistic) => {
             let mut found = keyed(question, range, keys.has_bucket, "actor, count() AS n");
@@ -174,6 +175,15 @@ pub(super) fn counted(project: ProjectId, question: TrendQuestion<'_>) -> Rows {
         TrendCount::Active(window) => (active(project, question, keys, window), WHOLES),
     };
     Rows { sql, aggregate }
+}
+
+/// Each of them in the first of their buckets.
+fn once(keys: Keys, found: &Sql) -> Sql {
+    let name = if keys.has_name { "name, " } else { "" };
+    let mut sql = Sql::new("SELECT min(seen) AS bucket, ");
+    sql.push(name).push("whole\nFROM (\nSELECT bucket AS seen, ").push(name).push("whole\nFROM (\n");
+    sql.append(found).push("\n)\n)\nGROUP BY ").push(name).push("whole");
+    sql
 }
 
 /// Those whose first row fits and lies in the range: `bucket`, `name`, `whole`, and `first`.
