@@ -234,8 +234,18 @@ async fn while_clickhouse_hangs_pages_answer_all_the_same() {
         assert_is_away(&explorer, "/person/nobody"),
         assert_is_away(&explorer, "/events"),
         assert_is_away(&explorer, "/sessions"),
+        assert_is_away(&explorer, "/privacy/erase?person=ada"),
+        assert_says(&explorer, "/insights/new?event=%24pageview", "ClickHouse does not answer at the moment."),
+        assert_says(&explorer, "/ingestion/find?id=ada", "ClickHouse does not answer now"),
+        assert_says(&explorer, "/onboarding", "posthog.identify("),
     );
     explorer.app.proxy().set_hanging(false);
+}
+
+/// A page comes, with this text in it.
+async fn assert_says(explorer: &Explorer, path: &str, text: &str) {
+    let page = explorer.page(path).await;
+    assert!(page.text("main").contains(text), "{path}: {}", page.text("main"));
 }
 
 /// A page that is nothing without events says so, and leads to itself.
