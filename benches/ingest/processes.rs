@@ -19,22 +19,28 @@ use tenrec::embedded::EmbeddedSockets;
 
 pub const PROJECT_KEY: &str = "phc_tenrecbench0000000000000000000000000000000000";
 
-/// A running server with both embedded stores, on a free port, in a directory of its own; killed when dropped.
+/// A running server with both embedded stores, on a free port; killed when dropped.
 pub struct Tenrec {
     child: Child,
-    _data: TempDir,
+    _data: Option<TempDir>,
     pub address: SocketAddr,
     pub engine_socket: PathBuf,
     said: Arc<Mutex<Vec<String>>>,
 }
 
-/// What runs, for the case that this program is asked to end.
-static RUNNING: Mutex<Vec<(u32, PathBuf)>> = Mutex::new(Vec::new());
+/// What runs and the directories to remove, for the case that this program is asked to end.
+static RUNNING: Mutex<Vec<(u32, Option<PathBuf>)>> = Mutex::new(Vec::new());
 
 impl Tenrec {
-    /// Starts it, on these cores only if any are named, and waits until it serves.
+    /// Starts it in a directory of its own, on these cores only if any are named, and waits until it serves.
     pub fn start(program: &Path, cores: Option<&str>) -> Result<Self> {
-        let data = TempDir::with_prefix("tenrec-bench-")?;
+        Self::start_in(program, cores, None)
+    }
+
+    /// The same with its data in a directory that stays.
+    pub fn start_in(program: &Path, cores: Option<&str>, kept: Option<&Path>) -> Result<Self> {
+        let own = if kept.is_none() { Some(TempDir::with_prefix("tenrec-bench-")?) } else { None };
+        let data = kept.or(own.as_ref().map(TempDir::path)).expect("one of both is there").to_owned();
         let mut command = match cores {
             Some(cores) => {
                 let mut command = Command::new("taskset");
@@ -52,7 +58,7 @@ impl Tenrec {
         }
         let mut child = command
             .args(["serve", "--host", "127.0.0.1", "--port", "0", "--data-dir"])
-            .arg(data.path())
+            .arg(&data)
             .env("TENREC_INIT_EMAIL", "owner@example.com")
             .env("TENREC_INIT_PASSWORD", "correct horse battery staple")
             .env("TENREC_INIT_PROJECT_KEY", PROJECT_KEY)
@@ -62,16 +68,16 @@ impl Tenrec {
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("could not start {}: build it first, or set TENREC", program.display()))?;
-        RUNNING.lock().expect("no holder panics").push((child.id(), data.path().to_owned()));
+        RUNNING.lock().expect("no holder panics").push((child.id(), own.as_ref().map(|own| own.path().to_owned())));
         let said = Arc::new(Mutex::new(Vec::new()));
         let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
         listen(out, &said);
         listen(err, &said);
         let mut stores = Config::defaults().stores;
-        stores.data_dir = Some(data.path().to_owned());
+        stores.data_dir = Some(data);
         let engine_socket = EmbeddedSockets::of(&stores).engine.context("the engine is embedded")?;
         let mut tenrec =
-            Self { child, _data: data, address: SocketAddr::from(([127, 0, 0, 1], 0)), engine_socket, said };
+            Self { child, _data: own, address: SocketAddr::from(([127, 0, 0, 1], 0)), engine_socket, said };
         tenrec.address = tenrec.wait_until_ready()?;
         Ok(tenrec)
     }
@@ -191,7 +197,9 @@ pub fn end_with_us() {
         });
         for (pid, dir) in RUNNING.lock().expect("no holder panics").iter() {
             end(*pid);
-            let _ = fs::remove_dir_all(dir);
+            if let Some(dir) = dir {
+                let _ = fs::remove_dir_all(dir);
+            }
         }
         std::process::exit(130);
     });

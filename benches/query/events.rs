@@ -168,7 +168,7 @@ impl World {
     }
 
     /// The statement that puts these events into our own table, as the pipeline does.
-    pub fn into_ours(&self, from: u64, many: u64) -> String {
+    pub fn insert_of_ours(&self, from: u64, many: u64) -> String {
         let (mut columns, mut values) = (String::new(), String::new());
         for (key, _, value) in PROPERTIES {
             let Some(column) = find(key) else { continue };

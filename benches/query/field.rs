@@ -57,18 +57,26 @@ const TYPED: &[&str] = &[
 /// Makes and fills our tables and theirs.
 pub fn load(world: &World, engine: &Engine) -> Result<()> {
     create(engine)?;
-    for table in ["events", "field_text"] {
+    for table in ["events", "field_text", "field_json"] {
         engine.run(&format!("SYSTEM STOP MERGES {table}"))?;
     }
     together(
-        || fill(engine, world, &|from, many| into_text(world, from, many)),
-        || fill(engine, world, &|from, many| world.into_ours(from, many)),
+        || fill(engine, world, &|from, many| insert_of_text(world, from, many)),
+        || fill(engine, world, &|from, many| world.insert_of_ours(from, many)),
     )?;
     people(world, engine)?;
     // One merge at a time: the engine's memory is bounded.
     together(|| merge(engine, "events"), || fill_json(world, engine))?;
     merge(engine, "field_text")?;
-    engine.await_merges()?;
+    engine.await_merges()
+}
+
+/// Makes ready for questions.
+///
+/// # Errors
+/// If an event is missing, or there is one too many.
+pub fn check(world: &World, engine: &Engine) -> Result<()> {
+    engine.run("SYSTEM STOP MERGES field_json")?;
     for table in ["events", "field_text", "field_json"] {
         let rows = engine.number(&format!("SELECT count() FROM {table} WHERE toDate(timestamp) >= '2026-09-01'"))?;
         ensure!(rows == world.events as f64, "{table} has {} rows", number(rows));
@@ -165,7 +173,7 @@ fn insert(engine: &Engine, sql: &str) -> Result<()> {
     engine.send(sql, &settings, &[]).map(drop)
 }
 
-fn into_text(world: &World, from: u64, many: u64) -> String {
+fn insert_of_text(world: &World, from: u64, many: u64) -> String {
     format!(
         "INSERT INTO field_text (team_id, event, timestamp, distinct_id, person_id, properties, uuid, _timestamp)\n\
          SELECT 1, name, at, distinct_id, person_uuid, {}, reinterpretAsUUID(sipHash128({}, number)), arrived FROM ({})",

@@ -3,7 +3,10 @@
 //!
 //!     cargo bench --bench query                                 all, on ten million events
 //!     cargo bench --bench query -- --events 1000000 funnel      those whose name has this word, on fewer
-//!     TENREC=path cargo bench --bench query -- --hold           stays up after the table, for statements sent by hand
+//!     cargo bench --bench query -- --data DIR --hold            uses the data in DIR again if it is there, and stays up
+//!                                                               after the table, for statements sent by hand
+//!
+//! TENREC names another program than the release build.
 //!
 //! - **ours**: the question as anybody sends it, through `POST /api/projects/:id/query/`, with no answer kept from before.
 //! - **floor**: a scan of our own table that reads just the columns the question needs, of just the events it is about, and
@@ -52,6 +55,9 @@ struct Args {
     /// How often all take their turns.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// Where the data stays; if it is there from before it is used again.
+    #[arg(long)]
+    data: Option<PathBuf>,
     /// Whether to stay up after the table until asked to end.
     #[arg(long)]
     hold: bool,
@@ -66,7 +72,10 @@ fn main() -> Result<()> {
     let program = std::env::var_os("TENREC").map_or_else(|| PathBuf::from("target/release/tenrec"), PathBuf::from);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let world = World { events: args.events, seed: args.seed };
-    let tenrec = Tenrec::start(&program, None)?;
+    if let Some(data) = &args.data {
+        std::fs::create_dir_all(data)?;
+    }
+    let tenrec = Tenrec::start_in(&program, None, args.data.as_deref())?;
     let engine = Engine { socket: tenrec.engine_socket.clone() };
     println!(
         "Tenrec's questions: {} events of {} people, seed {}, {cores} cores",
@@ -76,12 +85,15 @@ fn main() -> Result<()> {
     );
     let started = Instant::now();
     let server = Server::sign_in(tenrec.address)?;
-    // Through the door, before the range that is asked about: so the project knows its properties and their types.
-    server.capture(&serde_json::from_str(&engine.text(&world.sample())?)?)?;
-    while engine.number("SELECT count() FROM events")? == 0.0 {
-        std::thread::sleep(Duration::from_millis(100));
+    if engine.number("SELECT count() FROM system.tables WHERE database = 'tenrec' AND name = 'field_json'")? == 0.0 {
+        // Through the door, before the range that is asked about: so the project knows its properties and their types.
+        server.capture(&serde_json::from_str(&engine.text(&world.sample())?)?)?;
+        while engine.number("SELECT count() FROM events")? == 0.0 {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        field::load(&world, &engine)?;
     }
-    field::load(&world, &engine)?;
+    field::check(&world, &engine)?;
     report::note(&format!("loaded in {:.0} s", started.elapsed().as_secs_f64()));
     for name in ["events", "field_text", "field_json"] {
         let (bytes, _) = engine.bytes(name)?;

@@ -36,6 +36,8 @@ impl Theirs {
         for row in rows.lines() {
             let (about, value) = row.rsplit_once('\t').context("two columns")?;
             let value: f64 = value.parse()?;
+            // A day is its first moment.
+            let about = about.strip_suffix(" 00:00:00").unwrap_or(about);
             if self.is_level {
                 (1..=about.parse::<u32>()?).for_each(|level| *answer.entry(level.to_string()).or_default() += value);
             } else {
@@ -69,12 +71,17 @@ impl Days {
         json!({ "date_from": self.0, "date_to": self.1, "explicitDate": false })
     }
 
-    fn sql(self) -> String {
-        let Self(first, last, end) = self;
+    /// As the field writes it.
+    fn moments(self) -> String {
+        let Self(first, _, end) = self;
         format!(
-            "timestamp >= toDateTime64('{first} 00:00:00', 6, 'UTC') AND timestamp < toDateTime64('{end} 00:00:00', 6, 'UTC') \
-             AND toDate(timestamp) BETWEEN '{first}' AND '{last}'"
+            "timestamp >= toDateTime64('{first} 00:00:00', 6, 'UTC') AND timestamp < toDateTime64('{end} 00:00:00', 6, 'UTC')"
         )
+    }
+
+    /// With the days, so that nothing else of our table is read.
+    fn moments_and_days(self) -> String {
+        format!("{} AND toDate(timestamp) BETWEEN '{}' AND '{}'", self.moments(), self.0, self.1)
     }
 }
 
@@ -88,7 +95,7 @@ fn floor(days: Days, events: &[&str], columns: &str) -> String {
     format!(
         "SELECT count() FROM events WHERE project_id = 1 AND {} AND {} AND NOT ignore({columns})",
         names(events),
-        days.sql()
+        days.moments_and_days()
     )
 }
 
@@ -113,7 +120,7 @@ impl Layout {
 
     /// `FROM … WHERE …` of these events.
     fn events(self, days: Days, events: &[&str]) -> String {
-        format!("FROM {} WHERE team_id = 1 AND {} AND {}", self.table(), names(events), days.sql())
+        format!("FROM {} WHERE team_id = 1 AND {} AND {}", self.table(), names(events), days.moments())
     }
 
     /// The same with `person`: who that is after merges.
@@ -125,7 +132,7 @@ impl Layout {
              WHERE e.team_id = 1 AND e.{} AND {}",
             self.table(),
             names(events),
-            days.sql().replace("timestamp", "e.timestamp")
+            days.moments().replace("timestamp", "e.timestamp")
         )
     }
 }
@@ -144,7 +151,10 @@ pub fn all() -> Vec<Question> {
 
 fn trend() -> Question {
     let (text, json) = plain(|layout| {
-        format!("SELECT toDate(timestamp) AS day, count() {} GROUP BY day", layout.events(MONTH, &["$pageview"]))
+        format!(
+            "SELECT toStartOfDay(toTimeZone(timestamp, 'UTC')) AS day, count() {} GROUP BY day",
+            layout.events(MONTH, &["$pageview"])
+        )
     });
     Question {
         name: "trend: events by day",
@@ -173,7 +183,7 @@ fn by(key: &str) -> Value {
 
 fn split(layout: Layout, key: &str, more: &str) -> String {
     format!(
-        "SELECT ifNull({}, 'none') AS value, toDate(timestamp) AS day, count() {}{more} GROUP BY value, day",
+        "SELECT ifNull({}, 'none') AS value, toStartOfDay(toTimeZone(timestamp, 'UTC')) AS day, count() {}{more} GROUP BY value, day",
         layout.property(key),
         layout.events(MONTH, &["$pageview"])
     )
@@ -226,7 +236,7 @@ fn people() -> Question {
     let (text, json) = plain(|layout| {
         format!(
             "SELECT day, count(DISTINCT person) FROM (\n{}) GROUP BY day",
-            layout.events_of_people(MONTH, &["$pageview"], ", toDate(e.timestamp) AS day")
+            layout.events_of_people(MONTH, &["$pageview"], ", toStartOfDay(toTimeZone(e.timestamp, 'UTC')) AS day")
         )
     });
     Question {
@@ -361,7 +371,7 @@ fn stickiness() -> Question {
     let (text, json) = plain(|layout| {
         format!(
             "SELECT days, count() FROM (\nSELECT person, uniqExact(day) AS days FROM (\n{}) GROUP BY person) GROUP BY days",
-            layout.events_of_people(MONTH, &["$pageview"], ", toDate(e.timestamp) AS day")
+            layout.events_of_people(MONTH, &["$pageview"], ", toStartOfDay(toTimeZone(e.timestamp, 'UTC')) AS day")
         )
     });
     Question {
