@@ -3,6 +3,9 @@
 use super::Sql;
 use crate::model::query::{Interval, ResolvedRange, WeekStart};
 
+/// No key is less: seconds of the year 1900, which the engine's times begin with.
+const EARLIEST_KEY: i64 = -2_300_000_000;
+
 /// The key of the [`Bucket`](crate::model::query::Bucket) that the moment in a column of ours falls into.
 #[must_use]
 pub fn bucket_key(range: &ResolvedRange, column: &'static str) -> Sql {
@@ -38,9 +41,13 @@ pub fn bucket_index(range: &ResolvedRange, column: &'static str) -> Sql {
     // A zone may skip a day, or move its clocks by half an hour.
     let step = step.filter(|step| range.buckets.windows(2).all(|pair| pair[1].key - pair[0].key == *step));
     let mut sql = Sql::default();
-    if let Some(step) = step {
-        sql.push("toInt64(floor((").append(&bucket_key(range, column)).push(" - ").param("Int64", first);
-        sql.push(") / ").param("Int64", step).push("))");
+    if step == Some(1) {
+        sql.push("(").append(&bucket_key(range, column)).push(" - ").param("Int64", first).push(")");
+    } else if let Some(step) = step {
+        // Counted from before all that the engine's times can be, so that whole numbers divide as they should.
+        let earlier = (first - EARLIEST_KEY).div_euclid(step) + 1;
+        sql.push("(intDiv(").append(&bucket_key(range, column)).push(" - ").param("Int64", first - earlier * step);
+        sql.push(", ").param("Int64", step).push(") - ").param("Int64", earlier).push(")");
     } else {
         sql.push("(toInt64(indexOf([");
         for (at, bucket) in range.buckets.iter().enumerate() {

@@ -109,7 +109,9 @@ pub fn paths_sql(project: ProjectId, question: PathsQuestion<'_>, shown: EdgesSh
     );
     sql.append(&paths(project, question)).push("\n)\n)\nGROUP BY step, from_item, to_item\nHAVING passed >= ");
     sql.param("UInt32", shown.least_value.unwrap_or(0)).push(" AND passed <= ");
-    sql.param("UInt32", shown.most_value.unwrap_or(u32::MAX)).push("\n)\n) AS edges\nINNER JOIN (\n");
+    // Names are given to those alone that may be shown; those that as many went are ordered by theirs.
+    sql.param("UInt32", shown.most_value.unwrap_or(u32::MAX)).push("\nORDER BY passed DESC\nLIMIT ");
+    sql.param("UInt32", shown.most).push(" WITH TIES\n)\n) AS edges\nINNER JOIN (\n");
     sql.push("SELECT hash, any(item) AS name\nFROM (\nSELECT cityHash64(item) AS hash, item FROM (\n")
         .append(&items(question));
     sql.push("\n)\nUNION ALL\nSELECT cityHash64('...') AS hash, '...' AS item\n)\nGROUP BY hash\n) AS names ON names.hash = edges.hash\n");

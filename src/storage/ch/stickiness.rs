@@ -9,6 +9,9 @@ use super::{ChError, ClickHouse, Cost, Counted, Sql};
 use crate::model::ProjectId;
 use crate::model::query::ResolvedRange;
 
+/// Intervals of one number.
+const BITS: usize = 64;
+
 /// How many were active in so many intervals.
 #[derive(Debug, Clone, PartialEq, Eq, Row, Deserialize)]
 pub struct StickinessPoint {
@@ -66,6 +69,9 @@ pub fn stickiness_people_sql(project: ProjectId, question: StickinessQuestion<'_
 
 /// In how many intervals each was active: `whole`, `intervals`.
 fn active(project: ProjectId, question: StickinessQuestion<'_>) -> Sql {
+    if question.criteria == CountIs::AtLeast(1) && question.range.buckets.len() <= BITS {
+        return active_at_all(project, question);
+    }
     let mut found = Sql::new("SELECT actor, intDiv(");
     found.append(&bucket_index(question.range, "at")).push(", ").param("UInt32", question.buckets_each);
     found.push(") AS bucket, count() AS n\nFROM (").append(question.events).push(")\nGROUP BY actor, bucket");
@@ -75,6 +81,16 @@ fn active(project: ProjectId, question: StickinessQuestion<'_>) -> Sql {
     sql.push("\n)\nGROUP BY whole, bucket\nHAVING events");
     push_count(&mut sql, question.criteria);
     sql.push("\n)\nGROUP BY whole");
+    sql
+}
+
+/// The same where one event is enough: a bit for each interval.
+fn active_at_all(project: ProjectId, question: StickinessQuestion<'_>) -> Sql {
+    let mut found = Sql::new("SELECT actor, groupBitOr(bitShiftLeft(toUInt64(1), toUInt8(intDiv(");
+    found.append(&bucket_index(question.range, "at")).push(", ").param("UInt32", question.buckets_each);
+    found.push(")))) AS bits\nFROM (").append(question.events).push(")\nGROUP BY actor");
+    let mut sql = Sql::new("SELECT whole, toUInt64(bitCount(groupBitOr(bits))) AS intervals\nFROM (\n");
+    sql.append(&after_merges(project, question.counted, "bits", &found)).push("\n)\nGROUP BY whole");
     sql
 }
 

@@ -118,9 +118,12 @@ fn scalar_or_json(column: JsonColumn, key: &str, ty: Option<PropertyType>) -> Sq
         return step_into(&whole_text(column), &[key.to_owned()]).sql;
     }
     let at = path(column, key);
-    let mut list_or_scalar = Sql::new("if(startsWith(dynamicType(");
+    // Most are texts or not there: what it takes to tell the others apart is only done for them.
+    let mut list_or_scalar = Sql::new("if(isNull(");
+    list_or_scalar.append(&at).push("), NULL, if(isNotNull(dynamicElement(").append(&at);
+    list_or_scalar.push(", 'String')), dynamicElement(").append(&at).push(", 'String'), if(startsWith(dynamicType(");
     list_or_scalar.append(&at).push("), 'Array'), toJSONString(").append(&at).push("), ");
-    list_or_scalar.append(&at).push("::Nullable(String))");
+    list_or_scalar.append(&at).push("::Nullable(String))))");
     if matches!(ty, None | Some(PropertyType::Object)) {
         let mut sql = Sql::new("coalesce(");
         sql.append(&list_or_scalar).push(", nullIf(").append(&object(column, key)).push(", '{}'))");

@@ -5,7 +5,7 @@ use crate::model::ProjectId;
 use crate::model::query::ResolvedRange;
 use crate::storage::ch::Sql;
 use crate::storage::ch::buckets::bucket_index;
-use crate::storage::ch::merges::after_merges;
+use crate::storage::ch::merges::{Counted, after_merges};
 
 /// Rows with `bucket` (unless the range is one number) and `name` (if they are split), and what is made of them.
 pub(super) struct Rows {
@@ -89,6 +89,16 @@ impl Keys {
         }
     }
 
+    /// What puts rows together by these alone.
+    fn group_by(self) -> &'static str {
+        match (self.has_bucket, self.has_name) {
+            (true, true) => "\nGROUP BY bucket, name",
+            (true, false) => "\nGROUP BY bucket",
+            (false, true) => "\nGROUP BY name",
+            (false, false) => "",
+        }
+    }
+
     /// Columns that go through a look-up of merges.
     fn columns(self) -> &'static str {
         match (self.has_bucket, self.has_name) {
@@ -157,9 +167,7 @@ pub(super) fn counted(project: ProjectId, question: TrendQuestion<'_>) -> Rows {
             (sql, statistic.aggregate())
         }
         TrendCount::Actors => {
-            let mut found = keyed(question, range, keys.has_bucket, "actor");
-            found.push("\nGROUP BY ").push(keys.lead()).push("actor");
-            let found = after_merges(project, question.counted, keys.columns(), &found);
+            let found = after_merges(project, question.counted, keys.columns(), &each_actor(question, keys));
             (if question.is_once && keys.has_bucket { once(keys, &found) } else { found }, WHOLES)
         }
         TrendCount::PerActor(statistic) => {
@@ -183,6 +191,23 @@ fn once(keys: Keys, found: &Sql) -> Sql {
     let mut sql = Sql::new("SELECT min(seen) AS bucket, ");
     sql.push(name).push("whole\nFROM (\nSELECT bucket AS seen, ").push(name).push("whole\nFROM (\n");
     sql.append(found).push("\n)\n)\nGROUP BY ").push(name).push("whole");
+    sql
+}
+
+/// Each `actor` once for each `bucket` and `name`.
+fn each_actor(question: TrendQuestion<'_>, keys: Keys) -> Sql {
+    if question.counted == Counted::Groups {
+        let mut sql = keyed(question, question.range, keys.has_bucket, "actor");
+        sql.push("\nGROUP BY ").push(keys.lead()).push("actor");
+        return sql;
+    }
+    // A set of numbers for each bucket: a day's rows are side by side, so that one small set after another is filled. All
+    // pairs in one table would be a large one, filled all over.
+    let mut sql = Sql::new("SELECT ");
+    sql.push(keys.lead()).push("arrayJoin(actors) AS actor\nFROM (\nSELECT ").push(keys.lead());
+    sql.push("groupUniqArray(toUInt64(actor)) AS actors\nFROM (\n");
+    sql.append(&keyed(question, question.range, keys.has_bucket, "actor")).push("\n)");
+    sql.push(keys.group_by()).push("\n)");
     sql
 }
 
