@@ -130,6 +130,12 @@ impl ArithmeticOp {
     }
 }
 
+/// Whether a step is a number as it reads back: 00 is a name.
+fn is_place(step: &str) -> bool {
+    let is_number = !step.is_empty() && step.len() < 18 && step.bytes().all(|b| b.is_ascii_digit());
+    is_number && (step == "0" || !step.starts_with('0'))
+}
+
 impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.kind {
@@ -137,7 +143,7 @@ impl Display for Expr {
             ExprKind::Field(steps) => {
                 for (at, step) in steps.iter().enumerate() {
                     let dot = if at > 0 { "." } else { "" };
-                    if at > 0 && !step.is_empty() && step.len() < 18 && step.bytes().all(|b| b.is_ascii_digit()) {
+                    if at > 0 && is_place(step) {
                         write!(f, ".{step}")?;
                     } else {
                         write!(f, "{dot}{}", Name(step))?;
@@ -191,7 +197,7 @@ impl Display for Expr {
                 write!(f, "({}) -> {body}", List(&names))
             }
             ExprKind::Index(of, index) => write!(f, "{}[{index}]", Part(of)),
-            ExprKind::Step(of, step) if !step.is_empty() && step.bytes().all(|b| b.is_ascii_digit()) => {
+            ExprKind::Step(of, step) if is_place(step) => {
                 write!(f, "({of}).{step}")
             }
             ExprKind::Step(of, step) => write!(f, "({of}).{}", Name(step)),

@@ -19,6 +19,9 @@ fn operators_bind_as_they_should() {
     same("select 10 ?? true ? 20 : 30", "SELECT (10 ?? true) ? 20 : 30");
     same("select a is not null, b not in (1, 2)", "SELECT a IS NOT NULL, b NOT IN (1, 2)");
     same("select a between 1 and 2 and c", "SELECT (a BETWEEN 1 AND 2) AND c");
+    same("select a is distinct from b, a is not distinct from null", "SELECT a != b, a = NULL");
+    same("select count(*) filter (where a > 1), sum(b) filter (where c)", "SELECT countIf(a > 1), sumIf(b, c)");
+    same("select properties.`00`.0, properties.10", "SELECT properties.`00`.0, properties.10");
     same("select x::String || 'it''s'", r"SELECT (CAST(x, 'String')) || 'it\'s'");
 }
 

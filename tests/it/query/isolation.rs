@@ -81,6 +81,7 @@ async fn nothing_of_another_project_ever_shows() {
         ("select count() from events", 4),
         ("select count() from groups", 1),
         ("select count() from cohort_people", 1),
+        ("select count() from cohorts", 1),
         ("select count() from events where matchesAction('anything')", 4),
         ("select count() from events where person_id in cohort 'anybody'", 3),
         ("select count() from persons", 1),
