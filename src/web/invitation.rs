@@ -2,14 +2,16 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::login;
 use super::settings::role_label;
 use crate::accounts::invitations::{self, Accepted, Newcomer};
-use crate::http::{AppState, Cause, ClientIp, FieldErrors, Form, SignInCookie, SignedIn, WebError, form_again, page};
+use crate::http::{
+    AppState, ClientIp, ErrorPage, FieldErrors, Form, SignInCookie, SignedIn, WebError, form_again, page,
+};
 use crate::storage::pg::Invitation;
 
 #[derive(Debug, Template)]
@@ -46,7 +48,7 @@ pub async fn get(
     signed_in: Option<SignedIn>,
     Path(token): Path<String>,
 ) -> Result<Response, WebError> {
-    let invitation = find(&state, ip, &token).await?;
+    let Some(invitation) = find(&state, ip, &token).await? else { return Ok(closed()) };
     let guest = match signed_in {
         Some(SignedIn { user, .. }) => {
             if state.pg.find_role(user.id, invitation.organization_id).await?.is_some() {
@@ -69,11 +71,11 @@ pub async fn post(
     Path(token): Path<String>,
     Form(fields): Form<Fields>,
 ) -> Result<Response, WebError> {
-    let invitation = find(&state, ip, &token).await?;
+    let Some(invitation) = find(&state, ip, &token).await? else { return Ok(closed()) };
     if let Some(SignedIn { user, .. }) = signed_in {
         return match invitations::accept_as(&state.pg, &state.clock, &token, user.id).await? {
             Accepted::Done(_) => Ok(Redirect::to("/").into_response()),
-            _ => Err(Cause::NotFound.into()),
+            _ => Ok(closed()),
         };
     }
     let mut errors = FieldErrors::default();
@@ -88,17 +90,30 @@ pub async fn post(
     let newcomer = Newcomer { name, email, password };
     match invitations::accept_as_new(&state.pg, &state.clock, &token, newcomer).await? {
         Accepted::Done(user) => login::sign_in(&state, &cookie, &headers, user, "/").await,
-        Accepted::Closed => Err(Cause::NotFound.into()),
+        Accepted::Closed => Ok(closed()),
         Accepted::EmailTaken => {
             form_again(&Page { is_email_taken: true, ..Page::new(token, &invitation, Guest::New(fields)) })
         }
     }
 }
 
-/// The open invitation behind the link. A link that was used, taken back, has run out or never was is simply not there.
-async fn find(state: &AppState, ip: ClientIp, token: &str) -> Result<Invitation, WebError> {
+/// The open invitation behind the link.
+async fn find(state: &AppState, ip: ClientIp, token: &str) -> Result<Option<Invitation>, WebError> {
     state.limits().links.check(&ip.limit_key())?;
-    Ok(invitations::find(&state.pg, &state.clock, token).await?.ok_or(Cause::NotFound)?)
+    Ok(invitations::find(&state.pg, &state.clock, token).await?)
+}
+
+/// The answer to a link that was used, taken back, has run out or never was; it does not tell which.
+fn closed() -> Response {
+    let page = ErrorPage {
+        status: StatusCode::NOT_FOUND,
+        title: "This invitation is closed",
+        detail: "A link works once, within seven days, and can be taken back. Ask whoever invited you for a new one."
+            .to_owned(),
+    };
+    let mut response = (page.status, format!("{}. {}\n", page.title, page.detail)).into_response();
+    response.extensions_mut().insert(page);
+    response
 }
 
 impl Page {

@@ -198,7 +198,12 @@ async fn an_invitation_works_once_can_be_taken_back_and_runs_out() {
 
     let late = app.invitation(&owner, "viewer").await;
     app.clock.advance(Duration::from_secs(7 * 24 * 60 * 60));
-    app.browser().get(&late).await.assert_status(404);
+    let closed = app.browser().get(&late).await;
+    assert_eq!(
+        closed.assert_status(404).element_text("h1"),
+        "This invitation is closed",
+        "no page is said to be missing"
+    );
     assert_eq!(app.pg_value::<i64>("SELECT count(*) FROM memberships").await, 2);
 }
 
