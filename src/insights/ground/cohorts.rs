@@ -48,7 +48,7 @@ impl CohortPart {
         let cohort = cohort_at(place, &ground.types)?;
         let filter = json!([{ "key": "id", "type": "cohort", "value": id }]);
         let condition = ground.filters(&Reader::new(&filter)).map_err(|error| place.wrong(error.reason))?;
-        Ok(Self { number: cohort.id.get().into(), label: cohort.name.clone(), id, condition })
+        Ok(Self { number: cohort.id.get(), label: cohort.name.clone(), id, condition })
     }
 
     /// Whether a value of a selection means it: its number, however written, or its name.

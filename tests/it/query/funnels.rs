@@ -203,11 +203,12 @@ async fn each_cohort_goes_through_a_funnel_of_its_own() {
     for event in &world.events {
         all.entry(event.person).or_default().push((event.at.as_second() / 60, event.event.clone()));
     }
-    let within = |of: &dyn Fn(u64) -> bool, far: &dyn Fn(&[(i64, String)]) -> usize| {
+    type Far<'a> = &'a dyn Fn(&[(i64, String)]) -> usize;
+    type Who<'a> = &'a dyn Fn(u64) -> bool;
+    let within = |of: Who<'_>, far: Far<'_>| {
         counted(all.iter().filter(|(person, _)| of(**person)).map(|(_, life)| far(life)), 2)
     };
     let is_some = |person: u64| [2, 5, 9].contains(&person);
-    type Far<'a> = &'a dyn Fn(&[(i64, String)]) -> usize;
     let in_order: Far<'_> = &|life| ordered(life, &steps, 30).iter().map(|(_, n)| *n).max().unwrap_or(0);
     let strictly: Far<'_> = &|life| strict(life, &steps, 30);
     let anyhow: Far<'_> = &|life| unordered(life, &steps, 30, None);

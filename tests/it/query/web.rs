@@ -230,12 +230,13 @@ async fn goals_are_as_a_naive_reading_counts_them() {
     desk.app.clock.advance(std::time::Duration::from_secs(1));
     let item = json!([{ "event": "$pageview", "url": "/item/", "url_matching": "contains" }]);
     desk.action("Saw an item", item).await;
-    let goals: [(&str, fn(&Seen) -> bool); 2] = [
+    type Goal = fn(&Seen) -> bool;
+    let goals: [(&str, Goal); 2] = [
         ("Saw an item", |seen| seen.event == "$pageview" && seen.path.starts_with("/item/")),
         ("Bought", |seen| seen.event == "buy"),
     ];
     let (current, previous) = (Days(6, 10), Days(1, 5));
-    let counted = |stretch: Days, goal: fn(&Seen) -> bool, stretches: &[Days]| {
+    let counted = |stretch: Days, goal: Goal, stretches: &[Days]| {
         let inside = |seen: &&Seen| {
             (is_view(seen) || goals.iter().any(|(_, goal)| goal(seen)))
                 && stretches.iter().any(|days| days.hold(seen.at))
