@@ -84,6 +84,7 @@ pub fn check(world: &World, engine: &Engine) -> Result<()> {
     Ok(())
 }
 
+/// All parts of a month are merged at once: small blocks, for long texts of many parts take much memory.
 fn create(engine: &Engine) -> Result<()> {
     let columns = "team_id Int64, event String, timestamp DateTime64(6, 'UTC'), distinct_id String, person_id UUID, uuid UUID, \
                    _timestamp DateTime";
@@ -99,7 +100,8 @@ fn create(engine: &Engine) -> Result<()> {
     engine.run(&format!(
         "CREATE TABLE field_text ({columns}, properties String CODEC(ZSTD(3)){materialized}) \
          ENGINE = ReplacingMergeTree(_timestamp) PARTITION BY toYYYYMM(timestamp) \
-         ORDER BY (team_id, toDate(timestamp), event, cityHash64(distinct_id), cityHash64(uuid))"
+         ORDER BY (team_id, toDate(timestamp), event, cityHash64(distinct_id), cityHash64(uuid)) \
+         SETTINGS merge_max_block_size = 1024"
     ))?;
     let typed: Vec<String> = TYPED.iter().map(|key| format!("`{key}` Nullable(String)")).collect();
     engine.run(&format!(
