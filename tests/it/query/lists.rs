@@ -160,7 +160,6 @@ async fn a_list_that_makes_no_sense_is_refused_by_field() {
         ),
         (json!({ "kind": "ActorsQuery", "search": 5 }), "search"),
         (people("select event, timestamp from events"), "source.query"),
-        (people("select * from persons"), "source.query"),
         (people("select nothing_of_this_name from events"), "source.query"),
         (people("select person_id from"), "source.query"),
         (json!({ "kind": "ActorsQuery", "source": { "kind": "HogQLQuery" } }), "source.query"),
