@@ -166,7 +166,7 @@ bench-ingest: parts assets ## measure ingest: acknowledged, stored, visible, dis
 	@cargo bench --locked --quiet --bench ingest -- $(BENCH)
 
 .PHONY: bench-query
-bench-query: build ## measure questions on ten million events, beside the floor and other layouts; a quarter of an hour, 8 GiB
+bench-query: build ## measure questions on three million events, beside the floor and other layouts; some minutes, 4 GiB
 	@cargo bench --locked --quiet --bench query -- $(BENCH)
 
 .PHONY: bench-erase

@@ -1,7 +1,7 @@
 //! Measures questions: `make bench-query` asks each kind of insight of a running server, and beside it, on the same engine and
 //! the same events, the floor and the field's layouts. It starts Tenrec's release binary with both embedded stores.
 //!
-//!     cargo bench --bench query                                 all, on ten million events
+//!     cargo bench --bench query                                 all, on three million events
 //!     cargo bench --bench query -- --events 1000000 funnel      those whose name has this word, on fewer
 //!     cargo bench --bench query -- --data DIR --hold            uses the data in DIR again if it is there, and stays up
 //!                                                               after the table, for statements sent by hand
@@ -47,7 +47,7 @@ struct Args {
     /// Only questions with one of these words in their names; nothing named: all.
     words: Vec<String>,
     /// How many events there are.
-    #[arg(long, default_value_t = 10_000_000)]
+    #[arg(long, default_value_t = 3_000_000)]
     events: u64,
     /// What the events are made from: the same makes the same.
     #[arg(long, default_value_t = 26)]
