@@ -5,8 +5,9 @@ import { NARROW, WIDE, visitor } from "../world.mjs";
 
 /** Tables of which a column is out of sight. Those of charts have one for each day, and are meant to be moved. */
 const cutTables = (page) =>
-  page.locator(".table-wrap:not(.is-behind)").evaluateAll((wraps) =>
-    wraps
+  // In one step: a chart that is drawn between finding its table and measuring it hides it behind itself.
+  page.evaluate(() =>
+    [...document.querySelectorAll(".table-wrap:not(.is-behind)")]
       .filter((wrap) => !wrap.querySelector(".series-table") && wrap.scrollWidth > wrap.clientWidth)
       .map((wrap) => `${wrap.querySelector("thead")?.textContent.replace(/\s+/g, " ").trim()}: ${wrap.scrollWidth} in ${wrap.clientWidth}`),
   );
