@@ -50,7 +50,9 @@ try {
     ...["hand-2", "hand-6", "hand-8", "robot-ai_crawler", odd?.uuid].filter(Boolean).map((id) => `/ingestion/find?id=${id}`),
     "/settings", "/settings/members", "/privacy", "/privacy/erase?person=hand-2",
   ].map((path) => `/project/${project}${path}`);
-  const other = ["/settings/account", "/settings/api-keys", "/settings/projects/new", "/status", `/project/${project}/nothing-here`];
+  // The project that the demo leaves alone has nothing in it.
+  const empty = tenrec ? ["", "/events", "/sessions", "/persons", "/groups", "/duplicates", "/insights", "/ingestion", "/privacy"].map((path) => `/project/1${path}`) : [];
+  const other = [...empty, "/settings/account", "/settings/api-keys", "/settings/projects/new", "/status", `/project/${project}/nothing-here`];
   const sizes = { wide: { width: 1280, height: 900 }, narrow: { width: 390, height: 844 } };
   for (const [size, viewport] of Object.entries(sizes)) {
     for (const colorScheme of ["light", "dark"]) {
@@ -69,14 +71,14 @@ try {
       for (const path of anonymous) await shoot(path);
       await signIn(page, url, email, password);
       for (const path of [...inside, ...other]) await shoot(path);
+      for (const [list, one] of [["persons", "person"], ["groups", "group"], ["sessions", "session"]]) {
+        await page.goto(`${url}/project/${project}/${list}`);
+        const href = await page.locator("main tbody a").first().getAttribute("href", { timeout: 2000 }).catch(() => null);
+        if (href) await shoot(href, `/${one}`);
+      }
       await page.goto(`${url}/project/${project}/persons`);
-      const person = await page.locator(`main a[href*="/person"]`).first().getAttribute("href").catch(() => null);
-      if (person) await shoot(person, "/person");
       const merge = await page.locator(`main a[href*="/merges/new"]`).first().getAttribute("href", { timeout: 2000 }).catch(() => null);
       if (merge) await shoot(merge, "/merge");
-      await page.goto(`${url}/project/${project}/sessions`);
-      const session = await page.locator(`main a[href*="/sessions/"]`).first().getAttribute("href").catch(() => null);
-      if (session) await shoot(session, "/session");
       const expected = (problem) => problem.includes("nothing-here") || problem.includes("404");
       for (const problem of problems.filter((one) => !expected(one))) console.log(problem);
       await context.close();
