@@ -157,7 +157,7 @@ impl Identity {
 
     /// What is decided stands; if ClickHouse does not answer now, the pipeline tells it with the next batch.
     pub(super) async fn tell_queries(&self, clickhouse: &ClickHouse) {
-        if let Err(error) = self.mirror(clickhouse).await {
+        if let Err(error) = clickhouse.or_away(self.mirror(clickhouse)).await {
             tracing::warn!(error = %error, "What became of persons is told to ClickHouse later");
         }
     }

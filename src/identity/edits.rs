@@ -25,7 +25,9 @@ impl Identity {
         at: Timestamp,
     ) -> Result<EditOutcome, PgError> {
         let edited = self.pg.edit_person_properties(project, person, changes, MAX_PERSON_PROPERTIES, by, at).await?;
-        self.tell_queries(clickhouse).await;
+        if edited == EditOutcome::Done {
+            self.tell_queries(clickhouse).await;
+        }
         Ok(edited)
     }
 
@@ -44,7 +46,9 @@ impl Identity {
     ) -> Result<EditOutcome, PgError> {
         let most = MAX_PERSON_PROPERTIES;
         let edited = self.pg.edit_group_properties(project, index, key, changes, most, by, at).await?;
-        self.tell_queries(clickhouse).await;
+        if edited == EditOutcome::Done {
+            self.tell_queries(clickhouse).await;
+        }
         Ok(edited)
     }
 }

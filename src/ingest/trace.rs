@@ -83,10 +83,7 @@ pub async fn trace(
         (Vec::new(), false)
     });
     let unstored = pg.find_unstored_events(project, id, *from, *until, MOST_FOUND as i64).await?;
-    let found = tokio::select! {
-        found = ch.find_events_by_id(project, id, uuid, *from, *until, MOST_FOUND) => found,
-        () = ch.until_away() => Err(ChError::TimedOut),
-    };
+    let found = ch.or_away(ch.find_events_by_id(project, id, uuid, *from, *until, MOST_FOUND)).await;
     let stored = match found {
         Ok(events) => {
             let mut stored = Vec::with_capacity(events.len());

@@ -238,6 +238,10 @@ async fn while_clickhouse_hangs_pages_answer_all_the_same() {
         assert_says(&explorer, "/insights/new?event=%24pageview", "ClickHouse does not answer at the moment."),
         assert_says(&explorer, "/ingestion/find?id=ada", "ClickHouse does not answer now"),
         assert_says(&explorer, "/onboarding", "posthog.identify("),
+        async {
+            let fields = [("key", "plan"), ("kind", "text"), ("value", "pro")];
+            explorer.post(&format!("{person}/properties"), &fields).await.assert_status(303);
+        },
     );
     explorer.app.proxy().set_hanging(false);
 }

@@ -12,14 +12,11 @@ pub async fn unless_away<T>(
     ch: &ClickHouse,
     read: impl Future<Output = Result<T, ExploreError>>,
 ) -> Result<Option<T>, ExploreError> {
-    tokio::select! {
-        found = read => match found {
-            Err(ExploreError::Ch(error @ (ChError::Network(_) | ChError::TimedOut))) => {
-                tracing::warn!(%error, "ClickHouse does not answer");
-                Ok(None)
-            }
-            found => found.map(Some),
-        },
-        () = ch.until_away() => Ok(None),
+    match ch.or_away(read).await {
+        Err(ExploreError::Ch(error @ (ChError::Network(_) | ChError::TimedOut))) => {
+            tracing::warn!(%error, "ClickHouse does not answer");
+            Ok(None)
+        }
+        found => found.map(Some),
     }
 }

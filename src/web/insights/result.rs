@@ -1,14 +1,11 @@
 //! The answer beside the form: a chart, nothing to show, or what went wrong.
 
-use std::sync::Arc;
-
 use super::chart::{Chart, grouped};
 use super::form::{EditorForm, letter};
 use crate::http::{AppState, Reload};
 use crate::insights::{InsightError, TrendsAnswer};
 use crate::model::Project;
 use crate::model::query::{Traffic, TrendsQuery};
-use crate::storage::ch::ChError;
 use jiff::Timestamp;
 
 /// What a question came to.
@@ -53,11 +50,7 @@ impl Outcome {
     /// Asks; by a reload for an answer of its own, else for one that may be some seconds old.
     pub async fn ask(state: &AppState, project: &Project, query: &TrendsQuery, reload: Reload) -> Self {
         let running = state.running();
-        let asked = tokio::select! {
-            asked = running.trends(project, query, reload == Reload::Yes) => asked,
-            () = state.ch.until_away() => Err(InsightError::Unavailable(Arc::new(ChError::TimedOut))),
-        };
-        match asked {
+        match state.ch.or_away(running.trends(project, query, reload == Reload::Yes)).await {
             Ok(answered) => Self::Answer(Box::new(Answer::new(query, answered.value()))),
             Err(error) => Self::failed(&error),
         }

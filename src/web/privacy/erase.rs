@@ -10,7 +10,6 @@ use crate::http::{AppState, Cause, FieldErrors, Form, ProjectAccess, WebError, f
 use crate::model::{Project, Role};
 use crate::privacy::Preview;
 use crate::storage::pg::SubjectName;
-use crate::web::events::clickhouse_is_away;
 use crate::web::{Section, Shell};
 
 /// What is typed to confirm.
@@ -97,10 +96,7 @@ impl Page {
         let project = access.project.id;
         let name = named(state, project, &person).await?;
         let privacy = state.privacy();
-        let preview = tokio::select! {
-            preview = privacy.preview(project, &name) => preview?,
-            () = state.ch.until_away() => return Err(clickhouse_is_away().into()),
-        };
+        let preview = state.ch.or_away(privacy.preview(project, &name)).await?;
         let Preview { subject, stores } = preview.ok_or(Cause::NotFound)?;
         let label = match &name {
             SubjectName::DistinctId(id) => id.clone(),
