@@ -10,8 +10,16 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
+    take_small_pages();
     match tenrec::cli::parse(std::env::args_os()) {
         Ok(command) => tenrec::cli::run(command),
         Err(error) => error.exit(),
     }
+}
+
+/// The allocator asks for huge pages, of which a batch's pieces use a part. The kernel clears all of each: a fifth of the time
+/// that storing took here. Where it does not know the question, all stays as it was.
+fn take_small_pages() {
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_thp_disable(true);
 }
