@@ -4,7 +4,7 @@ use super::InsightError;
 use crate::model::query::{PropertyScope, Traffic};
 use crate::model::{Clock, ProjectId};
 use crate::storage::ch::ClickHouse;
-use crate::storage::pg::{Pg, PgError, PropertyKind};
+use crate::storage::pg::{Pg, PgError, PropertyKind, SeenProperty};
 
 /// Names that were seen in a project.
 #[derive(Debug, Clone, Default)]
@@ -19,7 +19,7 @@ pub struct SeenNames {
 /// # Errors
 /// If Postgres does not answer.
 pub async fn seen_names(pg: &Pg, project: ProjectId) -> Result<SeenNames, PgError> {
-    let names = |rows: Vec<(String, String)>| rows.into_iter().map(|(name, _)| name).collect();
+    let names = |seen: Vec<SeenProperty>| seen.into_iter().map(|property| property.name).collect();
     let events = pg.list_event_definitions(project).await?;
     Ok(SeenNames {
         events: events.into_iter().map(|event| event.name).collect(),

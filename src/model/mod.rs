@@ -12,6 +12,7 @@ pub mod session;
 mod time_zone;
 mod token_bucket;
 mod user;
+pub mod value_kinds;
 
 pub use api_key::{InvalidApiKey, PersonalApiKey, ProjectApiKey, random_secret, secret_hash};
 pub use clock::Clock;

@@ -8,6 +8,12 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use foldhash::fast::FixedState;
+use serde_json::Value;
+
+use super::value_kinds::ValueKinds;
+
+/// Longer texts in a column of few different values would blow up its dictionary: they go to the tail.
+const MAX_WORD_BYTES: usize = 1000;
 
 /// How a property is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,10 +161,48 @@ impl ColumnKind {
             Flag => "Nullable(Bool)",
         }
     }
+
+    /// Whether a column of this kind can hold the value unchanged. If not, the tail holds it under its own key.
+    #[must_use]
+    pub fn fits(self, value: &Value) -> bool {
+        match (self, value) {
+            (Word, Value::String(text)) => text.len() <= MAX_WORD_BYTES,
+            (WordOrNumber, Value::String(text)) => text.len() <= MAX_WORD_BYTES && !is_number_text(text),
+            (Text, Value::String(_)) | (Flag, Value::Bool(_)) | (WordOrNumber, Value::Number(_)) => true,
+            (Integer, value) => as_integer(value).is_some(),
+            (Number, value) => as_number(value).is_some(),
+            _ => false,
+        }
+    }
+}
+
+/// A whole number of 32 bits.
+#[must_use]
+pub fn as_integer(value: &Value) -> Option<i32> {
+    value.as_i64().and_then(|n| i32::try_from(n).ok())
+}
+
+/// A number that a double holds exactly as it was sent.
+#[must_use]
+pub fn as_number(value: &Value) -> Option<f64> {
+    const EXACT: i64 = 1 << 53;
+    match value.as_i64() {
+        Some(n) => (-EXACT..=EXACT).contains(&n).then_some(n as f64),
+        None if value.is_u64() => None,
+        None => value.as_f64(),
+    }
+}
+
+/// What the tail of an event holds under the key of a property with this value, if `column` is the key's own.
+#[must_use]
+pub fn kinds_in_tail(column: Option<ColumnKind>, value: &Value) -> ValueKinds {
+    if column.is_some_and(|kind| kind.fits(value)) { ValueKinds::NONE } else { ValueKinds::of(value) }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -178,6 +222,31 @@ mod tests {
         for column in PROPERTY_COLUMNS {
             let line = format!("`{}` {}", column.key, column.kind.sql_type());
             assert!(migrations.iter().any(|migration| migration.contains(&line)), "no migration makes {line}");
+        }
+    }
+
+    #[test]
+    fn a_value_stands_in_its_column_only_if_nothing_is_lost() {
+        let cases = [
+            (Integer, json!(1080), true),
+            (Integer, json!(1080.5), false),
+            (Integer, json!(4_000_000_000_u64), false),
+            (Number, json!(9_007_199_254_740_993_i64), false),
+            (Number, json!(-1.5), true),
+            (Number, json!("1"), false),
+            (Word, json!("x".repeat(2000)), false),
+            (WordOrNumber, json!(131), true),
+            (WordOrNumber, json!("131.0.2"), true),
+            (WordOrNumber, json!("131"), false),
+            (WordOrNumber, json!(true), false),
+            (Text, json!("x".repeat(2000)), true),
+            (Text, json!(3), false),
+            (Flag, json!(true), true),
+            (Flag, json!("true"), false),
+            (Text, json!(null), false),
+        ];
+        for (kind, value, expected) in cases {
+            assert_eq!(kind.fits(&value), expected, "{kind:?} {value}");
         }
     }
 }

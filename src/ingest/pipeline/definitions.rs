@@ -1,4 +1,5 @@
-//! Names of events and properties, for pickers. What is known is remembered, so that steady traffic writes nothing.
+//! Names of events and properties, for pickers; and what events' tails hold under a name, so that questions look nowhere in
+//! vain. What is known is remembered, so that steady traffic writes nothing.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -11,9 +12,12 @@ use serde_json::Value;
 use crate::identity::Resolved;
 use crate::ingest::AcceptedEvent;
 use crate::model::ProjectId;
-use crate::storage::pg::{EventDefinition, Pg, PgError, PropertyDefinition, PropertyKind};
+use crate::model::property_columns::{ColumnKind, find, kinds_in_tail};
+use crate::model::value_kinds::ValueKinds;
+use crate::storage::pg::{EventDefinition, Pg, PgError, PropertyDefinition, PropertyKind, blames_data};
 
-/// Most names kept of a project; events beyond them are stored all the same.
+/// Most names kept of a project; events beyond them are stored all the same. Of a name that got no place nobody knows what
+/// tails hold: one that gets it later must not say that it does.
 const MAX_EVENTS: usize = 5_000;
 const MAX_PROPERTIES: usize = 10_000;
 /// How often "last seen" is written.
@@ -28,19 +32,36 @@ pub(super) struct Definitions {
 #[derive(Debug, Default)]
 struct Names {
     events: HashMap<String, Timestamp>,
-    event_properties: HashSet<String, RandomState>,
+    event_properties: HashMap<String, Tail, RandomState>,
     person_properties: HashSet<String, RandomState>,
+}
+
+/// What is known of a name in events' tails.
+#[derive(Debug, Clone, Copy)]
+struct Tail {
+    /// The kind of the column that the name has beside the tail.
+    column: Option<ColumnKind>,
+    /// What Postgres knows of it; none if it does not know.
+    kinds: Option<ValueKinds>,
 }
 
 /// What is new in a batch.
 #[derive(Debug, Default, PartialEq)]
 struct News {
     events: HashMap<String, Timestamp>,
-    properties: HashMap<(PropertyKind, String), &'static str>,
+    event_properties: HashMap<String, NewProperty, RandomState>,
+    person_properties: HashMap<String, &'static str, RandomState>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct NewProperty {
+    property_type: &'static str,
+    kinds: ValueKinds,
 }
 
 impl Definitions {
-    /// Writes the names in these events that Postgres does not have.
+    /// Writes the names in these events that Postgres does not have. Before they are stored: whoever reads them reads what is
+    /// said of their tails, and would overlook what is not.
     pub async fn note(
         &mut self,
         pg: &Pg,
@@ -63,19 +84,24 @@ impl Definitions {
                     .iter()
                     .map(|(name, at)| EventDefinition { name: name.clone(), last_seen_at: *at })
                     .collect();
-                pg.upsert_event_definitions(project, &rows).await?;
+                match pg.upsert_event_definitions(project, &rows).await {
+                    Err(error) if blames_data(&error) => {
+                        tracing::warn!(%error, "Postgres refuses the names of some events");
+                    }
+                    done => done?,
+                }
             }
-            if !news.properties.is_empty() {
-                let rows: Vec<_> = news
-                    .properties
-                    .iter()
-                    .map(|((kind, name), property_type)| PropertyDefinition {
-                        kind: *kind,
-                        name: name.clone(),
-                        property_type,
-                    })
-                    .collect();
-                pg.insert_property_definitions(project, &rows, now).await?;
+            let properties = news.rows();
+            if !properties.is_empty() {
+                match pg.upsert_property_definitions(project, &properties, now).await {
+                    Err(error) if blames_data(&error) => {
+                        tracing::warn!(%error, "Postgres refuses the names of some properties");
+                        pg.forget_tail_kinds(project).await?;
+                        self.projects.remove(&project);
+                        continue;
+                    }
+                    done => done?,
+                }
             }
             names.learn(news);
         }
@@ -90,8 +116,11 @@ impl Names {
         let person_properties = pg.list_property_definitions(project, PropertyKind::Person).await?;
         Ok(Self {
             events: events.into_iter().map(|e| (e.name, e.last_seen_at)).collect(),
-            event_properties: event_properties.into_iter().map(|(name, _)| name).collect(),
-            person_properties: person_properties.into_iter().map(|(name, _)| name).collect(),
+            event_properties: event_properties
+                .into_iter()
+                .map(|seen| (seen.name.clone(), Tail::new(&seen.name, seen.tail_kinds)))
+                .collect(),
+            person_properties: person_properties.into_iter().map(|seen| seen.name).collect(),
         })
     }
 
@@ -101,7 +130,7 @@ impl Names {
         for (event, resolved) in events {
             self.meet_event(&event.event, event.timestamp, &mut news);
             for (name, value) in &event.properties {
-                self.meet_property(PropertyKind::Event, name, value, &mut news);
+                self.meet_event_property(name, value, &mut news);
             }
             if let Some(Resolved::Person { properties: Some(properties), .. }) = resolved {
                 // Events of one person in a row share one map.
@@ -109,7 +138,7 @@ impl Names {
                 if last_person != Some(this) {
                     last_person = Some(this);
                     for (name, value) in properties.iter() {
-                        self.meet_property(PropertyKind::Person, name, value, &mut news);
+                        self.meet_person_property(name, value, &mut news);
                     }
                 }
             }
@@ -129,29 +158,74 @@ impl Names {
         }
     }
 
-    fn meet_property(&self, kind: PropertyKind, name: &str, value: &Value, news: &mut News) {
-        let known = match kind {
-            PropertyKind::Event => &self.event_properties,
-            PropertyKind::Person => &self.person_properties,
+    fn meet_event_property(&self, name: &str, value: &Value, news: &mut News) {
+        let known = self.event_properties.get(name);
+        let kinds = match known {
+            Some(Tail { kinds: None, .. }) => return,
+            Some(Tail { column, .. }) => kinds_in_tail(*column, value),
+            None => kinds_in_tail(find(name).map(|column| column.kind), value),
         };
-        if known.contains(name) || name.contains('\0') || name.len() > 200 {
+        if known.and_then(|tail| tail.kinds).is_some_and(|known| kinds.are_among(known)) {
             return;
         }
-        let Some(property_type) = property_type(value) else { return };
-        let count = self.event_properties.len() + self.person_properties.len() + news.properties.len();
-        if count < MAX_PROPERTIES {
-            news.properties.entry((kind, name.to_owned())).or_insert(property_type);
+        if let Some(new) = news.event_properties.get_mut(name) {
+            new.kinds = new.kinds.with(kinds);
+        } else if let Some(property_type) = property_type(value)
+            && (known.is_some() || self.has_place(name, news))
+        {
+            news.event_properties.insert(name.to_owned(), NewProperty { property_type, kinds });
         }
+    }
+
+    fn meet_person_property(&self, name: &str, value: &Value, news: &mut News) {
+        if !self.person_properties.contains(name)
+            && !news.person_properties.contains_key(name)
+            && let Some(property_type) = property_type(value)
+            && self.has_place(name, news)
+        {
+            news.person_properties.insert(name.to_owned(), property_type);
+        }
+    }
+
+    fn has_place(&self, name: &str, news: &News) -> bool {
+        let known = self.event_properties.len() + self.person_properties.len();
+        known + news.event_properties.len() + news.person_properties.len() < MAX_PROPERTIES
+            && name.len() <= 200
+            && !name.contains('\0')
     }
 
     fn learn(&mut self, news: News) {
         self.events.extend(news.events);
-        for (kind, name) in news.properties.into_keys() {
-            match kind {
-                PropertyKind::Event => self.event_properties.insert(name),
-                PropertyKind::Person => self.person_properties.insert(name),
-            };
+        self.person_properties.extend(news.person_properties.into_keys());
+        for (name, new) in news.event_properties {
+            let tail = Tail::new(&name, Some(new.kinds));
+            let tail = self.event_properties.entry(name).or_insert(tail);
+            tail.kinds = tail.kinds.map(|known| known.with(new.kinds));
         }
+    }
+}
+
+impl News {
+    fn rows(&self) -> Vec<PropertyDefinition> {
+        let of_events = self.event_properties.iter().map(|(name, new)| PropertyDefinition {
+            kind: PropertyKind::Event,
+            name: name.clone(),
+            property_type: new.property_type,
+            tail_kinds: Some(new.kinds),
+        });
+        let of_people = self.person_properties.iter().map(|(name, property_type)| PropertyDefinition {
+            kind: PropertyKind::Person,
+            name: name.clone(),
+            property_type,
+            tail_kinds: None,
+        });
+        of_events.chain(of_people).collect()
+    }
+}
+
+impl Tail {
+    fn new(name: &str, kinds: Option<ValueKinds>) -> Self {
+        Self { column: find(name).map(|column| column.kind), kinds }
     }
 }
 
@@ -190,6 +264,38 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(property_type(&value), expected, "{value}");
         }
+    }
+
+    #[test]
+    fn what_tails_hold_is_news_until_it_is_known() {
+        let mut names = Names::default();
+        let meet = |names: &Names, name: &str, value: Value| {
+            let mut news = News::default();
+            names.meet_event_property(name, &value, &mut news);
+            names.meet_event_property(name, &value, &mut news);
+            news
+        };
+        let kinds = |news: &News, name: &str| news.event_properties.get(name).map(|new| new.kinds);
+        // A key with a column of its own is in no tail while its values fit.
+        for (name, value, expected) in [
+            ("$browser", json!("Firefox"), Some(ValueKinds::NONE)),
+            ("$browser", json!("Safari"), None),
+            ("$browser", json!(7), Some(ValueKinds::WHOLE)),
+            ("$browser", json!("Safari"), None),
+            ("plan", json!("pro"), Some(ValueKinds::TEXT)),
+            ("plan", json!(["pro"]), Some(ValueKinds::LIST)),
+            ("plan", json!(null), None),
+        ] {
+            let news = meet(&names, name, value.clone());
+            assert_eq!(kinds(&news, name), expected, "{name} {value}");
+            names.learn(news);
+        }
+        let both = ValueKinds::TEXT.with(ValueKinds::LIST);
+        assert!(both.are_among(names.event_properties["plan"].kinds.expect("known")));
+
+        // Of what is not known, nothing becomes known.
+        names.event_properties.insert("old".to_owned(), Tail::new("old", None));
+        assert_eq!(meet(&names, "old", json!(1)), News::default());
     }
 
     #[test]

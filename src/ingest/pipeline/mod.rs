@@ -8,8 +8,8 @@
 //!    no other instance stores (`fence`).
 //!    Events of those who opted out, and of an erased person's past, are left out too (`left_out`).
 //! 2. [`identity`](crate::identity): whose are the rest?
-//! 3. `insert`: one insert for each month, all rows of it or none.
-//! 4. `definitions`: names for pickers.
+//! 3. `definitions`: names for pickers, and what events' tails hold, which questions rely on.
+//! 4. `insert`: one insert for each month, all rows of it or none.
 //! 5. Override rows, people and groups are copied to ClickHouse: beside the insert, or here if that failed.
 //! 6. `sessions`: what the batch's own events say about their sessions, when all of them are stored.
 //! 7. `ledger`: what became of each event, counted once; then the spool's cursor moves on.

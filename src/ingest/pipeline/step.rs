@@ -9,8 +9,8 @@ use crate::storage::pg::{self, PgError};
 pub enum Step {
     LookUp,
     Identity,
-    Insert,
     Definitions,
+    Insert,
     Overrides,
     Sessions,
     Ledger,
@@ -22,8 +22,8 @@ impl Step {
         match self {
             Self::LookUp => "look-up",
             Self::Identity => "identity",
-            Self::Insert => "insert",
             Self::Definitions => "definitions",
+            Self::Insert => "insert",
             Self::Overrides => "overrides",
             Self::Sessions => "sessions",
             Self::Ledger => "ledger",

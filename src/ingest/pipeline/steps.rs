@@ -24,7 +24,7 @@ use crate::ingest::sessions::SessionFold;
 use crate::ingest::spool::SpoolBatch;
 use crate::model::Clock;
 use crate::storage::ch::{ClickHouse, Unsettled};
-use crate::storage::pg::{self, Pg};
+use crate::storage::pg::Pg;
 
 /// What is known of a part of a batch from one try to the next.
 #[derive(Debug)]
@@ -213,15 +213,27 @@ impl Work {
         self.reach(Step::Identity)?;
         let is_gap = events.iter().any(is_missing);
         self.replays |= is_gap && self.is_repeated;
-        let mut is_mirrored = false;
-        if is_gap || self.replays {
+        let inserts = is_gap || self.replays;
+        if inserts {
             if progress.resolved.is_none() {
                 progress.resolved = Some(self.resolve(events, is_ours).await?);
             }
+            self.unsettled.get_or_insert_with(|| self.clickhouse.unsettle());
+        }
+
+        self.reach(Step::Definitions)?;
+        let ours: Vec<_> = match &progress.resolved {
+            Some(resolved) => pairs(events, resolved.iter()).map(|(event, whose)| (event, Some(whose))).collect(),
+            None => events.iter().filter(|event| is_ours(event)).map(|event| (event, None)).collect(),
+        };
+        let noted = self.definitions.note(&self.pg, &ours, self.clock.now()).await;
+        noted.map_err(in_postgres(Step::Definitions))?;
+
+        let mut is_mirrored = false;
+        if inserts {
             self.reach(Step::Insert)?;
             let resolved = progress.resolved.iter().flatten();
             let missing: Vec<_> = pairs(events, resolved).filter(|(event, _)| is_missing(event)).collect();
-            self.unsettled.get_or_insert_with(|| self.clickhouse.unsettle());
             let dies_before = self.reach(Step::Overrides).is_err();
             let inserted = insert(&mut self.fence, &self.clickhouse, batch, &missing);
             // What people became is certain already. What fails of it here is done in its step.
@@ -233,20 +245,7 @@ impl Work {
                 InsertError::ClickHouse(error) => in_clickhouse(Step::Insert)(error),
             })?;
         }
-
-        self.reach(Step::Definitions)?;
-        let ours: Vec<_> = match &progress.resolved {
-            Some(resolved) => pairs(events, resolved.iter()).map(|(event, whose)| (event, Some(whose))).collect(),
-            None => events.iter().filter(|event| is_ours(event)).map(|event| (event, None)).collect(),
-        };
-        let noted = self.definitions.note(&self.pg, &ours, self.clock.now());
-        let (noted, ()) = tokio::join!(noted, self.fence.leave());
-        if let Err(error) = noted {
-            if !pg::blames_data(&error) {
-                return Err(in_postgres(Step::Definitions)(error));
-            }
-            tracing::warn!(error = %error, "Postgres refuses the names of some events or properties");
-        }
+        self.fence.leave().await;
         if !is_mirrored {
             self.mirror().await?;
         }

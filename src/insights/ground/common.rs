@@ -88,13 +88,13 @@ impl<'a> Ground<'a> {
     /// # Errors
     /// If it names what there is not, as filters and expressions of a request may.
     pub fn compile(&self, query: &Query) -> Result<CompiledQuery, InvalidQuery> {
-        let event_type = |key: &str| self.types.event(key);
+        let event_property = |key: &str| self.types.event_facts(key);
         let person_type = |key: &str| self.types.person(key);
         let scope = QueryScope {
             project: self.context.project.id,
             zone: self.context.project.time_zone.as_str(),
             week_start: self.context.settings.week_start,
-            event_type: &event_type,
+            event_property: &event_property,
             person_type: &person_type,
             placeholders: &std::collections::HashMap::new(),
             named: self.types.named(),

@@ -13,10 +13,10 @@ use crate::model::property_columns::{ColumnKind, find};
 use crate::model::query::{InvalidQuery, WeekStart};
 use crate::sql::{Expr, Query, SqlError};
 use crate::storage::ch::hogql::{
-    CompiledQuery, LimitRule, Named, PeopleWith, PropertyType, QueryScope, SqlRows, compile,
+    CompiledQuery, LimitRule, Named, PeopleWith, PropertyFacts, PropertyType, QueryScope, SqlRows, compile,
 };
 use crate::storage::ch::{ChError, Sql, error_code};
-use crate::storage::pg::{PgError, PropertyKind};
+use crate::storage::pg::{PgError, PropertyKind, SeenProperty};
 
 /// How many rows an answer holds, unless the question says; and at most.
 pub const ROWS: LimitRule = LimitRule { default: 100, most: 50_000 };
@@ -24,8 +24,8 @@ pub const ROWS: LimitRule = LimitRule { default: 100, most: 50_000 };
 /// What a project's words mean: the types of its properties by key, its actions and cohorts. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct PropertyTypes {
-    event: Arc<HashMap<String, PropertyType>>,
-    person: Arc<HashMap<String, PropertyType>>,
+    event: Arc<HashMap<String, PropertyFacts>>,
+    person: Arc<HashMap<String, PropertyFacts>>,
     definitions: Arc<Definitions>,
     /// What a question in the language may name.
     named: Arc<Named>,
@@ -41,20 +41,10 @@ impl PropertyTypes {
     pub async fn of(context: QueryContext<'_>, question: &Value) -> Result<Self, PgError> {
         let definitions = Arc::new(Definitions::of(context, question).await?);
         let read = async |kind| {
-            let found = context.pg.list_property_definitions(context.project.id, kind).await?;
-            let typed = found.into_iter().map(|(name, word)| {
-                let ty = match word.as_str() {
-                    "Numeric" => PropertyType::Numeric,
-                    "Boolean" => PropertyType::Boolean,
-                    "DateTime" => PropertyType::DateTime,
-                    "Object" => PropertyType::Object,
-                    _ => PropertyType::Text,
-                };
-                (name, ty)
-            });
-            Ok::<_, PgError>(Arc::new(typed.collect()))
+            let seen = context.pg.list_property_definitions(context.project.id, kind).await?;
+            Ok::<_, PgError>(Arc::new(seen.into_iter().map(facts).collect()))
         };
-        let (event, person) = (read(PropertyKind::Event).await?, read(PropertyKind::Person).await?);
+        let (event, person) = tokio::try_join!(read(PropertyKind::Event), read(PropertyKind::Person))?;
         let mut types = Self { event, person, definitions, named: Arc::default(), within: Vec::new() };
         let mut names = if names_in_sql(question) { named(&types) } else { Named::default() };
         if may_name_groups(question) {
@@ -106,14 +96,30 @@ impl PropertyTypes {
     pub fn event(&self, key: &str) -> Option<PropertyType> {
         let is_number = |kind| matches!(kind, ColumnKind::Integer | ColumnKind::Number);
         let of_column = || find(key).filter(|column| is_number(column.kind)).map(|_| PropertyType::Numeric);
-        self.event.get(key).copied().or_else(of_column)
+        self.event.get(key).and_then(|facts| facts.ty).or_else(of_column)
+    }
+
+    /// The same, with what events ever had under it.
+    pub(in crate::insights) fn event_facts(&self, key: &str) -> PropertyFacts {
+        PropertyFacts { ty: self.event(key), kinds: self.event.get(key).and_then(|facts| facts.kinds) }
     }
 
     /// The type of a property of persons. It is set by events, so what an event says of a key may stand for it.
     #[must_use]
     pub fn person(&self, key: &str) -> Option<PropertyType> {
-        self.person.get(key).copied()
+        self.person.get(key).and_then(|facts| facts.ty)
     }
+}
+
+fn facts(seen: SeenProperty) -> (String, PropertyFacts) {
+    let ty = match seen.property_type.as_str() {
+        "Numeric" => PropertyType::Numeric,
+        "Boolean" => PropertyType::Boolean,
+        "DateTime" => PropertyType::DateTime,
+        "Object" => PropertyType::Object,
+        _ => PropertyType::Text,
+    };
+    (seen.name, PropertyFacts { ty: Some(ty), kinds: seen.tail_kinds })
 }
 
 /// Whether a question in the language may name a type of groups, as in `company.properties.size`.
@@ -170,13 +176,13 @@ pub(in crate::insights) fn prepare(
     question: &Question<'_>,
     rule: Option<LimitRule>,
 ) -> Result<CompiledQuery, InvalidQuery> {
-    let event_type = |key: &str| types.event(key);
+    let event_property = |key: &str| types.event_facts(key);
     let person_type = |key: &str| types.person(key);
     let scope = QueryScope {
         project: context.project.id,
         zone: context.project.time_zone.as_str(),
         week_start: context.settings.week_start,
-        event_type: &event_type,
+        event_property: &event_property,
         person_type: &person_type,
         placeholders: &question.placeholders,
         named: types.named(),

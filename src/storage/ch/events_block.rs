@@ -12,15 +12,12 @@ use uuid::Uuid;
 
 use super::json_text::write_object;
 use super::native::{Block, Column, Words, put_text, uuid_bytes};
-use crate::model::property_columns::{ColumnKind, PROPERTY_COLUMNS, is_number_text, position};
+use crate::model::property_columns::{ColumnKind, PROPERTY_COLUMNS, as_integer, as_number, position};
 use crate::model::{PersonId, ProjectId};
 
 /// Rows and bytes of one insert: one block, one part, all or nothing.
 const MAX_ROWS: usize = 100_000;
 const MAX_BYTES: usize = 64 << 20;
-
-/// Longer texts in a column of few different values would blow up its dictionary: they go to the tail.
-const MAX_WORD_BYTES: usize = 1000;
 
 /// One event on its way into the table.
 #[derive(Debug, Clone, Copy)]
@@ -163,7 +160,7 @@ impl<'a> Columns<'a> {
         let mut cells = [None; PROPERTY_COLUMNS.len()];
         self.scratch.clear();
         write_object(properties, &mut self.scratch, |key, value| {
-            let at = position(key).filter(|at| fits(PROPERTY_COLUMNS[*at].kind, value));
+            let at = position(key).filter(|at| PROPERTY_COLUMNS[*at].kind.fits(value));
             at.inspect(|at| cells[*at] = Some(value)).is_none()
         });
         put_text(&self.scratch, &mut self.tail);
@@ -215,21 +212,6 @@ fn empty<'a>(kind: ColumnKind) -> Column<'a> {
     }
 }
 
-/// Whether a column of this kind can hold the value unchanged. If not, the tail holds it under its own key.
-#[must_use]
-pub fn fits(kind: ColumnKind, value: &Value) -> bool {
-    match (kind, value) {
-        (ColumnKind::Word, Value::String(text)) => text.len() <= MAX_WORD_BYTES,
-        (ColumnKind::WordOrNumber, Value::String(text)) => text.len() <= MAX_WORD_BYTES && !is_number_text(text),
-        (ColumnKind::Text, Value::String(_))
-        | (ColumnKind::Flag, Value::Bool(_))
-        | (ColumnKind::WordOrNumber, Value::Number(_)) => true,
-        (ColumnKind::Integer, value) => as_integer(value).is_some(),
-        (ColumnKind::Number, value) => as_number(value).is_some(),
-        _ => false,
-    }
-}
-
 /// Puts in a value that fits, or that there is none; says about how many bytes that takes.
 fn put_cell<'a>(kind: ColumnKind, value: Option<&'a Value>, into: &mut Column<'a>) -> usize {
     let width = match kind {
@@ -252,24 +234,8 @@ fn put_cell<'a>(kind: ColumnKind, value: Option<&'a Value>, into: &mut Column<'a
     width
 }
 
-fn as_integer(value: &Value) -> Option<i32> {
-    value.as_i64().and_then(|n| i32::try_from(n).ok())
-}
-
-/// A number that a double holds exactly as it was sent.
-fn as_number(value: &Value) -> Option<f64> {
-    const EXACT: i64 = 1 << 53;
-    match value.as_i64() {
-        Some(n) => (-EXACT..=EXACT).contains(&n).then_some(n as f64),
-        None if value.is_u64() => None,
-        None => value.as_f64(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn row<'a>(timestamp: &str, properties: &'a Map<String, Value>) -> EventRow<'a> {
@@ -296,30 +262,5 @@ mod tests {
             row("2026-10-01T00:00:00Z", &none),
         ]);
         assert_eq!(blocks.iter().map(EventBlock::rows).collect::<Vec<_>>(), [2, 1]);
-    }
-
-    #[test]
-    fn a_value_stands_in_its_column_only_if_nothing_is_lost() {
-        let cases = [
-            (ColumnKind::Integer, json!(1080), true),
-            (ColumnKind::Integer, json!(1080.5), false),
-            (ColumnKind::Integer, json!(4_000_000_000_u64), false),
-            (ColumnKind::Number, json!(9_007_199_254_740_993_i64), false),
-            (ColumnKind::Number, json!(-1.5), true),
-            (ColumnKind::Number, json!("1"), false),
-            (ColumnKind::Word, json!("x".repeat(2000)), false),
-            (ColumnKind::WordOrNumber, json!(131), true),
-            (ColumnKind::WordOrNumber, json!("131.0.2"), true),
-            (ColumnKind::WordOrNumber, json!("131"), false),
-            (ColumnKind::WordOrNumber, json!(true), false),
-            (ColumnKind::Text, json!("x".repeat(2000)), true),
-            (ColumnKind::Text, json!(3), false),
-            (ColumnKind::Flag, json!(true), true),
-            (ColumnKind::Flag, json!("true"), false),
-            (ColumnKind::Text, json!(null), false),
-        ];
-        for (kind, value, expected) in cases {
-            assert_eq!(fits(kind, &value), expected, "{kind:?} {value}");
-        }
     }
 }

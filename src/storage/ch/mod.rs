@@ -51,7 +51,7 @@ pub use answer::Cost;
 pub use buckets::{bucket_index, bucket_key};
 pub use client::{ChError, ClickHouse, ClickHouseAddress, InvalidClickHouseUrl};
 pub use erase::{ErasedRows, ErasedTable, text_hash};
-pub use events_block::{EventBlock, EventRow, event_blocks, fits, partition};
+pub use events_block::{EventBlock, EventRow, event_blocks, partition};
 pub use events_insert::StoredEvent;
 pub use events_read::{EventCursor, EventFilter, EventPage, EventSlice, EventSpan};
 pub use events_record::{EventRecord, Wanted};

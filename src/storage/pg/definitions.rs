@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{Pg, PgError, PgTime};
 use crate::model::ProjectId;
+use crate::model::value_kinds::ValueKinds;
 
 /// Whose property it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,6 +48,18 @@ pub struct PropertyDefinition {
     pub kind: PropertyKind,
     pub name: String,
     pub property_type: &'static str,
+    /// What is in events' tails under this name besides what was known to be; none for a property of persons.
+    pub tail_kinds: Option<ValueKinds>,
+}
+
+/// A property that was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenProperty {
+    pub name: String,
+    /// As somebody decided, else by the first value.
+    pub property_type: String,
+    /// Which kinds of values events ever had under this name in their tails; none where that is not known.
+    pub tail_kinds: Option<ValueKinds>,
 }
 
 impl Pg {
@@ -69,7 +82,7 @@ impl Pg {
         sqlx::query_scalar(sql).bind(project.get()).fetch_one(&self.pool).await
     }
 
-    /// The property names of a project, each with its type.
+    /// The properties that a project has seen, by name.
     ///
     /// # Errors
     /// If Postgres does not answer.
@@ -77,14 +90,21 @@ impl Pg {
         &self,
         project: ProjectId,
         kind: PropertyKind,
-    ) -> Result<Vec<(String, String)>, PgError> {
+    ) -> Result<Vec<SeenProperty>, PgError> {
         let sql = r"
-            SELECT name, property_type
+            SELECT name, property_type, tail_kinds
             FROM property_definitions
             WHERE project_id = $1 AND kind = $2
             ORDER BY name
         ";
-        sqlx::query_as(sql).bind(project.get()).bind(kind.as_str()).fetch_all(&self.pool).await
+        let rows: Vec<(String, String, Option<i16>)> =
+            sqlx::query_as(sql).bind(project.get()).bind(kind.as_str()).fetch_all(&self.pool).await?;
+        let seen = |(name, property_type, bits): (_, _, Option<i16>)| SeenProperty {
+            name,
+            property_type,
+            tail_kinds: bits.and_then(ValueKinds::from_bits),
+        };
+        Ok(rows.into_iter().map(seen).collect())
     }
 
     /// A part of the properties of a project whose names contain `search`, by name, and how many there are in all.
@@ -165,29 +185,48 @@ impl Pg {
         .map(drop)
     }
 
-    /// Adds property names; those that are there keep their type.
+    /// Adds property names; those that are there keep their type, and what is known of their tails grows.
     ///
     /// # Errors
     /// If Postgres does not answer, or the project is gone.
-    pub async fn insert_property_definitions(
+    pub async fn upsert_property_definitions(
         &self,
         project: ProjectId,
         properties: &[PropertyDefinition],
         seen_at: Timestamp,
     ) -> Result<(), PgError> {
+        // What is not known stays so: null with anything is null.
         sqlx::query(
             r"
-            INSERT INTO property_definitions (project_id, kind, name, property_type, first_seen_at)
-            SELECT $1, kind, name, property_type, $5
-            FROM UNNEST($2::text[], $3::text[], $4::text[]) AS seen (kind, name, property_type)
-            ON CONFLICT DO NOTHING
+            INSERT INTO property_definitions (project_id, kind, name, property_type, tail_kinds, first_seen_at)
+            SELECT $1, kind, name, property_type, tail_kinds, $6
+            FROM UNNEST($2::text[], $3::text[], $4::text[], $5::smallint[]) AS seen (kind, name, property_type, tail_kinds)
+            ORDER BY kind, name
+            ON CONFLICT (project_id, kind, name) DO UPDATE
+            SET tail_kinds = property_definitions.tail_kinds | EXCLUDED.tail_kinds
+            WHERE property_definitions.tail_kinds <> property_definitions.tail_kinds | EXCLUDED.tail_kinds
             ",
         )
         .bind(project.get())
         .bind(properties.iter().map(|p| p.kind.as_str()).collect::<Vec<_>>())
         .bind(properties.iter().map(|p| p.name.as_str()).collect::<Vec<_>>())
         .bind(properties.iter().map(|p| p.property_type).collect::<Vec<_>>())
+        .bind(properties.iter().map(|p| p.tail_kinds.map(ValueKinds::bits)).collect::<Vec<_>>())
         .bind(PgTime(seen_at))
+        .execute(&self.pool)
+        .await
+        .map(drop)
+    }
+
+    /// From now on nothing is known of what events' tails hold.
+    ///
+    /// # Errors
+    /// If Postgres does not answer.
+    pub async fn forget_tail_kinds(&self, project: ProjectId) -> Result<(), PgError> {
+        sqlx::query(
+            "UPDATE property_definitions SET tail_kinds = NULL WHERE project_id = $1 AND tail_kinds IS NOT NULL",
+        )
+        .bind(project.get())
         .execute(&self.pool)
         .await
         .map(drop)

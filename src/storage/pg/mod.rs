@@ -46,7 +46,7 @@ pub use actions::{ACTION_NAME_TAKEN, ActionChanges, ActionRow};
 pub use address::{InvalidDatabaseUrl, PgAddress};
 pub use cohorts::{CohortChanges, CohortRow, PeopleBy};
 pub use dashboards::{NewTile, Tile};
-pub use definitions::{EventDefinition, KnownProperty, PropertyDefinition, PropertyKind};
+pub use definitions::{EventDefinition, KnownProperty, PropertyDefinition, PropertyKind, SeenProperty};
 pub use duplicates::{Duplicate, DuplicateSearch, MAX_DUPLICATES, MAX_SHARING, MergeCandidate};
 pub use erase_subject::{ErasureSubject, SubjectName};
 pub use erasures::{ErasureRow, ErasureStep, NewErasure, StoreCount};

@@ -134,7 +134,7 @@ async fn event_names(state: &AppState, project: &Project) -> Result<Vec<String>,
 /// Names of properties, those that people made up before those of the SDKs.
 async fn property_names(state: &AppState, project: &Project) -> Result<Vec<String>, WebError> {
     let known = state.pg.list_property_definitions(project.id, PropertyKind::Event).await?;
-    let mut names: Vec<String> = known.into_iter().map(|(name, _)| name).collect();
+    let mut names: Vec<String> = known.into_iter().map(|seen| seen.name).collect();
     names.sort_by_key(|name| name.starts_with('$'));
     names.truncate(MOST_NAMES);
     Ok(names)

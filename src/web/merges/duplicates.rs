@@ -92,7 +92,7 @@ pub async fn get(
     let property = search.as_ref().map_or_else(|| "email".to_owned(), |search| search.property.clone());
     let mut names: Vec<String> = vec!["email".to_owned()];
     let known = state.pg.list_property_definitions(project.id, PropertyKind::Person).await?;
-    names.extend(known.into_iter().map(|(name, _)| name).filter(|name| name != "email"));
+    names.extend(known.into_iter().map(|seen| seen.name).filter(|name| name != "email"));
     let href = |from: i64| format!("/project/{}/duplicates?from={from}", project.id);
     page(&DuplicatesPage {
         shell: Shell::load(&state, &access.user, Some(project), Section::People).await?,

@@ -119,7 +119,7 @@ pub async fn get(
     let has_next = slice.has_more || matches!(asked.page, PersonPage::Before(_));
     let edges = slice.edges.clone();
     let names = state.pg.list_property_definitions(project.id, PropertyKind::Person).await?;
-    let mut property_names: Vec<String> = names.into_iter().map(|(name, _)| name).collect();
+    let mut property_names: Vec<String> = names.into_iter().map(|seen| seen.name).collect();
     property_names.sort_by_key(|name| name.starts_with('$'));
     property_names.truncate(MOST_NAMES);
     let page = PeoplePage {

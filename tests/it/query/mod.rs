@@ -22,6 +22,7 @@ mod sql;
 mod sql_words;
 mod statements;
 mod stickiness;
+mod tails;
 mod trends;
 mod web;
 mod web_values;

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use serde_json::json;
 use tenrec::model::ProjectId;
 use tenrec::model::query::WeekStart;
+use tenrec::model::value_kinds::ValueKinds;
 use tenrec::sql::parse_query;
-use tenrec::storage::ch::hogql::{LimitRule, Named, PropertyType, QueryScope, compile};
+use tenrec::storage::ch::hogql::{LimitRule, Named, PropertyFacts, PropertyType, QueryScope, compile};
 
 use super::Desk;
 
@@ -18,6 +19,10 @@ const QUESTIONS: &[(&str, &str)] = &[
     (
         "properties",
         "select properties.$browser, properties.plan, properties.price, properties.seen, properties.is_new, properties.cart.items.1.id, person.properties.email from events",
+    ),
+    (
+        "properties_of_known_kinds",
+        "select properties.$os, properties.$lib, properties.$screen_width, properties.tier, properties.size, properties.share, properties.amount, properties.is_paid, properties.mixed, properties.tags from events",
     ),
     (
         "people",
@@ -67,12 +72,24 @@ const QUESTIONS: &[(&str, &str)] = &[
 
 fn statement(sql: &str) -> String {
     let query = parse_query(sql).unwrap_or_else(|e| panic!("{}", e.describe(sql)));
-    let event_type = |key: &str| match key {
-        "price" => Some(PropertyType::Numeric),
-        "is_new" => Some(PropertyType::Boolean),
-        "seen" => Some(PropertyType::DateTime),
-        "plan" | "a" | "b" => Some(PropertyType::Text),
-        _ => None,
+    let event_property = |key: &str| {
+        let (ty, kinds) = match key {
+            "price" => (Some(PropertyType::Numeric), None),
+            "is_new" => (Some(PropertyType::Boolean), None),
+            "seen" => (Some(PropertyType::DateTime), None),
+            "plan" | "a" | "b" => (Some(PropertyType::Text), None),
+            "$os" | "$screen_width" => (None, Some(ValueKinds::NONE)),
+            "$lib" => (None, Some(ValueKinds::WHOLE)),
+            "tier" => (Some(PropertyType::Text), Some(ValueKinds::TEXT)),
+            "size" => (Some(PropertyType::Numeric), Some(ValueKinds::WHOLE)),
+            "share" => (Some(PropertyType::Numeric), Some(ValueKinds::BROKEN)),
+            "amount" => (Some(PropertyType::Numeric), Some(ValueKinds::NUMBERS)),
+            "is_paid" => (Some(PropertyType::Boolean), Some(ValueKinds::FLAG)),
+            "mixed" => (Some(PropertyType::Numeric), Some(ValueKinds::NUMBERS.with(ValueKinds::TEXT))),
+            "tags" => (None, Some(ValueKinds::TEXT.with(ValueKinds::LIST))),
+            _ => (None, None),
+        };
+        PropertyFacts { ty, kinds }
     };
     let placeholders = HashMap::new();
     let named = Named::default();
@@ -80,7 +97,7 @@ fn statement(sql: &str) -> String {
         project: ProjectId::new(7),
         zone: "Europe/Berlin",
         week_start: WeekStart::Monday,
-        event_type: &event_type,
+        event_property: &event_property,
         person_type: &|_| Some(PropertyType::Text),
         placeholders: &placeholders,
         named: &named,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::Sql;
-use super::json::PropertyType;
+use super::json::{PropertyFacts, PropertyType};
 use super::level::Compiler;
 use super::named::Named;
 use super::select::count;
@@ -21,8 +21,8 @@ pub struct QueryScope<'a> {
     /// The name of the project's zone.
     pub zone: &'a str,
     pub week_start: WeekStart,
-    /// What type a property of events has, by its key.
-    pub event_type: &'a (dyn Fn(&str) -> Option<PropertyType> + Sync),
+    /// What is known of a property of events, by its key.
+    pub event_property: &'a (dyn Fn(&str) -> PropertyFacts + Sync),
     /// What type a property of persons has, by its key.
     pub person_type: &'a (dyn Fn(&str) -> Option<PropertyType> + Sync),
     /// What `{name}` stands for; steps of a name have dots between.

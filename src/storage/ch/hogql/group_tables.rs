@@ -2,7 +2,7 @@
 
 use super::super::Sql;
 use super::compile::QueryScope;
-use super::json::{JsonColumn, property, whole};
+use super::json::{JsonColumn, PropertyFacts, property, whole};
 use super::tables::{moment, value};
 use super::value::{Ty, Value};
 
@@ -41,7 +41,9 @@ pub(super) fn group_of_event_column(
         ["key"] => value(GROUPS[index].key, Ty::Text, false),
         ["created_at"] => moment(GROUPS[index].created_at, true),
         ["properties"] => Some(whole(JsonColumn::GroupOfEvent(index))),
-        ["properties", ..] => Some(property(JsonColumn::GroupOfEvent(index), &steps[1..], None, scope.zone)),
+        ["properties", ..] => {
+            Some(property(JsonColumn::GroupOfEvent(index), &steps[1..], PropertyFacts::default(), scope.zone))
+        }
         _ => None,
     }
 }
@@ -63,7 +65,7 @@ pub(super) fn group_column(names: &[&str], steps: &[String], scope: &QueryScope<
         ["key"] => value("one_group.key", Ty::Text, false),
         ["created_at"] => moment("one_group.created_at", false),
         ["properties"] => Some(whole(JsonColumn::Group)),
-        ["properties", ..] => Some(property(JsonColumn::Group, &steps[1..], None, scope.zone)),
+        ["properties", ..] => Some(property(JsonColumn::Group, &steps[1..], PropertyFacts::default(), scope.zone)),
         _ => None,
     }
 }

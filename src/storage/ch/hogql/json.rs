@@ -3,7 +3,8 @@
 use super::super::Sql;
 use super::super::json_text::stored_key;
 use super::value::{Ty, Value, call};
-use crate::model::property_columns::{ColumnKind, PROPERTY_COLUMNS, find};
+use crate::model::property_columns::{ColumnKind, PROPERTY_COLUMNS, PropertyColumn, find};
+use crate::model::value_kinds::ValueKinds;
 
 /// Which JSON column a property stands in, and whether well-known keys have columns beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,29 +44,48 @@ pub enum PropertyType {
     Object,
 }
 
+/// What is known of a property.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PropertyFacts {
+    pub ty: Option<PropertyType>,
+    /// Which kinds of values its JSON column ever held under its key; none where that is not known, and then any.
+    pub kinds: Option<ValueKinds>,
+}
+
+impl From<Option<PropertyType>> for PropertyFacts {
+    fn from(ty: Option<PropertyType>) -> Self {
+        Self { ty, kinds: None }
+    }
+}
+
 /// A property as a value of its type; steps after the key go into what it holds. `zone` is the project's.
-pub(super) fn property(column: JsonColumn, steps: &[String], ty: Option<PropertyType>, zone: &str) -> Value {
+pub(super) fn property(column: JsonColumn, steps: &[String], facts: PropertyFacts, zone: &str) -> Value {
     let [key, inner @ ..] = steps else { return Value::new(Sql::new("NULL"), Ty::Any, true) };
     if !inner.is_empty() {
         return step_into(&holder(column, key), inner);
     }
+    let PropertyFacts { ty, kinds } = facts;
     let typed = if column == JsonColumn::Event { find(key) } else { None };
-    if matches!(typed.map(|t| t.kind), Some(ColumnKind::Integer | ColumnKind::Number))
-        && matches!(ty, None | Some(PropertyType::Numeric))
-    {
-        let mut sql = Sql::new("coalesce(toFloat64(");
-        push_column(&mut sql, key);
-        sql.push("), toFloat64OrNull(").append(&tail_text(column, key)).push("))");
-        return Value::new(sql, Ty::Number, true);
-    }
     let text = match typed {
-        Some(t) => {
-            let mut sql = Sql::new("coalesce(toString(");
-            push_column(&mut sql, t.key);
-            sql.push("), ").append(&tail_text(column, key)).push(")");
-            sql
+        Some(PropertyColumn { kind: ColumnKind::Integer | ColumnKind::Number, .. })
+            if matches!(ty, None | Some(PropertyType::Numeric)) =>
+        {
+            let mut sql = Sql::new("toFloat64(");
+            push_column(&mut sql, key);
+            sql.push(")");
+            let in_tail = call("toFloat64OrNull", &[&tail_text(column, key)]);
+            return Value::new(with_tail(sql, &in_tail, kinds), Ty::Number, true);
         }
-        None => scalar_or_json(column, key, ty),
+        Some(typed) => {
+            let mut sql = Sql::new("toString(");
+            push_column(&mut sql, typed.key);
+            sql.push(")");
+            with_tail(sql, &scalar_or_json(column, key, ty, kinds), kinds)
+        }
+        None => match kinds.filter(|_| !is_odd(key)).and_then(|kinds| plain(column, key, facts.ty, kinds)) {
+            Some(value) => return value,
+            None => scalar_or_json(column, key, ty, kinds),
+        },
     };
     match ty {
         Some(PropertyType::Numeric) => Value::new(call("toFloat64OrNull", &[&text]), Ty::Number, true),
@@ -81,6 +101,40 @@ pub(super) fn property(column: JsonColumn, steps: &[String], ty: Option<Property
         }
         _ => Value::new(text, Ty::Text, true),
     }
+}
+
+/// What a column of its own holds; where some values did not fit it, else what the tail holds.
+fn with_tail(own: Sql, in_tail: &Sql, kinds: Option<ValueKinds>) -> Sql {
+    if kinds == Some(ValueKinds::NONE) {
+        return own;
+    }
+    let mut sql = Sql::new("coalesce(");
+    sql.append(&own).push(", ").append(in_tail).push(")");
+    sql
+}
+
+/// A key under which all values are what its type says: read as they are. Numbers need no text to be read from, nor do texts
+/// need to be told from lists.
+fn plain(column: JsonColumn, key: &str, ty: Option<PropertyType>, kinds: ValueKinds) -> Option<Value> {
+    let of = |name: &'static str| {
+        let mut sql = Sql::new("dynamicElement(");
+        sql.append(&path(column, key)).push(", '").push(name).push("')");
+        sql
+    };
+    let (sql, ty) = match ty {
+        None | Some(PropertyType::Text) if kinds.are_among(ValueKinds::TEXT) => (of("String"), Ty::Text),
+        Some(PropertyType::Boolean) if kinds.are_among(ValueKinds::FLAG) => (of("Bool"), Ty::Flag),
+        Some(PropertyType::Numeric) if kinds.are_among(ValueKinds::WHOLE) => {
+            (call("toFloat64", &[&of("Int64")]), Ty::Number)
+        }
+        Some(PropertyType::Numeric) if kinds.are_among(ValueKinds::BROKEN) => (of("Float64"), Ty::Number),
+        Some(PropertyType::Numeric) if kinds.are_among(ValueKinds::NUMBERS) => {
+            let whole = call("toFloat64", &[&of("Int64")]);
+            (call("coalesce", &[&of("Float64"), &whole]), Ty::Number)
+        }
+        _ => return None,
+    };
+    Some(Value::new(sql, ty, true))
 }
 
 fn push_column(sql: &mut Sql, key: &str) {
@@ -113,18 +167,22 @@ fn tail_text(column: JsonColumn, key: &str) -> Sql {
 }
 
 /// A key as text: a list or an object as JSON.
-fn scalar_or_json(column: JsonColumn, key: &str, ty: Option<PropertyType>) -> Sql {
+fn scalar_or_json(column: JsonColumn, key: &str, ty: Option<PropertyType>, kinds: Option<ValueKinds>) -> Sql {
     if is_odd(key) {
         return step_into(&whole_text(column), &[key.to_owned()]).sql;
     }
     let at = path(column, key);
+    if kinds.is_some_and(|kinds| kinds.are_among(ValueKinds::SCALARS)) {
+        return tail_text(column, key);
+    }
     // Most are texts or not there: what it takes to tell the others apart is only done for them.
     let mut list_or_scalar = Sql::new("if(isNull(");
     list_or_scalar.append(&at).push("), NULL, if(isNotNull(dynamicElement(").append(&at);
     list_or_scalar.push(", 'String')), dynamicElement(").append(&at).push(", 'String'), if(startsWith(dynamicType(");
     list_or_scalar.append(&at).push("), 'Array'), toJSONString(").append(&at).push("), ");
     list_or_scalar.append(&at).push("::Nullable(String))))");
-    if matches!(ty, None | Some(PropertyType::Object)) {
+    let has_objects = kinds.is_none_or(|kinds| !kinds.are_among(ValueKinds::SCALARS.with(ValueKinds::LIST)));
+    if has_objects && matches!(ty, None | Some(PropertyType::Object)) {
         let mut sql = Sql::new("coalesce(");
         sql.append(&list_or_scalar).push(", nullIf(").append(&object(column, key)).push(", '{}'))");
         return sql;

@@ -33,7 +33,7 @@ mod window;
 pub use compile::{ColumnName, CompiledQuery, LimitRule, PeopleWith, QueryScope, compile};
 pub use fields::{EVENT_FILTERS, SESSION_FILTERS};
 pub use functions::{has_aggregate, listed_functions};
-pub use json::PropertyType;
+pub use json::{PropertyFacts, PropertyType};
 pub use named::Named;
 pub use run::{SqlRows, SqlStream};
 

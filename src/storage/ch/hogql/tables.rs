@@ -235,8 +235,8 @@ fn event_column(names: &[&str], steps: &[String], scope: &QueryScope<'_>, needs:
         }
         ["properties"] => Some(whole(JsonColumn::Event)),
         ["properties", ..] => {
-            let ty = (scope.event_type)(&steps[1]);
-            Some(property(JsonColumn::Event, &steps[1..], ty, scope.zone))
+            let facts = (scope.event_property)(&steps[1]);
+            Some(property(JsonColumn::Event, &steps[1..], facts, scope.zone))
         }
         ["person_id"] | ["person", "id"] | ["pdi", "person_id"] | ["pdi", "person", "id"] | ["poe", "id"] => {
             needs.person = true;
@@ -259,7 +259,7 @@ fn event_column(names: &[&str], steps: &[String], scope: &QueryScope<'_>, needs:
         }
         ["person", "properties", ..] | ["poe", "properties", ..] => {
             let ty = (scope.person_type)(&steps[2]);
-            Some(property(JsonColumn::PersonOfEvent, &steps[2..], ty, scope.zone))
+            Some(property(JsonColumn::PersonOfEvent, &steps[2..], ty.into(), scope.zone))
         }
         ["person", rest @ ..] | ["pdi", "person", rest @ ..] | ["poe", rest @ ..] if !rest.is_empty() => {
             needs.person = true;
@@ -298,7 +298,7 @@ fn person_column(names: &[&str], steps: &[String], scope: &QueryScope<'_>) -> Op
         ["properties"] => Some(whole(JsonColumn::PersonNow)),
         ["properties", ..] => {
             let ty = (scope.person_type)(&steps[1]);
-            Some(property(JsonColumn::PersonNow, &steps[1..], ty, scope.zone))
+            Some(property(JsonColumn::PersonNow, &steps[1..], ty.into(), scope.zone))
         }
         _ => None,
     }

@@ -116,7 +116,7 @@ fn printed(text: &str) -> Option<String> {
         project: ProjectId::new(7),
         zone: "Europe/Berlin",
         week_start: WeekStart::Sunday,
-        event_type: &|_| None,
+        event_property: &|_| super::PropertyFacts::default(),
         person_type: &|_| None,
         placeholders: &placeholders,
         named: &super::Named::default(),
