@@ -109,7 +109,9 @@ pub async fn create(
     let (project, now) = (access.project.id, state.clock.now());
     let made = state.pg.create_action(project, &new, access.user.id, now, MAX_DEFINITIONS).await.map_err(taken)?;
     let most = || Cause::Conflict(format!("A project has at most {MAX_DEFINITIONS} actions."));
-    Ok((StatusCode::CREATED, Json(made.ok_or_else(most)?.into())))
+    let made = made.ok_or_else(most)?;
+    state.running().forget(project);
+    Ok((StatusCode::CREATED, Json(made.into())))
 }
 
 /// `GET /api/projects/{project}/actions/{id}/`.

@@ -138,6 +138,7 @@ pub async fn create(
         state.pg.delete_cohort(project, made.id, now).await?;
         return Err(crate::insights::sql::sql_error(error, "query").into());
     }
+    state.running().forget(project);
     Ok((StatusCode::CREATED, Json(shown(&state, &access, made).await?)))
 }
 

@@ -167,6 +167,34 @@ async fn what_changes_a_question_or_erases_somebody_ends_what_was_kept() {
 }
 
 #[tokio::test]
+async fn a_new_definition_ends_what_was_kept_of_those_there_were() {
+    let desk = desk(|_| {}).await;
+    let session = "0199c000-0000-7000-8000-00000000000a";
+    desk.send(&json!([{ "event": "buy", "distinct_id": "a", "timestamp": "2026-11-01T10:00:00Z",
+        "properties": { "$session_id": session, "$set": { "plan": "paid" } } }]))
+        .await;
+    let goals = json!({ "kind": "WebGoalsQuery", "dateRange": { "date_from": "-7d" } });
+    let cohorts = sql("select name from cohorts");
+    let ask = async |query: &Value| {
+        let answer = desk.ask_as(query, "blocking").await;
+        (answer["is_cached"] == true, answer["results"].clone())
+    };
+    for is_kept in [false, true] {
+        assert_eq!(ask(&goals).await, (is_kept, json!([])));
+        assert_eq!(ask(&cohorts).await, (is_kept, json!([])));
+    }
+    desk.action("bought", json!([{ "event": "buy" }])).await;
+    let (is_kept, found) = ask(&goals).await;
+    assert_eq!((is_kept, &found[0][0]), (false, &json!("bought")), "{found}");
+    desk.app.clock.advance(Duration::from_secs(1));
+    for is_kept in [false, true] {
+        assert_eq!(ask(&cohorts).await, (is_kept, json!([])));
+    }
+    desk.cohort("paid", json!([{ "type": "person", "key": "plan", "value": "paid" }])).await;
+    assert_eq!(ask(&cohorts).await, (false, json!([["paid"]])));
+}
+
+#[tokio::test]
 async fn an_answer_is_fetched_later() {
     let desk = desk(|_| {}).await;
     desk.send_one("x").await;
