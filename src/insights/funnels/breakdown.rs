@@ -147,11 +147,18 @@ impl FunnelBreakdown {
     /// Whether a value is the one that a selection names by its parts.
     #[must_use]
     pub fn is_meant(&self, value: &str, said: &[String]) -> bool {
-        match (&self.by, said) {
-            (By::Values(values), said) => parts(value, values.len()) == said,
-            (By::Cohorts(_), [said]) => self.cohort(value).is_some_and(|cohort| cohort.is_meant(said)),
-            (By::Cohorts(_), _) => false,
+        match &self.by {
+            By::Values(values) => parts(value, values.len()) == said,
+            By::Cohorts(cohorts) => meant(cohorts, said).is_some_and(|cohort| cohort.number.to_string() == value),
         }
+    }
+
+    /// Leaves, of cohorts, only the one that a selection names, so that no other is asked for; all values stay. Returns
+    /// whether there is anything that it may mean.
+    pub fn keep_meant(&mut self, said: &[String]) -> bool {
+        let By::Cohorts(cohorts) = &mut self.by else { return true };
+        *cohorts = meant(cohorts, said).cloned().into_iter().collect();
+        !cohorts.is_empty()
     }
 
     /// A value as an answer shows it, and as a selection names it.
@@ -174,6 +181,11 @@ impl FunnelBreakdown {
     }
 }
 
+fn meant<'c>(cohorts: &'c [CohortPart], said: &[String]) -> Option<&'c CohortPart> {
+    let [said] = said else { return None };
+    CohortPart::find(cohorts, said).map(|(_, cohort)| cohort)
+}
+
 /// The values of a breakdown: one as it is, several one after another, each behind its length.
 pub fn parts(value: &str, width: usize) -> Vec<String> {
     if width == 1 {
@@ -192,24 +204,22 @@ pub fn parts(value: &str, width: usize) -> Vec<String> {
 
 /// The cohorts that a breakdown is by, if it is by cohorts.
 fn cohorts(place: &Reader<'_>, ground: &Ground<'_>) -> Result<Option<Vec<CohortPart>>, InvalidQuery> {
-    let several = place.get("breakdowns")?.items()?;
+    let whole = place.get("breakdowns")?;
+    let several = whole.items()?;
     let are_cohorts = several.iter().map(|item| Ok(item.get("type")?.text()? == Some("cohort")));
     if several.is_empty() {
         let one = place.get("breakdown")?;
         return match place.get("breakdown_type")?.text()? == Some("cohort") {
             true if one.is_missing() => Ok(Some(Vec::new())),
-            true => CohortPart::read_all(&one, ground).map(Some),
+            true => CohortPart::read_all(&one, std::slice::from_ref(&one), ground).map(Some),
             false => Ok(None),
         };
     }
     if !are_cohorts.collect::<Result<Vec<_>, InvalidQuery>>()?.into_iter().all(|is| is) {
         return Ok(None);
     }
-    let mut parts = Vec::new();
-    for item in &several {
-        parts.append(&mut CohortPart::read_all(&item.get("property")?, ground)?);
-    }
-    Ok(Some(parts))
+    let places = several.iter().map(|item| item.get("property")).collect::<Result<Vec<_>, _>>()?;
+    CohortPart::read_all(&whole, &places, ground).map(Some)
 }
 
 fn check_width(place: &Reader<'_>, width: usize) -> Result<(), InvalidQuery> {
@@ -262,4 +272,37 @@ fn attribution(filter: &Reader<'_>, steps: usize, order: StepOrder) -> Result<At
         return Err(place.wrong("where steps have no order, only the first one's value can decide"));
     }
     Ok(Attribution::Step(step))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_cohort_that_is_meant_is_asked_for() {
+        let part = |number: i64, label: &str| CohortPart {
+            id: number.into(),
+            number,
+            label: label.to_owned(),
+            condition: None,
+        };
+        let all = FunnelBreakdown {
+            by: By::Cohorts(vec![part(7, "3"), part(3, "paid"), part(0, "all users")]),
+            attribution: Attribution::FirstTouch,
+            limit: None,
+            hides_other: false,
+        };
+        let kept = |said: &[&str]| {
+            let said: Vec<String> = said.iter().map(|said| (*said).to_owned()).collect();
+            let mut kept = all.clone();
+            let is_any = kept.keep_meant(&said);
+            (is_any, kept.cohorts().iter().map(|cohort| cohort.number).collect::<Vec<_>>())
+        };
+        assert_eq!(kept(&["3"]), (true, vec![3]));
+        assert_eq!(kept(&["paid"]), (true, vec![3]));
+        assert_eq!(kept(&["all"]), (true, vec![0]));
+        assert_eq!(kept(&["none"]), (false, vec![]));
+        assert_eq!(kept(&["3", "7"]), (false, vec![]));
+        assert!(all.is_meant("3", &["3".to_owned()]) && !all.is_meant("7", &["3".to_owned()]));
+    }
 }

@@ -41,10 +41,16 @@ pub async fn funnel_people(
     insight: &Reader<'_>,
 ) -> Result<Sql, InsightError> {
     let ground = Ground::of(context, insight.value().unwrap_or(&Value::Null)).await?;
-    let funnel = Funnel::read(&ground).await?;
+    let mut funnel = Funnel::read(&ground).await?;
     funnel.actor.must_be_person(&selection.get("source")?)?;
     let which = which(selection, &funnel)?;
-    let wanted = wanted(&selection.get("funnelStepBreakdown")?)?;
+    let place = selection.get("funnelStepBreakdown")?;
+    let wanted = wanted(&place)?;
+    if let (Some(breakdown), Some(wanted)) = (&mut funnel.breakdown, &wanted)
+        && !breakdown.keep_meant(wanted)
+    {
+        return Err(place.wrong("there is no such cohort in the funnel").into());
+    }
     let is_other = funnel.breakdown.is_some() && wanted.as_deref() == Some(&[OTHER.to_owned()][..]);
     let shown = if is_other { shown(&ground, &funnel).await? } else { HashSet::new() };
     let is_wanted = |value: &str| match (&wanted, &funnel.breakdown) {

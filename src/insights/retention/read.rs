@@ -1,5 +1,7 @@
 //! The JSON of a `RetentionQuery` as what it asks.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::entity::Entity;
@@ -242,6 +244,9 @@ fn breakdown(place: &Reader<'_>) -> Result<Option<Breakdown>, InvalidQuery> {
         if ids.len() > MAX_COHORTS {
             return Err(key.wrong(format!("at most {MAX_COHORTS} cohorts can be compared")));
         }
+        // One that is named twice is one.
+        let mut known = HashSet::new();
+        ids.retain(|id| known.insert(*id));
         return Ok(Some(Breakdown::Cohorts(ids)));
     }
     if let Some(second) = several.first() {
@@ -317,5 +322,12 @@ mod tests {
         );
         assert_eq!(refused(json!({ "breakdown": ["x"], "breakdown_type": "cohort" })), Err("breakdown[0]".to_owned()));
         assert_eq!(refused(json!({ "breakdown": ["all", 3], "breakdown_type": "cohort" })), Ok(()));
+    }
+
+    #[test]
+    fn a_cohort_that_is_named_twice_is_counted_once() {
+        let query = json!({ "breakdown": [3, "all", "3", 0, 5], "breakdown_type": "cohort" });
+        let Ok(Some(Breakdown::Cohorts(ids))) = breakdown(&Reader::new(&query)) else { panic!("cohorts") };
+        assert_eq!(ids, [3, 0, 5]);
     }
 }

@@ -88,7 +88,8 @@ impl Breakdown {
             return Ok(None);
         }
         if kind.text()? == Some("cohort") {
-            return CohortPart::read_all(&key, ground).map(|parts| Some(Self::Cohorts(parts)));
+            let parts = CohortPart::read_all(&key, std::slice::from_ref(&key), ground)?;
+            return Ok(Some(Self::Cohorts(parts)));
         }
         // What is now a list of breakdowns was once a list of keys.
         let key = match key.items() {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::ask::Part;
 use super::breakdown::{Breakdown, OTHER};
 use super::read::Trend;
-use crate::insights::ground::Ground;
+use crate::insights::ground::{CohortPart, Ground};
 use crate::insights::sql::field;
 use crate::insights::{InsightError, Period, QueryContext};
 use crate::model::query::{Interval, InvalidQuery, Reader, ResolvedRange};
@@ -35,8 +35,8 @@ pub async fn trends_people(
     let place = selection.get("breakdown")?;
     let cohort = match &trend.breakdown {
         Some(Breakdown::Cohorts(parts)) => {
-            let found =
-                parts.iter().enumerate().find(|(_, part)| place.value().is_some_and(|said| is_same(said, &part.id)));
+            let said = place.value().map(|said| said.as_str().map_or_else(|| said.to_string(), str::to_owned));
+            let found = said.and_then(|said| CohortPart::find(parts, &said));
             Some(found.ok_or_else(|| place.wrong("there is no such cohort in the chart"))?)
         }
         _ => None,
@@ -144,10 +144,4 @@ fn text_of(place: &Reader<'_>) -> String {
         Some(other) => other.to_string(),
         None => MISSING.to_owned(),
     }
-}
-
-/// Whether two values name the same cohort: 3 and "3" do.
-fn is_same(a: &Value, b: &Value) -> bool {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    text(a) == text(b)
 }

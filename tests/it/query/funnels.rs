@@ -247,7 +247,45 @@ async fn each_cohort_goes_through_a_funnel_of_its_own() {
     let answer = desk.answer(listed.clone()).await;
     let one = |id: Value| json!({ "type": "cohort", "property": id });
     listed["breakdownFilter"] = json!({ "breakdowns": [one(json!(some)), one(json!("all"))] });
-    assert_eq!(desk.answer(listed).await["results"], answer["results"]);
+    assert_eq!(desk.answer(listed.clone()).await["results"], answer["results"]);
+    // Who is named twice is one: no person counts twice.
+    listed["breakdownFilter"] =
+        json!({ "breakdowns": [one(json!([some, "all"])), one(json!(some.to_string())), one(json!(0))] });
+    assert_eq!(desk.answer(listed.clone()).await["results"], answer["results"]);
+    listed["breakdownFilter"] = json!({ "breakdown_type": "cohort", "breakdown": [some, "all", 0, some] });
+    assert_eq!(desk.answer(listed.clone()).await["results"], answer["results"]);
+}
+
+#[tokio::test]
+async fn the_people_are_those_of_the_cohort_that_is_meant() {
+    let desk = Desk::start().await;
+    World::send(&desk, 31, 14).await;
+    let some = desk.upload("some", "u1\nu5\nu9").await.assert_status(201).json()["id"].as_i64().unwrap();
+    let named = desk.upload(&some.to_string(), "u4").await.assert_status(201).json()["id"].as_i64().unwrap();
+    let mut funnel = asked(&["visit", "buy"], &json!({}));
+    let listed = async |source: Value| {
+        let people = desk.answer(json!({ "kind": "ActorsQuery", "select": ["id"], "source": source })).await;
+        people["results"].as_array().unwrap().len()
+    };
+    let by = |cohorts: Value| json!({ "breakdown_type": "cohort", "breakdown": cohorts });
+    // One is called as the other is numbered.
+    let mut trend = json!({ "kind": "TrendsQuery", "series": [{ "event": "visit", "math": "dau" }], "dateRange": funnel["dateRange"] });
+    for cohorts in [json!([named, some]), json!([some, named])] {
+        (funnel["breakdownFilter"], trend["breakdownFilter"]) = (by(cohorts.clone()), by(cohorts));
+        for (said, expected) in [(json!(some), 3), (json!(some.to_string()), 3), (json!(named), 1)] {
+            let of_funnel =
+                json!({ "kind": "FunnelsActorsQuery", "source": funnel, "funnelStep": 1, "funnelStepBreakdown": said });
+            assert_eq!(listed(of_funnel).await, expected, "{said}");
+            let of_trend = json!({ "kind": "InsightActorsQuery", "source": trend, "breakdown": said });
+            assert_eq!(listed(of_trend).await, expected, "{said}");
+        }
+    }
+    for said in [json!("nobody"), json!([some, named])] {
+        let source =
+            json!({ "kind": "FunnelsActorsQuery", "source": funnel, "funnelStep": 1, "funnelStepBreakdown": said });
+        let reply = desk.reply(json!({ "kind": "ActorsQuery", "source": source })).await;
+        assert_eq!(reply.assert_status(400).json()["attr"], "source.funnelStepBreakdown", "{said}");
+    }
 }
 
 #[tokio::test]
@@ -286,6 +324,14 @@ async fn what_makes_no_sense_is_refused_by_field() {
         (
             json!({ "breakdownFilter": { "breakdown": ["all", 7], "breakdown_type": "cohort" } }),
             "breakdownFilter.breakdown[1]",
+        ),
+        (
+            json!({ "breakdownFilter": { "breakdown": vec!["all"; 21], "breakdown_type": "cohort" } }),
+            "breakdownFilter.breakdown",
+        ),
+        (
+            json!({ "breakdownFilter": { "breakdowns": vec![json!({ "property": "all", "type": "cohort" }); 21] } }),
+            "breakdownFilter.breakdowns",
         ),
         (
             json!({ "breakdownFilter": { "breakdowns": [{ "property": "a" }, { "property": "all", "type": "cohort" }] } }),
