@@ -1,14 +1,13 @@
 //! What the questions about the web have in common.
 
-use jiff::{Span, Timestamp, ToSpan};
+use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 
-use crate::insights::ground::{EventRows, Ground, SeriesNode, path_rules};
+use crate::insights::ground::{EventRows, Ground, SeriesNode, path_rules, previous_range};
 use crate::insights::sql::{compare, date_filter, field, joined, made, text};
 use crate::insights::{InsightError, QueryAnswer};
-use crate::model::TimeZoneName;
-use crate::model::query::{DateBound, DateRange, Interval, InvalidQuery, RangeUnit, Reader, ResolvedRange};
-use crate::sql::{CompareOp, Expr, ExprKind, Literal, Span as Place};
+use crate::model::query::{DateRange, Interval, InvalidQuery, Reader, ResolvedRange};
+use crate::sql::{CompareOp, Expr, ExprKind, Literal, Span};
 use crate::storage::ch::{PathRule, Stretch, Stretches};
 
 /// What counts as a view.
@@ -48,12 +47,8 @@ impl WebAsked {
             }
             error => error,
         })?;
-        let compare = query.get("compareFilter")?;
-        let previous = if compare.get("compare")?.flag()? {
-            Some(previous(ground, &dates, &range, &compare.get("compare_to")?)?)
-        } else {
-            None
-        };
+        let previous = previous_range(ground, &dates, &range)?;
+        let previous = previous.map(|previous| Stretch { from: previous.from, to: previous.to });
         let rules = match query.get("doPathCleaning")?.flag()? {
             true => path_rules(&ground.context.settings.path_cleaning_filters),
             false => Vec::new(),
@@ -65,7 +60,7 @@ impl WebAsked {
     /// Events of the range and of the one before, as `visit` (empty if of none), `actor` and `at`.
     #[must_use]
     pub fn rows(&self, ground: &Ground<'_>) -> EventRows {
-        let visit = Expr::call("ifNull", vec![field(&["$session_id"]), text("")], Place::default());
+        let visit = Expr::call("ifNull", vec![field(&["$session_id"]), text("")], Span::default());
         let stretches = [Some(self.stretches.current), self.stretches.previous];
         let within = stretches.into_iter().flatten();
         let within = within.filter_map(|stretch| date_filter(&["timestamp"], Some(stretch.from), Some(stretch.to)));
@@ -132,40 +127,6 @@ fn goal(place: &Reader<'_>, ground: &Ground<'_>) -> Result<Option<Expr>, Invalid
         _ => return Err(place.wrong("either actionId or customEventName is needed here")),
     };
     Ok(Some(condition.unwrap_or_else(|| made(ExprKind::Literal(Literal::Flag(true))))))
-}
-
-/// The range to compare with: the one just before, or as long ago as is said.
-fn previous(
-    ground: &Ground<'_>,
-    dates: &DateRange,
-    range: &ResolvedRange,
-    place: &Reader<'_>,
-) -> Result<Stretch, InvalidQuery> {
-    let Some(said) = place.text()?.filter(|text| !text.is_empty()) else {
-        let before = dates.resolve_previous(range, ground.context.clock.now())?;
-        return Ok(Stretch { from: before.from, to: before.to });
-    };
-    let wrong = || place.wrong("a length of time is needed here, such as -1w");
-    let (back, unit) = match said.parse() {
-        Ok(DateBound::Relative { back, unit, edge: None }) if back > 0 => (back, unit),
-        _ => return Err(wrong()),
-    };
-    let earlier = |at| earlier(at, &range.zone, back, unit).ok_or_else(wrong);
-    Ok(Stretch { from: earlier(range.from)?, to: earlier(range.to)? })
-}
-
-fn earlier(at: Timestamp, zone: &TimeZoneName, back: i32, unit: RangeUnit) -> Option<Timestamp> {
-    let span = Span::new();
-    let span = match unit {
-        RangeUnit::Minute => span.try_minutes(back),
-        RangeUnit::Hour => span.try_hours(back),
-        RangeUnit::Day => span.try_days(back),
-        RangeUnit::Week => span.try_weeks(back),
-        RangeUnit::Month => span.try_months(back),
-        RangeUnit::Quarter => span.try_months(back * 3),
-        RangeUnit::Year => span.try_years(back),
-    };
-    Some(at.to_zoned(zone.rules()).checked_sub(span.ok()?).ok()?.timestamp())
 }
 
 /// A number as people write it: a whole one without a point.

@@ -216,6 +216,27 @@ async fn an_overview_is_as_a_naive_reading_counts_it() {
 }
 
 #[tokio::test]
+async fn days_are_compared_with_those_of_the_same_weekday() {
+    let desk = Desk::start().await;
+    utc(&desk).await;
+    send(&desk).await;
+    desk.action("Bought", json!([{ "event": "buy" }])).await;
+    for kind in ["WebOverviewQuery", "WebStatsTableQuery", "WebGoalsQuery"] {
+        let ask = async |compared: Value| {
+            let query = json!({ "kind": kind, "breakdownBy": "Page", "dateRange": Days(7, 11).range(), "compareFilter": compared });
+            desk.answer(query).await["results"].clone()
+        };
+        // Of five days: a week before they start none of them is among them.
+        let week = ask(json!({ "compare": true, "compare_to": "-1w" })).await;
+        let just_before = ask(json!({ "compare": true })).await;
+        assert_ne!(week, just_before, "{kind} proves nothing");
+        assert_eq!(ask(json!({ "compare": true, "match_weekday": true })).await, week, "{kind}");
+        assert_eq!(ask(json!({ "compare": true, "compare_to": "-5d", "match_weekday": true })).await, week, "{kind}");
+        assert_eq!(ask(json!({ "match_weekday": true })).await, ask(json!({})).await, "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn goals_are_as_a_naive_reading_counts_them() {
     let desk = Desk::start().await;
     utc(&desk).await;
