@@ -45,7 +45,7 @@ impl<'a> Ground<'a> {
         }
         let counts_cookieless = query.get("includeCookieless")?.flag()?;
         let weekdays = weekdays(&query)?;
-        conditions.extend(weekdays.map(Weekdays::condition));
+        conditions.extend(weekdays.map(|weekdays| weekdays.condition("timestamp")));
         Ok(Self { context, query, types, counts_cookieless, conditions, weekdays })
     }
 
@@ -115,7 +115,8 @@ fn weekdays(query: &Reader<'_>) -> Result<Option<Weekdays>, InvalidQuery> {
         _ => false,
     };
     if weekdays.is_some() && !is_over_time {
-        return Err(dates.get("daysOfWeek")?.wrong("only trends, stickiness and lifecycles know days of the week"));
+        let known = "only trends, stickiness, lifecycles, funnels over time and SQL can be about some days of the week";
+        return Err(dates.get("daysOfWeek")?.wrong(known));
     }
     Ok(weekdays)
 }

@@ -35,12 +35,12 @@ impl Weekdays {
         self.0[usize::from(day.to_monday_zero_offset().unsigned_abs())]
     }
 
-    /// The condition that an event happened on one of them, in the project's time zone.
+    /// The condition that the time in a column is on one of them, in the project's time zone.
     #[must_use]
-    pub fn condition(self) -> Expr {
+    pub fn condition(self, column: &str) -> Expr {
         let numbers = (1_u64..).zip(self.0).filter(|(_, is_one)| *is_one);
         let numbers = numbers.map(|(number, _)| made(ExprKind::Literal(Literal::Whole(number))));
-        let day = Expr::call("toDayOfWeek", vec![field(&["timestamp"])], Span::default());
+        let day = Expr::call("toDayOfWeek", vec![field(&[column])], Span::default());
         compare(CompareOp::In, day, made(ExprKind::Tuple(numbers.collect())))
     }
 }

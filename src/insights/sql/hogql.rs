@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::ask::{Asked, PropertyTypes, Question, prepare, sql_error};
 use super::events::from_table;
 use super::filters::{FilterTarget, bounds, call, compare, date_filter, field, filters_to_expr, joined, made, text};
+use crate::insights::ground::Weekdays;
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::{DateRange, InvalidQuery, Reader};
 use crate::sql::{
@@ -163,6 +164,7 @@ fn all_filters(
 ) -> Result<Expr, InvalidQuery> {
     let column = if target == FilterTarget::Sessions { "$start_timestamp" } else { "timestamp" };
     let mut parts: Vec<Expr> = date_filter(&[column], from, to).into_iter().collect();
+    parts.extend(Weekdays::read(&filters.get("dateRange")?)?.map(|weekdays| weekdays.condition(column)));
     parts.extend(filters_to_expr(&filters.get("properties")?, target, types)?);
     if filters.get("filterTestAccounts")?.flag()? {
         let rules = Reader::new(&context.settings.test_account_filters);

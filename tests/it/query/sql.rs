@@ -1,6 +1,6 @@
 //! What SQL answers.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Desk;
 
@@ -136,6 +136,37 @@ async fn values_and_filters_stand_in_for_placeholders() {
     assert_eq!(ask("select event from events where {filters}", filters).await, json!([["$pageview"]]));
     let refusal = desk.refusal("select {nothing}").await;
     assert!(refusal.starts_with("query: {nothing} stands for nothing"), "{refusal}");
+}
+
+#[tokio::test]
+async fn filters_leave_some_days_of_the_week() {
+    let desk = Desk::start().await;
+    // In the project's zone, Berlin: Sunday, Monday (at its first half hour), Tuesday.
+    let times = ["2026-10-04T10:00:00Z", "2026-10-04T22:30:00Z", "2026-10-06T10:00:00Z"];
+    let event = |(at, time): (usize, &&str)| {
+        let session = format!("0199c000-0000-7000-8000-00000000000{at}");
+        json!({ "event": format!("e{at}"), "distinct_id": "a", "timestamp": time, "properties": { "$session_id": session } })
+    };
+    desk.send(&times.iter().enumerate().map(event).collect()).await;
+    let ask = async |sql: &str, days: Value| {
+        let dates = json!({ "date_from": "2026-10-01", "date_to": "2026-10-10", "daysOfWeek": days });
+        desk.reply(json!({ "kind": "HogQLQuery", "query": sql, "filters": { "dateRange": dates } })).await
+    };
+    let events = "select event from events where {filters} order by event";
+    let sessions = "select right(session_id, 1) from sessions where {filters} order by 1";
+    for (days, found, last) in [
+        (json!([]), json!([["e0"], ["e1"], ["e2"]]), json!([["0"], ["1"], ["2"]])),
+        (json!([7]), json!([["e0"]]), json!([["0"]])),
+        (json!([1, 2]), json!([["e1"], ["e2"]]), json!([["1"], ["2"]])),
+        (json!([3]), json!([]), json!([])),
+    ] {
+        assert_eq!(ask(events, days.clone()).await.assert_ok().json()["results"], found, "{days}");
+        assert_eq!(ask(sessions, days.clone()).await.assert_ok().json()["results"], last, "{days}");
+    }
+    for sql in [events, sessions] {
+        let reply = ask(sql, json!([8])).await;
+        assert_eq!(reply.assert_status(400).json()["attr"], "filters.dateRange.daysOfWeek[0]");
+    }
 }
 
 #[tokio::test]
