@@ -1,10 +1,13 @@
-//! Dates that properties are compared with.
+//! Dates that properties are compared with, and ranges of them.
 
-use jiff::Zoned;
+use jiff::{Timestamp, Zoned};
 use serde_json::Value;
 
-use super::filters::text_of;
-use crate::model::query::{DateBound, WeekStart};
+use super::filters::{compare, field, joined, text};
+use super::operators::text_of;
+use crate::insights::QueryContext;
+use crate::model::query::{DateBound, DateRange, WeekStart};
+use crate::sql::{CompareOp, Expr};
 
 /// A moment to compare with: a date or a time as it was written, or so long before now.
 pub(super) fn moment_of(value: &Value, now: &Zoned) -> Result<String, String> {
@@ -20,4 +23,20 @@ pub(super) fn moment_of(value: &Value, now: &Zoned) -> Result<String, String> {
         Ok(DateBound::All) | Err(_) => Err(wrong()),
         Ok(_) => Ok(said),
     }
+}
+
+/// `from <= time < to`, by the bounds that there are.
+pub fn date_filter(column: &[&str], from: Option<Timestamp>, to: Option<Timestamp>) -> Option<Expr> {
+    let bounds = [(CompareOp::GreaterOrEqual, from), (CompareOp::Less, to)];
+    let bounds = bounds.into_iter().filter_map(|(op, at)| Some(compare(op, field(column), text(at?.to_string()))));
+    joined(bounds.collect(), false)
+}
+
+/// A date range as its instants: the ends it names.
+pub(super) fn bounds(range: &DateRange, context: QueryContext<'_>) -> (Option<Timestamp>, Option<Timestamp>) {
+    let now = context.clock.now().to_zoned(context.project.time_zone.rules());
+    let week_start = context.settings.week_start;
+    let from = range.from.as_ref().and_then(|from| from.start(&now, week_start));
+    let to = range.to.as_ref().map(|to| to.end(&now, week_start, !range.is_explicit));
+    (from, to)
 }

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::ask::{Asked, PropertyTypes, Question};
-use super::filters::{FilterTarget, call, compare, date_filter, field, filters_to_expr, joined, made, text};
+use super::dates::date_filter;
+use super::filters::{FilterTarget, call, compare, field, filters_to_expr, joined, made, text};
 use crate::insights::definitions::action_at;
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::{DateBound, InvalidQuery, Reader};

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::ask::{Asked, PropertyTypes, Question, prepare, sql_error};
+use super::dates::{bounds, date_filter};
 use super::events::from_table;
-use super::filters::{FilterTarget, bounds, call, compare, date_filter, field, filters_to_expr, joined, made, text};
+use super::filters::{FilterTarget, call, compare, field, filters_to_expr, joined, made, text};
 use crate::insights::ground::Weekdays;
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::{DateRange, InvalidQuery, Reader};

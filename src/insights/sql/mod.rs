@@ -1,7 +1,7 @@
 //! Questions in the query language, and what is asked by way of it: lists of events and of people.
 //!
-//! [`filters`] turns property filters of the API into values of the language; [`Asked`] compiles a question, asks it and
-//! shapes the rows.
+//! [`filters`] turns property filters of the API into values of the language, each by its operator ([`operators`]);
+//! [`Asked`] compiles a question, asks it and shapes the rows.
 
 mod actors;
 mod ask;
@@ -9,15 +9,17 @@ mod dates;
 mod events;
 mod filters;
 mod hogql;
+mod operators;
 mod versions;
 
 pub(in crate::insights) use actors::actor_conditions;
 pub use actors::run_actors;
 pub use ask::{Asked, PropertyTypes, Question, sql_error};
 pub(in crate::insights) use ask::{prepare, statement};
+pub use dates::date_filter;
 pub use events::run_events;
 pub(in crate::insights) use events::{from_table, written};
-pub use filters::{FilterTarget, date_filter, filters_to_expr};
+pub use filters::{FilterTarget, filters_to_expr};
 pub(in crate::insights) use filters::{call, compare, field, joined, made, not, person_field, text};
 pub(in crate::insights) use hogql::hogql_people;
 pub use hogql::{export_csv, run_hogql};

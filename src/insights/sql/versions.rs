@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::filters::{call, compare, field, joined, made, not, text, text_of};
+use super::filters::{call, compare, field, joined, made, not, text};
+use super::operators::text_of;
 use crate::sql::{CompareOp, Expr, ExprKind, Literal};
 
 /// A version as a property holds one: three numbers, or fewer, or more, which do not count. What comes before a release
