@@ -195,8 +195,8 @@ fn element(kind: &str, key: &str, operator: &str, values: &[&Value]) -> Option<R
     };
     let is_asked = kind == "element" && matches!(key, "selector" | "tag_name");
     let is_negated = match operator {
-        "exact" if is_asked => false,
-        "is_not" if is_asked => true,
+        "exact" | "in" if is_asked => false,
+        "is_not" | "not_in" if is_asked => true,
         _ => return None,
     };
     let patterns = values.iter().map(pattern).collect::<Result<Vec<_>, _>>();

@@ -17,6 +17,19 @@ pub(super) struct Subject {
     pub is_list: bool,
 }
 
+/// Operators that hold where another does not.
+const NEGATED: [(&str, &str); 9] = [
+    ("is_not", "exact"),
+    ("not_in", "in"),
+    ("not_icontains", "icontains"),
+    ("not_icontains_multi", "icontains_multi"),
+    ("not_regex", "regex"),
+    ("not_starts_with", "starts_with"),
+    ("not_ends_with", "ends_with"),
+    ("not_between", "between"),
+    ("semver_neq", "semver_eq"),
+];
+
 /// None for an operator that is not known; an inner error says what is wrong with the value.
 pub(super) fn condition(
     subject: &Subject,
@@ -27,14 +40,13 @@ pub(super) fn condition(
     let of = || subject.expr.clone();
     // Of a list, any item that fits is enough; whatever is negated holds of none.
     if subject.is_list {
-        let (positive, is_negated) = match operator {
-            "is_not" => ("exact", true),
-            "not_icontains" => ("icontains", true),
-            "not_regex" => ("regex", true),
+        match operator {
             "is_set" => return Some(Ok(call("notEmpty", vec![of()]))),
             "is_not_set" => return Some(Ok(call("empty", vec![of()]))),
-            other => (other, false),
-        };
+            _ => {}
+        }
+        let positive = NEGATED.iter().find(|(negated, _)| *negated == operator).map(|(_, positive)| *positive);
+        let (positive, is_negated) = (positive.unwrap_or(operator), positive.is_some());
         let item = Subject { expr: field(&["item"]), ty: None, is_list: false };
         let inner = match condition(&item, positive, values, now)? {
             Ok(inner) => inner,

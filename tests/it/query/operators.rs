@@ -75,6 +75,40 @@ async fn each_leaves_what_it_says() {
 }
 
 #[tokio::test]
+async fn of_a_list_what_is_negated_holds_of_no_item() {
+    let desk = Desk::start().await;
+    let click = |n: i64, texts: &[&str]| {
+        let button = |text: &&str| json!({ "tag_name": "button", "$el_text": text });
+        json!({ "event": "$autocapture", "distinct_id": "u", "timestamp": "2026-10-02T10:00:00Z",
+            "properties": { "n": n, "$elements": texts.iter().map(button).collect::<Vec<_>>() } })
+    };
+    let plain =
+        json!({ "event": "seen", "distinct_id": "u", "timestamp": "2026-10-02T10:00:00Z", "properties": { "n": 3 } });
+    desk.send(&json!([click(1, &["Buy now", "Shop"]), click(2, &["Shop"]), plain, click(4, &["7", "1.2.3"])])).await;
+    for (operator, value, holds) in [
+        (["exact", "is_not"], json!("Buy now"), json!([1])),
+        (["in", "not_in"], json!(["Buy now", "Sell"]), json!([1])),
+        (["icontains", "not_icontains"], json!("OW"), json!([1])),
+        (["icontains_multi", "not_icontains_multi"], json!(["NOW", "x"]), json!([1])),
+        (["regex", "not_regex"], json!("^B"), json!([1])),
+        (["starts_with", "not_starts_with"], json!("sh"), json!([1, 2])),
+        (["ends_with", "not_ends_with"], json!("OW"), json!([1])),
+        (["between", "not_between"], json!([6, 8]), json!([4])),
+        (["semver_eq", "semver_neq"], json!("1.2.3"), json!([4])),
+    ] {
+        let filter = |operator: &str| json!({ "type": "element", "key": "text", "operator": operator, "value": value });
+        assert_eq!(left(&desk, &filter(operator[0])).await, holds, "{}", filter(operator[0]));
+        let others: Vec<i64> = (1..=4).filter(|n| !holds.as_array().unwrap().contains(&json!(n))).collect();
+        assert_eq!(left(&desk, &filter(operator[1])).await, json!(others), "{}", filter(operator[1]));
+    }
+    for (key, value) in [("tag_name", json!(["button", "form"])), ("selector", json!(["button", "form > a"]))] {
+        let filter = |operator: &str| json!({ "type": "element", "key": key, "operator": operator, "value": value });
+        assert_eq!(left(&desk, &filter("in")).await, json!([1, 2, 4]), "{key}");
+        assert_eq!(left(&desk, &filter("not_in")).await, json!([3]), "{key}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_value_for_it_is_refused() {
     let desk = Desk::start().await;
     for (operator, value) in [
