@@ -182,8 +182,7 @@ fn window(place: &Reader<'_>, types: &PropertyTypes) -> Result<(Timestamp, Times
         let bound: DateBound = said.parse().map_err(|error| place.wrong(format!("{error}")))?;
         match bound {
             DateBound::All => Ok(None),
-            DateBound::Relative { back, unit, edge: None } => before(&place, types, back, unit).map(Some),
-            bound => Ok(bound.start(types.now(), types.week_start())),
+            bound => types.moment(&bound).map(Some).ok_or_else(|| place.wrong("this is too long ago")),
         }
     };
     let to = bound("explicit_datetime_to")?.unwrap_or_else(|| types.now().timestamp());

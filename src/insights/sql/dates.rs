@@ -1,27 +1,38 @@
 //! Dates that properties are compared with, and ranges of them.
 
-use jiff::{Timestamp, Zoned};
+use jiff::Timestamp;
 use serde_json::Value;
 
+use super::PropertyTypes;
 use super::filters::{compare, field, joined, text};
 use super::operators::text_of;
 use crate::insights::QueryContext;
-use crate::model::query::{DateBound, DateRange, WeekStart};
+use crate::model::query::{DateBound, DateRange};
 use crate::sql::{CompareOp, Expr};
 
+impl PropertyTypes {
+    /// The moment that a date names when the question is asked, in the project's zone and by the day its weeks begin with:
+    /// so long before now, or the start of a day or unit of time. None for `all`, and for what lies before all time.
+    #[must_use]
+    pub fn moment(&self, bound: &DateBound) -> Option<Timestamp> {
+        match bound {
+            DateBound::Relative { back, unit, edge: None } => {
+                self.now().checked_sub(unit.span(*back)).map(|at| at.timestamp()).ok()
+            }
+            bound => bound.start(self.now(), self.week_start()),
+        }
+    }
+}
+
 /// A moment to compare with: a date or a time as it was written, or so long before now.
-pub(super) fn moment_of(value: &Value, now: &Zoned) -> Result<String, String> {
+pub(super) fn moment_of(value: &Value, types: &PropertyTypes) -> Result<String, String> {
     let said = text_of(value);
+    let said = said.trim();
     let wrong = || format!("{said:?} is no date; 2026-11-01, 2026-11-01T10:00:00Z and -7d are");
-    match said.trim().parse() {
-        Ok(DateBound::Relative { back, unit, edge: None }) => {
-            now.checked_sub(unit.span(back)).map(|at| at.timestamp().to_string()).map_err(|_| wrong())
-        }
-        Ok(bound @ DateBound::Relative { .. }) => {
-            bound.start(now, WeekStart::default()).map(|at| at.to_string()).ok_or_else(wrong)
-        }
-        Ok(DateBound::All) | Err(_) => Err(wrong()),
-        Ok(_) => Ok(said),
+    match said.parse().map_err(|_| wrong())? {
+        DateBound::All => Err(wrong()),
+        bound @ DateBound::Relative { .. } => types.moment(&bound).map(|at| at.to_string()).ok_or_else(wrong),
+        DateBound::Day(_) | DateBound::Wall(_) | DateBound::Instant(_) => Ok(said.to_owned()),
     }
 }
 

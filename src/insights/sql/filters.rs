@@ -151,7 +151,7 @@ fn filter(place: &Reader<'_>, target: FilterTarget, types: &PropertyTypes) -> Re
     }
     let found = match element(kind, key, operator, &values) {
         Some(found) => found,
-        None => condition(&subject, operator, &values, types.now())
+        None => condition(&subject, operator, &values, types)
             .ok_or_else(|| operator_place.wrong(format!("{operator:?} is no operator that is known here")))?,
     };
     let found = found.map_err(|reason| value_place.wrong(reason))?;

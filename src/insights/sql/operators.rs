@@ -1,8 +1,8 @@
 //! Operators of filters: a property beside the values it is compared with.
 
-use jiff::Zoned;
 use serde_json::Value;
 
+use super::PropertyTypes;
 use super::dates::moment_of;
 use super::filters::{call, compare, field, joined, made, not, text};
 use super::versions::by_version;
@@ -35,7 +35,7 @@ pub(super) fn condition(
     subject: &Subject,
     operator: &str,
     values: &[&Value],
-    now: &Zoned,
+    types: &PropertyTypes,
 ) -> Option<Result<Expr, String>> {
     let of = || subject.expr.clone();
     // Of a list, any item that fits is enough; whatever is negated holds of none.
@@ -48,7 +48,7 @@ pub(super) fn condition(
         let positive = NEGATED.iter().find(|(negated, _)| *negated == operator).map(|(_, positive)| *positive);
         let (positive, is_negated) = (positive.unwrap_or(operator), positive.is_some());
         let item = Subject { expr: field(&["item"]), ty: None, is_list: false };
-        let inner = match condition(&item, positive, values, now)? {
+        let inner = match condition(&item, positive, values, types)? {
             Ok(inner) => inner,
             Err(reason) => return Some(Err(reason)),
         };
@@ -100,7 +100,7 @@ pub(super) fn condition(
             }
             "is_date_before" | "is_date_after" => {
                 let op = if operator == "is_date_before" { CompareOp::Less } else { CompareOp::Greater };
-                let moments = values.iter().map(|value| moment_of(value, now)).collect::<Result<Vec<_>, _>>();
+                let moments = values.iter().map(|value| moment_of(value, types)).collect::<Result<Vec<_>, _>>();
                 let of_moment = |at| compare(op, call("toDateTime64", vec![of()]), text(at));
                 return Some(moments.map(|moments| {
                     joined(moments.into_iter().map(of_moment).collect(), true).expect("there is a value")

@@ -48,6 +48,8 @@ async fn each_leaves_what_it_says() {
         ("due", "is_date_after", json!("-100y"), json!([1, 2])),
         ("due", "is_date_before", json!("100y"), json!([3])),
         ("due", "is_date_before", json!("2026-10-06T10:00:00Z"), json!([1, 3])),
+        ("due", "is_date_before", json!(" 2026-10-06T10:00:00Z "), json!([1, 3])),
+        ("due", "is_date_after", json!(" 2026-10-05\t"), json!([2])),
         ("version", "semver_eq", json!("1.10.0"), json!([2])),
         ("version", "semver_neq", json!("1.10.0"), json!([1, 3, 4, 5])),
         ("version", "semver_gt", json!("1.9"), json!([2, 3])),
@@ -72,6 +74,20 @@ async fn each_leaves_what_it_says() {
     let known = desk.rows("select distinct $virt_initial_channel_type from persons").await;
     assert_eq!(left(&desk, &channel(known[0][0].as_str().unwrap())).await, json!([1, 2, 3, 4, 5]));
     assert_eq!(left(&desk, &channel("Nowhere")).await, json!([]));
+}
+
+#[tokio::test]
+async fn a_week_begins_with_the_day_that_the_project_says() {
+    let desk = Desk::start().await;
+    desk.send(&json!([{ "event": "seen", "distinct_id": "u", "timestamp": "2026-10-02T10:00:00Z",
+        "properties": { "n": 1, "due": "2026-10-28" } }]))
+        .await;
+    // It is Sunday, the first of November.
+    let filter = json!({ "type": "event", "key": "due", "operator": "is_date_after", "value": "wStart" });
+    for (first_day, expected) in [(0, json!([])), (1, json!([1]))] {
+        desk.change_project(&json!({ "week_start_day": first_day })).await;
+        assert_eq!(left(&desk, &filter).await, expected, "{first_day}");
+    }
 }
 
 #[tokio::test]
