@@ -118,14 +118,15 @@ impl ClickHouse {
         self.client.query_raw("SELECT 1").fetch_one::<u8>().await.map(drop)
     }
 
-    /// Whether ClickHouse is there at all. Our own child says so also where it has no place for another statement.
+    /// Whether ClickHouse is there at all. It is also where it has no place for another statement: our own child says so, and
+    /// a server that refuses has answered.
     pub(super) async fn is_there(&self) -> bool {
         match &self.engine {
             Some(engine) => {
                 let answer = engine.get(http::Uri::from_static("http://engine/ping")).await;
                 answer.is_ok_and(|answer| answer.status().is_success())
             }
-            None => self.ping().await.is_ok(),
+            None => !matches!(self.ping().await, Err(ChError::Network(_) | ChError::TimedOut)),
         }
     }
 
@@ -179,7 +180,35 @@ impl ClickHouse {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    /// What is said of a server that answers a question so.
+    async fn is_there(answer: &str) -> bool {
+        let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", server.local_addr().expect("an address"));
+        let (user, password, database) = ("default".to_owned(), String::new(), "tenrec".to_owned());
+        let ch = ClickHouse::new(&ClickHouseAddress::Server { url, user, password, database });
+        let serve = async {
+            let (mut stream, _) = server.accept().await.expect("a connection");
+            let mut asked = Vec::new();
+            while !asked.windows(6).any(|word| word == b"SELECT") {
+                assert_ne!(stream.read_buf(&mut asked).await.expect("a question"), 0);
+            }
+            stream.write_all(answer.as_bytes()).await.expect("the answer is read");
+        };
+        tokio::join!(serve, ch.is_there()).1
+    }
+
+    #[tokio::test]
+    async fn a_server_that_refuses_a_statement_is_there() {
+        let refusal = "Code: 202. DB::Exception: Too many simultaneous queries. (TOO_MANY_SIMULTANEOUS_QUERIES)";
+        let head = "HTTP/1.1 500 Internal Server Error\r\nX-ClickHouse-Exception-Code: 202\r\nConnection: close";
+        assert!(is_there(&format!("{head}\r\nContent-Length: {}\r\n\r\n{refusal}", refusal.len())).await);
+        assert!(!is_there("").await, "it hung up without a word");
+    }
 
     #[test]
     fn a_url_gives_user_password_and_database_apart() {
