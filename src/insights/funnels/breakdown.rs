@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::rules::StepOrder;
 use crate::insights::ground::{CohortPart, Ground};
-use crate::insights::sql::{field, person_field, text};
+use crate::insights::sql::{field, group_field, person_field, text};
 use crate::model::query::{InvalidQuery, Reader};
 use crate::sql::{Expr, Span, parse_expr};
 
@@ -230,7 +230,6 @@ fn check_width(place: &Reader<'_>, width: usize) -> Result<(), InvalidQuery> {
 }
 
 fn read_value(key: &Reader<'_>, kind: &str, group: &Reader<'_>, is_url: &Reader<'_>) -> Result<Expr, InvalidQuery> {
-    const GROUPS: [&str; 5] = ["group_0", "group_1", "group_2", "group_3", "group_4"];
     if kind == "cohort" {
         return Err(key.wrong("a funnel broken down by cohorts cannot be broken down by something else too"));
     }
@@ -239,10 +238,7 @@ fn read_value(key: &Reader<'_>, kind: &str, group: &Reader<'_>, is_url: &Reader<
         "event" => field(&["properties", name]),
         "person" => person_field(name),
         "session" => field(&["session", name]),
-        "group" => {
-            let index = group.count(0, 4)?.ok_or_else(|| group.wrong("the type of the groups is needed"))?;
-            field(&[GROUPS[index as usize], "properties", name])
-        }
+        "group" => group_field(group, name)?,
         "hogql" | "event_metadata" => parse_expr(name).map_err(|error| key.wrong(error.describe(name)))?,
         other => return Err(key.wrong(format!("a funnel cannot be broken down by {other:?}"))),
     };

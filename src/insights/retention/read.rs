@@ -8,7 +8,7 @@ use super::entity::Entity;
 use super::range::range;
 use crate::insights::InsightError;
 use crate::insights::ground::{Actor, EventRows, Ground};
-use crate::insights::sql::{date_filter, field, joined, made, person_field, text};
+use crate::insights::sql::{date_filter, field, group_field, joined, made, person_field, text};
 use crate::model::query::{Interval, InvalidQuery, Reader, ResolvedRange};
 use crate::sql::{Expr, ExprKind, Literal, Span, parse_expr};
 use crate::storage::ch::{Begins, RetentionQuestion, Sql, ValueOf};
@@ -262,13 +262,9 @@ fn breakdown(place: &Reader<'_>) -> Result<Option<Breakdown>, InvalidQuery> {
     let name = name.filter(|name| !name.is_empty()).ok_or_else(|| key.wrong("the property's key is needed"))?;
     let value = match kind.text()? {
         None | Some("event") => field(&["properties", name]),
-        Some("person") if name.starts_with("$virt_") => field(&["person", name]),
         Some("person") => person_field(name),
         Some("session") => field(&["session", name]),
-        Some("group") => {
-            let index = group.count(0, 4)?.ok_or_else(|| group.wrong("the type of the groups is needed"))?;
-            field(&[["group_0", "group_1", "group_2", "group_3", "group_4"][index as usize], "properties", name])
-        }
+        Some("group") => group_field(&group, name)?,
         Some("event_metadata") => field(&[name]),
         Some("hogql") => parse_expr(name).map_err(|error| key.wrong(error.describe(name)))?,
         Some(other) => return Err(kind.wrong(format!("retention cannot be broken down by {other} yet"))),

@@ -116,7 +116,10 @@ fn filter(place: &Reader<'_>, target: FilterTarget, types: &PropertyTypes) -> Re
         return parse_expr(key).map_err(|error| key_place.wrong(error.describe(key)));
     }
     let subject = match kind {
-        "group" if target == FilterTarget::Events => Some(group_property(place, key)?),
+        "group" if target == FilterTarget::Events => {
+            let expr = group_field(&place.get("group_type_index")?, key)?;
+            Some(Subject { expr, ty: None, is_list: false })
+        }
         _ => subject(kind, key, target, types),
     };
     let subject = subject.ok_or_else(|| kind_place.wrong(format!("{kind:?} properties cannot be filtered by here")))?;
@@ -178,15 +181,6 @@ fn definition(
     }
 }
 
-/// A property of the group of a type that an event belongs to.
-fn group_property(place: &Reader<'_>, key: &str) -> Result<Subject, InvalidQuery> {
-    let index = place.get("group_type_index")?;
-    let number = index.count(0, 4)?.ok_or_else(|| index.wrong("the type of the groups is needed: 0 to 4"))?;
-    let group = format!("group_{number}");
-    let steps = if key == "$group_key" { vec![group.as_str(), "key"] } else { vec![group.as_str(), "properties", key] };
-    Ok(Subject { expr: field(&steps), ty: None, is_list: false })
-}
-
 /// A selector or a tag beside the chain of elements; `None` if that is not what is asked.
 fn element(kind: &str, key: &str, operator: &str, values: &[&Value]) -> Option<Result<Expr, String>> {
     let pattern = |value: &&Value| match key {
@@ -243,4 +237,14 @@ fn is_virtual(key: &str) -> bool {
 /// What people have under a key, beside an event.
 pub(in crate::insights) fn person_field(key: &str) -> Expr {
     if is_virtual(key) { field(&["person", key]) } else { field(&["person", "properties", key]) }
+}
+
+/// What the group of a type that an event belongs to has under a key; the index of the type stands at a place.
+///
+/// # Errors
+/// If no index of a type does.
+pub(in crate::insights) fn group_field(index: &Reader<'_>, key: &str) -> Result<Expr, InvalidQuery> {
+    let number = index.count(0, 4)?.ok_or_else(|| index.wrong("the type of the groups is needed: 0 to 4"))?;
+    let group = format!("group_{number}");
+    Ok(if key == "$group_key" { field(&[&group, "key"]) } else { field(&[&group, "properties", key]) })
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::measure::{number, without_name};
 use crate::insights::ground::{CohortPart, Ground};
-use crate::insights::sql::{compare, field, made, person_field, text};
+use crate::insights::sql::{compare, field, group_field, made, person_field, text};
 use crate::model::query::{InvalidQuery, Reader};
 use crate::sql::{CompareOp, Expr, ExprKind, Literal, Span};
 
@@ -156,11 +156,7 @@ impl Column {
             "session" => field(&["session", name]),
             "event_metadata" => field(&[name]),
             "hogql" => without_name(name, key)?,
-            "group" => {
-                let index = group.count(0, 4)?.ok_or_else(|| group.wrong("the type of the groups is needed"))?;
-                let table = ["group_0", "group_1", "group_2", "group_3", "group_4"][index as usize];
-                field(&[table, "properties", name])
-            }
+            "group" => group_field(group, name)?,
             other => {
                 let known = "event, person, session, group, cohort, hogql and event_metadata can be";
                 return Err(kind.wrong(format!("{other:?} cannot be split by here; {known}")));

@@ -69,6 +69,16 @@ async fn events_are_filtered_by_what_their_groups_are_now() {
         let plain = |rows: &Value| rows.to_string().replace('"', "");
         assert_eq!(plain(&found), plain(&rows), "{sql}");
     }
+    let dates = json!({ "date_from": "2026-10-01", "date_to": "2026-10-03" });
+    let by_key = json!({ "breakdown": "$group_key", "breakdown_type": "group", "breakdown_group_type_index": 0 });
+    let trend = json!({ "kind": "TrendsQuery", "series": [{ "event": "acted" }], "dateRange": dates, "breakdownFilter": by_key });
+    let lines = desk.answer(trend).await["results"].clone();
+    let keys: Vec<&str> = lines.as_array().unwrap().iter().filter_map(|line| line["label"].as_str()).collect();
+    assert_eq!(keys[..3], ["org:1", "org:2", "org:3"], "{lines}");
+    let funnel = json!({ "kind": "FunnelsQuery", "series": [{ "event": "acted" }, { "event": "acted" }], "dateRange": dates,
+        "breakdownFilter": by_key, "funnelsFilter": { "breakdownAttributionType": "all_events" } });
+    let steps = desk.answer(funnel).await["results"].clone();
+    assert!(steps.to_string().contains("org:2"), "{steps}");
     // What is told later counts at once, for what happened before too.
     desk.send(&json!([told("organization", "org:2", json!({ "industry": "finance" }))])).await;
     let filter = by(0, "industry", "exact", json!("finance"));
