@@ -101,14 +101,14 @@ fn which(selection: &Reader<'_>, funnel: &Funnel<'_>) -> Result<Which, InvalidQu
         let converted = !selection.get("funnelTrendsDropOff")?.flag()?;
         return Ok(Which::Entered { bucket: bucket as usize, converted });
     }
-    let custom = selection.get("funnelCustomSteps")?;
-    if !custom.is_missing() {
+    let custom = selection.get("funnelCustomSteps")?.items()?;
+    if !custom.is_empty() {
         let last = u32::try_from(funnel.steps.len()).expect("there are few steps");
         let bit = |item: &Reader<'_>| {
             let step = item.count(1, last)?.ok_or_else(|| item.wrong("the number of a step is needed here"))?;
             Ok(1_u64 << (step - 1))
         };
-        let bits = custom.items()?.iter().map(bit).collect::<Result<Vec<_>, InvalidQuery>>()?;
+        let bits = custom.iter().map(bit).collect::<Result<Vec<_>, InvalidQuery>>()?;
         return Ok(Which::Furthest(bits.into_iter().fold(0, |all, bit| all | bit)));
     }
     let (did, did_not) = which_step(&selection.get("funnelStep")?, funnel)?;

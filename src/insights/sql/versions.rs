@@ -43,37 +43,54 @@ impl Said {
     }
 }
 
+/// How a version is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operator {
+    By(CompareOp),
+    Differs,
+    Tilde,
+    Caret,
+    Wildcard,
+}
+
+const OPERATORS: [(&str, Operator); 9] = [
+    ("semver_eq", Operator::By(CompareOp::Equal)),
+    ("semver_neq", Operator::Differs),
+    ("semver_gt", Operator::By(CompareOp::Greater)),
+    ("semver_gte", Operator::By(CompareOp::GreaterOrEqual)),
+    ("semver_lt", Operator::By(CompareOp::Less)),
+    ("semver_lte", Operator::By(CompareOp::LessOrEqual)),
+    ("semver_tilde", Operator::Tilde),
+    ("semver_caret", Operator::Caret),
+    ("semver_wildcard", Operator::Wildcard),
+];
+
 /// A condition on a version by an operator that begins with `semver_`. `None` if there is no such operator, an inner error
 /// if a value is no version. What is none itself matches nothing, and so every `semver_neq`.
 pub(super) fn by_version(of: Expr, operator: &str, values: &[&Value]) -> Option<Result<Expr, String>> {
-    let known = ["eq", "neq", "gt", "gte", "lt", "lte", "tilde", "caret", "wildcard"];
-    let word = operator.strip_prefix("semver_").filter(|word| known.contains(word))?;
-    let each = values.iter().map(|value| condition(&of, word, &text_of(value))).collect::<Result<Vec<_>, _>>();
+    let (_, operator) = *OPERATORS.iter().find(|(word, _)| *word == operator)?;
+    let each = values.iter().map(|value| condition(&of, operator, &text_of(value))).collect::<Result<Vec<_>, _>>();
     Some(each.map(|each| {
         let any = joined(each, true).expect("there is a value");
-        if word == "neq" { not(any) } else { any }
+        if operator == Operator::Differs { not(any) } else { any }
     }))
 }
 
-fn condition(of: &Expr, word: &str, said: &str) -> Result<Expr, String> {
+fn condition(of: &Expr, operator: Operator, said: &str) -> Result<Expr, String> {
     let wrong = || format!("{said:?} is no version; 1.2.3 is, and 1.2.* where a part may be any");
-    let plain = if word == "wildcard" { said.trim().trim_end_matches(['*', 'x', 'X', '.']) } else { said };
+    let is_wildcard = operator == Operator::Wildcard;
+    let plain = if is_wildcard { said.trim().trim_end_matches(['*', 'x', 'X', '.']) } else { said };
     let target = Said::read(plain).ok_or_else(wrong)?;
-    let within = |to: Version| {
-        let (from, to) = (by(of, CompareOp::GreaterOrEqual, target.version), by(of, CompareOp::Less, to));
-        vec![from, to]
-    };
-    let mut parts = match word {
-        "eq" | "neq" => vec![by(of, CompareOp::Equal, target.version)],
-        "gt" => vec![by(of, CompareOp::Greater, target.version)],
-        "gte" => vec![by(of, CompareOp::GreaterOrEqual, target.version)],
-        "lt" => vec![by(of, CompareOp::Less, target.version)],
-        "lte" => vec![by(of, CompareOp::LessOrEqual, target.version)],
+    let below = |to: Version| vec![by(of, CompareOp::GreaterOrEqual, target.version), by(of, CompareOp::Less, to)];
+    let mut parts = match operator {
+        Operator::By(op) => vec![by(of, op, target.version)],
+        Operator::Differs => vec![by(of, CompareOp::Equal, target.version)],
         // The last number may grow; of one alone it is that.
-        "tilde" => within(target.after(target.count.min(2) - 1)),
+        Operator::Tilde => below(target.after(target.count.min(2) - 1)),
         // The first number that is not zero stays.
-        "caret" => within(target.after(target.version.iter().position(|number| *number > 0).unwrap_or(2))),
-        _ => within(target.after(target.count.min(2) - 1)),
+        Operator::Caret => below(target.after(target.version.iter().position(|number| *number > 0).unwrap_or(2))),
+        // All numbers that were said stay.
+        Operator::Wildcard => below(target.after(target.count - 1)),
     };
     let is_one = call("match", vec![as_text(of), text(VERSION)]);
     parts.push(compare(CompareOp::Equal, is_one, whole(1)));

@@ -9,13 +9,14 @@ use super::breakdown::{Breakdown, ByValues, OTHER};
 use super::line::Line;
 use super::read::Trend;
 use crate::insights::ground::{Answered, CohortPart, EventRows, Ground};
-use crate::insights::sql::{field, from_table, joined, made, sql_error};
+use crate::insights::sql::{date_filter, field, from_table, joined, made, sql_error};
 use crate::insights::{InsightError, Period};
 use crate::model::query::{Interval, InvalidQuery, ResolvedRange};
 use crate::sql::{Expr, ExprKind, Literal, Select, SelectItem, Span};
 use crate::storage::ch::hogql::ColumnName;
 use crate::storage::ch::{
-    ChError, Cost, MISSING, Split, Sql, TrendCount, TrendPoint, TrendQuestion, error_code, extremes_sql, trend_sql,
+    ChError, Cost, Counted, MISSING, Split, Sql, TrendCount, TrendPoint, TrendQuestion, error_code, extremes_sql,
+    trend_sql,
 };
 
 /// How many statements of one question run at once.
@@ -34,7 +35,7 @@ pub struct Part<'t> {
 pub struct Prepared<'t> {
     pub events: Sql,
     pub count: TrendCount,
-    pub counted: crate::storage::ch::Counted,
+    pub counted: Counted,
     pub range: &'t ResolvedRange,
     pub fine: Option<ResolvedRange>,
     pub split: Option<Split>,
@@ -193,7 +194,7 @@ impl<'a> Trend<'a> {
             };
             let rows = match from {
                 Some(from) => rows.within(from, to),
-                None => rows.only(crate::insights::sql::date_filter(&["timestamp"], None, Some(to))),
+                None => rows.only(date_filter(&["timestamp"], None, Some(to))),
             };
             rows.sql(ground)?
         };
@@ -310,7 +311,7 @@ fn given(
     let group_by = (1..=exprs.len() as u64).map(|place| made(ExprKind::Literal(Literal::Whole(place)))).collect();
     names.push("value".into());
     exprs.extend(value);
-    let filter = crate::insights::sql::date_filter(&["timestamp"], Some(range.from), Some(range.to));
+    let filter = date_filter(&["timestamp"], Some(range.from), Some(range.to));
     let filter = joined(ground.conditions.iter().cloned().chain(own).chain(filter).collect(), false);
     let items = exprs.into_iter().map(|expr| SelectItem { expr, alias: None }).collect();
     let select = Select { items, filter, group_by, ..Select::default() };

@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use super::ask::Part;
-use super::breakdown::{Breakdown, OTHER};
+use super::breakdown::{Breakdown, ByValues, OTHER};
 use super::read::Trend;
 use crate::insights::ground::{CohortPart, Ground};
-use crate::insights::sql::field;
+use crate::insights::sql::{date_filter, field};
 use crate::insights::{InsightError, Period, QueryContext};
 use crate::model::query::{Interval, InvalidQuery, Reader, ResolvedRange};
 use crate::storage::ch::hogql::PeopleWith;
-use crate::storage::ch::{MISSING, Split, TrendCount, TrendQuestion, ValuesAre, trend_people_sql, trend_sql};
+use crate::storage::ch::{Counted, MISSING, Split, TrendCount, TrendQuestion, ValuesAre, trend_people_sql, trend_sql};
 
 /// The people behind a number, and of how many events each: `event_count`.
 ///
@@ -57,10 +57,10 @@ pub async fn trends_people(
             rows = rows.column(("b", at), column.text(*extremes));
         }
     }
-    let rows = rows.only(trend.by_values().into_iter().flat_map(super::breakdown::ByValues::conditions));
+    let rows = rows.only(trend.by_values().into_iter().flat_map(ByValues::conditions));
     let rows = match measure.count {
         TrendCount::First => {
-            let before = crate::insights::sql::date_filter(&["timestamp"], None, Some(range.to));
+            let before = date_filter(&["timestamp"], None, Some(range.to));
             rows.column("at", field(&["timestamp"])).only(before)
         }
         TrendCount::Active(window) => {
@@ -79,7 +79,7 @@ pub async fn trends_people(
     let split = trend.by_values().map(|by| Split { columns: by.columns.len(), limit: by.limit, hides_others: false });
     let question = TrendQuestion {
         count: measure.count,
-        counted: crate::storage::ch::Counted::People,
+        counted: Counted::People,
         events: &events,
         range: &range,
         fine: None,

@@ -180,6 +180,9 @@ async fn the_people_of_a_step_are_as_many_as_it_counts() {
     assert_eq!(furthest(json!([1])).await, known[2]);
     assert_eq!(furthest(json!([2])).await, known[1]);
     assert_eq!(furthest(json!([1, 2])).await, known[0]);
+    let source = json!({ "kind": "FunnelsActorsQuery", "source": funnel, "funnelStep": 2, "funnelCustomSteps": [] });
+    let people = desk.answer(json!({ "kind": "ActorsQuery", "select": ["id"], "source": source })).await;
+    assert_eq!(people["results"].as_array().unwrap().len() as u64, known[1], "no steps are none that were said");
 
     let mut trend = funnel.clone();
     trend["funnelsFilter"]["funnelVizType"] = "trends".into();

@@ -61,6 +61,8 @@ async fn each_leaves_what_it_says() {
         ("version", "semver_caret", json!("0.2.3"), json!([5])),
         ("version", "semver_wildcard", json!("1.*"), json!([1, 2])),
         ("version", "semver_wildcard", json!("1.10.*"), json!([2])),
+        ("version", "semver_wildcard", json!("1.2.3.*"), json!([1])),
+        ("version", "semver_wildcard", json!("1.2.2"), json!([])),
     ] {
         let filter = json!({ "type": "event", "key": key, "operator": operator, "value": value });
         assert_eq!(left(&desk, &filter).await, expected, "{filter}");
