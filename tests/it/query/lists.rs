@@ -146,6 +146,7 @@ async fn a_list_that_makes_no_sense_is_refused_by_field() {
         (events(json!({ "select": ["event) FROM events --"] })), "select[0]"),
         (events(json!({ "where": ["1 = 1", "event = "] })), "where[1]"),
         (events(json!({ "orderBy": ["timestamp; drop"] })), "orderBy[0]"),
+        (events(json!({ "orderBy": ["nope"] })), "select"),
         (events(json!({ "after": "yesterday" })), "after"),
         (events(json!({ "after": "2026-11-01", "before": "2026-10-01" })), "before"),
         (events(json!({ "limit": 1_000_000 })), "limit"),
@@ -202,20 +203,4 @@ async fn columns_have_names_and_people_too() {
         (2, &json!("Bob"))
     );
     assert_eq!(answer["results"][0][0]["id"], answer["results"][0][1]);
-    for (query, field) in [
-        (json!({ "kind": "EventsQuery", "select": ["event"], "orderBy": ["nope"] }), "select"),
-        (
-            json!({ "kind": "ActorsQuery", "source": { "kind": "HogQLQuery", "query": "select event, uuid from events" } }),
-            "source.query",
-        ),
-        (
-            json!({ "kind": "ActorsQuery", "source": { "kind": "HogQLQuery", "query": "select nope from events" } }),
-            "source.query",
-        ),
-    ] {
-        let reply = desk.reply(query).await;
-        let fault = reply.json();
-        assert_eq!((reply.status.as_u16(), &fault["attr"]), (400, &json!(field)), "{fault}");
-        assert!(!fault["detail"].as_str().unwrap().contains("\n\n\n"), "{fault}");
-    }
 }
