@@ -104,6 +104,10 @@ async fn functions_are_called_by_their_names() {
             json!([1, "2026-11-01"]),
         ),
         ("1 is distinct from null, null is not distinct from null, 1 is not distinct from 2", json!([1, 1, 0])),
+        (
+            "toDecimal('1.256', 2), toDecimal(1.5, 1) + 1, toDecimal('many', 2), toDecimal(null, 0), toTypeName(toDecimal('1', 4))",
+            json!([1.25, 2.5, null, null, "Nullable(Decimal(18, 4))"]),
+        ),
         ("greatCircleDistance(0, 0, 0, 0), tuplePlus((1, 2), (3, 4)).2, dotProduct([1, 2], [3, 4])", json!([0, 6, 11])),
     ] {
         assert_eq!(desk.rows(&format!("select {sql}")).await, json!([expected]), "{sql}");
@@ -126,6 +130,9 @@ async fn functions_are_called_by_their_names() {
                   from numbers(3) window w as (order by number) order by number";
     assert_eq!(desk.rows(around).await, json!([[0, null, 1, null], [1, 0, 2, 0], [2, 1, 9, 1]]));
     for sql in [
+        "toDecimal('1', 19)",
+        "toDecimal('1', -1)",
+        "toDecimal('1', length('ab'))",
         "dateAdd('fortnight', 1, now())",
         "date_part('mood', now())",
         "toDateTime('2026-01-01', 'Mars')",

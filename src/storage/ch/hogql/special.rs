@@ -4,7 +4,7 @@ use super::super::Sql;
 use super::level::{Compiler, Level};
 use super::value::{Ty, Value, call};
 use crate::model::query::WeekStart;
-use crate::sql::{CompareOp, Expr, Span, SqlError};
+use crate::sql::{CompareOp, Expr, ExprKind, Literal, Span, SqlError};
 
 impl<'q> Compiler<'q> {
     /// A function printed in a way of its own; `None` if it has none.
@@ -70,6 +70,15 @@ impl<'q> Compiler<'q> {
                 let mut sql = Sql::new("accurateCastOrNull(");
                 sql.append(&of.sql).push(tail);
                 Ok(Some(Value::new(sql, ty, true)))
+            }
+            ("todecimal", [of, scale]) => {
+                let of = self.expr(of, level)?;
+                let ExprKind::Literal(Literal::Whole(digits @ 0..=18)) = scale.kind else {
+                    return Err(SqlError::new(scale.span, "how many digits to keep is needed here, from 0 to 18"));
+                };
+                let mut sql = Sql::new("accurateCastOrNull(");
+                sql.append(&of.sql).push(", 'Decimal64(").number(digits).push(")')");
+                Ok(Some(Value::new(sql, Ty::Number, true)))
             }
             ("tostartofweek", [of]) => {
                 let of = self.expr(of, level)?;
