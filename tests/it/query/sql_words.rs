@@ -115,6 +115,10 @@ async fn functions_are_called_by_their_names() {
     for (sql, expected) in [
         ("string_agg(toString(number), '-'), array_agg(number), every(number < 3)", json!(["0-1-2", [0, 1, 2], 1])),
         (
+            "string_agg(distinct toString(number % 1), '-'), string_agg(toString(number), '-') filter (where number > 0)",
+            json!(["0", "1-2"]),
+        ),
+        (
             "count() filter (where number > 0), sum(number) filter (where number > 1), count(*) filter (where number = 0)",
             json!([2, 2, 1]),
         ),
@@ -129,6 +133,8 @@ async fn functions_are_called_by_their_names() {
     let around = "select number, lag(number) over (order by number), lead(number, 1, 9) over w, lag(number, 1) over w \
                   from numbers(3) window w as (order by number) order by number";
     assert_eq!(desk.rows(around).await, json!([[0, null, 1, null], [1, 0, 2, 0], [2, 1, 9, 1]]));
+    let around = "select string_agg(toString(number), '-') over (order by number) from numbers(3) order by number";
+    assert_eq!(desk.rows(around).await, json!([["0"], ["0-1"], ["0-1-2"]]));
     for sql in [
         "toDecimal('1', 19)",
         "toDecimal('1', -1)",

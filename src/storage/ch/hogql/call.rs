@@ -49,6 +49,7 @@ impl<'q> Compiler<'q> {
             safe.append(&first.sql).push(", '')");
             *first = Value::new(safe, Ty::Text, false);
         }
+        let between = matches!(function.name, "string_agg" | "string_aggIf").then(|| values.remove(1));
         // As in the standard: rows of the whole partition, and null where there is none.
         let looks_around = matches!(function.name, "lag" | "lead");
         if looks_around {
@@ -94,6 +95,9 @@ impl<'q> Compiler<'q> {
                 let frame = if looks_around && window.frame.is_none() { WHOLE_FRAME } else { "" };
                 sql.push(" OVER (").append(&self.window(window, level)?).push(frame).push(")");
             }
+        }
+        if let Some(between) = between {
+            sql = call("arrayStringConcat", &[&sql, &between.sql]);
         }
         let any_nullable = values.iter().any(|value| value.is_nullable);
         let (ty, is_nullable) = match function.gives {

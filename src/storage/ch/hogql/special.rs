@@ -93,13 +93,6 @@ impl<'q> Compiler<'q> {
                 sql.append(&of.sql).push(")))");
                 Ok(Some(Value::new(sql, Ty::Text, of.is_nullable)))
             }
-            ("string_agg", [of, between]) => {
-                let of = self.expr(of, level)?;
-                let between = self.expr(between, level)?;
-                let mut sql = Sql::new("arrayStringConcat(groupArray(");
-                sql.append(&of.sql).push("), ").append(&between.sql).push(")");
-                Ok(Some(Value::new(sql, Ty::Text, false)))
-            }
             ("sortablesemver", [of]) => {
                 let of = self.expr(of, level)?;
                 let mut sql = Sql::new(

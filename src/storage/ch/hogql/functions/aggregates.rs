@@ -76,7 +76,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     aggregate("retention", 1, 32, Always(List)),
     aggregate("entropy", 1, 1, Maybe(Number)),
     aggregate("simpleLinearRegression", 2, 2, Maybe(Ty::Tuple)),
+    // Both are printed with what stands between the texts around them.
     Function { prints: "groupArray", ..aggregate("string_agg", 2, 2, Always(Ty::Text)) },
+    Function { prints: "groupArrayIf", ..aggregate("string_aggIf", 3, 3, Always(Ty::Text)) },
     // Windows.
     window("row_number", "row_number", 0, 0, Always(Whole)),
     window("rank", "rank", 0, 0, Always(Whole)),
