@@ -119,6 +119,10 @@ async fn functions_are_called_by_their_names() {
             json!(["0", "1-2"]),
         ),
         (
+            "array_agg(number) filter (where number > 0), every(number > 0) filter (where number > 0), every(number > 0)",
+            json!([[1, 2], 1, 0]),
+        ),
+        (
             "count() filter (where number > 0), sum(number) filter (where number > 1), count(*) filter (where number = 0)",
             json!([2, 2, 1]),
         ),

@@ -194,7 +194,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     with_params("exponentialMovingAverage", 1, 2, 2, Maybe(Number)),
     aggregate("intervalLengthSum", 2, 2, Maybe(Number)),
     Function { prints: "groupArray", ..aggregate("array_agg", 1, 1, Always(List)) },
+    Function { prints: "groupArrayIf", ..aggregate("array_aggIf", 2, 2, Always(List)) },
     Function { prints: "min", ..aggregate("every", 1, 1, One(Flag)) },
+    Function { prints: "minIf", ..aggregate("everyIf", 2, 2, One(Flag)) },
     aggregate("anyLast_respect_nulls", 1, 1, Same),
     aggregate("any_respect_nulls", 1, 1, Same),
 ];
