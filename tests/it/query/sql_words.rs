@@ -108,6 +108,12 @@ async fn functions_are_called_by_their_names() {
             "toDecimal('1.256', 2), toDecimal(1.5, 1) + 1, toDecimal('many', 2), toDecimal(null, 0), toTypeName(toDecimal('1', 4))",
             json!([1.25, 2.5, null, null, "Nullable(Decimal(18, 4))"]),
         ),
+        (
+            "toUnixTimestamp(toDateTimeUS('11/10/2026 12:00:00')) - toUnixTimestamp(toDateTime('2026-11-10 12:00:00')), \
+             toUnixTimestamp(toDateTimeUS('11/10/2026 12:00:00', 'UTC')) - toUnixTimestamp(toDateTime('2026-11-10T12:00:00Z')), \
+             toTypeName(toDateTimeUS('11/10/2026')), toDateTimeUS('no time')",
+            json!([0, 0, "Nullable(DateTime64(6, 'Europe/Berlin'))", null]),
+        ),
         ("greatCircleDistance(0, 0, 0, 0), tuplePlus((1, 2), (3, 4)).2, dotProduct([1, 2], [3, 4])", json!([0, 6, 11])),
     ] {
         assert_eq!(desk.rows(&format!("select {sql}")).await, json!([expected]), "{sql}");

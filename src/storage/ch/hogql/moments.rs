@@ -72,6 +72,15 @@ impl<'q> Compiler<'q> {
                 let of = self.expr(of, level)?;
                 Ok(Some(self.to_moment(of, zone)))
             }
+            // Of 10/11/2026 the month is the first.
+            ("todatetimeus", [of, rest @ ..]) if rest.len() <= 2 => {
+                let zone = zone_of(rest)?;
+                let of = self.expr(of, level)?;
+                if of.ty == Ty::Moment {
+                    return Ok(Some(self.to_moment(of, zone)));
+                }
+                Ok(Some(self.read_moment("parseDateTime64BestEffortUSOrNull(", &of, zone)))
+            }
             ("parsedatetime", [of, format]) => {
                 let of = self.expr(of, level)?;
                 let format = self.expr(format, level)?;
@@ -146,15 +155,22 @@ impl<'q> Compiler<'q> {
 
     /// A time, read in a zone: the project's if none is said.
     pub fn to_moment(&self, of: Value, zone: Option<&str>) -> Value {
-        let (name, digits, is_nullable) = match of.ty {
-            Ty::Text | Ty::Json => ("parseDateTime64BestEffortOrNull(", ", 6, ", true),
+        let name = match of.ty {
+            Ty::Text | Ty::Json => return self.read_moment("parseDateTime64BestEffortOrNull(", &of, zone),
             Ty::Moment if zone.is_none() => return of,
-            Ty::Moment => ("toTimeZone(", ", ", of.is_nullable),
-            _ => ("toDateTime(", ", ", of.is_nullable),
+            Ty::Moment => "toTimeZone(",
+            _ => "toDateTime(",
         };
         let mut sql = Sql::new(name);
-        sql.append(&of.sql).push(digits).param("String", zone.unwrap_or(self.scope.zone)).push(")");
-        Value::new(sql, Ty::Moment, is_nullable)
+        sql.append(&of.sql).push(", ").param("String", zone.unwrap_or(self.scope.zone)).push(")");
+        Value::new(sql, Ty::Moment, of.is_nullable)
+    }
+
+    /// A text as a time; null if it is none.
+    fn read_moment(&self, reader: &'static str, of: &Value, zone: Option<&str>) -> Value {
+        let mut sql = Sql::new(reader);
+        sql.append(&of.sql).push(", 6, ").param("String", zone.unwrap_or(self.scope.zone)).push(")");
+        Value::new(sql, Ty::Moment, true)
     }
 }
 
