@@ -105,6 +105,10 @@ async fn functions_are_called_by_their_names() {
         ),
         ("1 is distinct from null, null is not distinct from null, 1 is not distinct from 2", json!([1, 1, 0])),
         (
+            "date_trunc('month', toDate('2026-11-03')), dateDiff('day', toDate('2026-11-01'), toDate('2026-11-03'))",
+            json!(["2026-11-01", 2]),
+        ),
+        (
             "toDecimal('1.256', 2), toDecimal(1.5, 1) + 1, toDecimal('many', 2), toDecimal(null, 0), toTypeName(toDecimal('1', 4))",
             json!([1.25, 2.5, null, null, "Nullable(Decimal(18, 4))"]),
         ),
@@ -128,6 +132,7 @@ async fn functions_are_called_by_their_names() {
             "array_agg(number) filter (where number > 0), every(number > 0) filter (where number > 0), every(number > 0)",
             json!([[1, 2], 1, 0]),
         ),
+        ("count(distinct number % 2), countDistinct(number), countDistinctIf(number, number > 0)", json!([2, 3, 2])),
         (
             "count() filter (where number > 0), sum(number) filter (where number > 1), count(*) filter (where number = 0)",
             json!([2, 2, 1]),

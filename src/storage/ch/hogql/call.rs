@@ -59,8 +59,8 @@ impl<'q> Compiler<'q> {
         }
         let mut sql = Sql::default();
         match (function.name, is_distinct) {
-            ("count", true) | ("countDistinct", _) => sql.push("uniqExact"),
-            ("countIf", true) | ("countDistinctIf", _) => sql.push("uniqExactIf"),
+            ("count", true) => sql.push("uniqExact"),
+            ("countIf", true) => sql.push("uniqExactIf"),
             _ => sql.push(function.prints),
         };
         if let Some(params) = params {

@@ -17,6 +17,15 @@ const fn unit(word: &'static str, interval: &'static str, part: &'static str) ->
     Unit { word, interval, part }
 }
 
+impl Unit {
+    /// Its word as a text.
+    fn quoted(&self) -> Sql {
+        let mut sql = Sql::new("'");
+        sql.push(self.word).push("'");
+        sql
+    }
+}
+
 const UNITS: &[Unit] = &[
     unit("second", "toIntervalSecond", "toSecond"),
     unit("minute", "toIntervalMinute", "toMinute"),
@@ -101,23 +110,16 @@ impl<'q> Compiler<'q> {
             }
             // Units may be said bare: dateDiff(day, a, b).
             ("datediff" | "date_diff" | "age", [first, from, to]) if is_bare(first) => {
-                let unit = unit_of(first)?;
+                let unit = unit_of(first)?.quoted();
                 let from = self.expr(from, level)?;
                 let to = self.expr(to, level)?;
-                let mut sql = Sql::new(if name == "age" { "age('" } else { "dateDiff('" });
-                sql.push(unit.word).push("', ").append(&from.sql).push(", ").append(&to.sql).push(")");
+                let sql = call(if name == "age" { "age" } else { "dateDiff" }, &[&unit, &from.sql, &to.sql]);
                 Ok(Some(Value::new(sql, Ty::Whole, from.is_nullable || to.is_nullable)))
             }
             ("datetrunc" | "date_trunc", [unit, of]) => {
-                let unit = match is_bare(unit) {
-                    true => Sql::new(unit_of(unit)?.word),
-                    false => self.expr(unit, level)?.sql,
-                };
-                let is_bare = is_bare(&args[0]);
+                let unit = if is_bare(unit) { unit_of(unit)?.quoted() } else { self.expr(unit, level)?.sql };
                 let of = self.expr(of, level)?;
-                let mut sql = Sql::new(if is_bare { "dateTrunc('" } else { "dateTrunc(" });
-                sql.append(&unit).push(if is_bare { "', " } else { ", " }).append(&of.sql).push(")");
-                Ok(Some(Value::new(sql, Ty::Moment, of.is_nullable)))
+                Ok(Some(Value::new(call("dateTrunc", &[&unit, &of.sql]), Ty::Moment, of.is_nullable)))
             }
             ("date_part", [unit, of]) => {
                 let word = word_of(unit).unwrap_or_default();

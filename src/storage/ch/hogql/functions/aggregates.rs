@@ -79,17 +79,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
     // Both are printed with what stands between the texts around them.
     Function { prints: "groupArray", ..aggregate("string_agg", 2, 2, Always(Ty::Text)) },
     Function { prints: "groupArrayIf", ..aggregate("string_aggIf", 3, 3, Always(Ty::Text)) },
-    // Windows.
-    window("row_number", "row_number", 0, 0, Always(Whole)),
-    window("rank", "rank", 0, 0, Always(Whole)),
-    window("dense_rank", "dense_rank", 0, 0, Always(Whole)),
-    window("ntile", "ntile", 1, 1, Always(Whole)),
-    window("percent_rank", "percent_rank", 0, 0, Always(Number)),
-    window("nth_value", "nth_value", 2, 2, Maybe(Any)),
-    window("lag", "lagInFrame", 1, 3, Maybe(Any)),
-    window("lead", "leadInFrame", 1, 3, Maybe(Any)),
-    window("lagInFrame", "lagInFrame", 1, 3, Maybe(Any)),
-    window("leadInFrame", "leadInFrame", 1, 3, Maybe(Any)),
     aggregate("varPopIf", 2, 2, Maybe(Number)),
     aggregate("varSampIf", 2, 2, Maybe(Number)),
     aggregate("covarPopIf", 3, 3, Maybe(Number)),
@@ -199,4 +188,15 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function { prints: "minIf", ..aggregate("everyIf", 2, 2, One(Flag)) },
     aggregate("anyLast_respect_nulls", 1, 1, Same),
     aggregate("any_respect_nulls", 1, 1, Same),
+    // Windows.
+    window("row_number", "row_number", 0, 0, Always(Whole)),
+    window("rank", "rank", 0, 0, Always(Whole)),
+    window("dense_rank", "dense_rank", 0, 0, Always(Whole)),
+    window("ntile", "ntile", 1, 1, Always(Whole)),
+    window("percent_rank", "percent_rank", 0, 0, Always(Number)),
+    window("nth_value", "nth_value", 2, 2, Maybe(Any)),
+    window("lag", "lagInFrame", 1, 3, Maybe(Any)),
+    window("lead", "leadInFrame", 1, 3, Maybe(Any)),
+    window("lagInFrame", "lagInFrame", 1, 3, Maybe(Any)),
+    window("leadInFrame", "leadInFrame", 1, 3, Maybe(Any)),
 ];
