@@ -21,6 +21,10 @@ fn operators_bind_as_they_should() {
     same("select a between 1 and 2 and c", "SELECT (a BETWEEN 1 AND 2) AND c");
     same("select a is distinct from b, a is not distinct from null", "SELECT a != b, a = NULL");
     same("select count(*) filter (where a > 1), sum(b) filter (where c)", "SELECT countIf(a > 1), sumIf(b, c)");
+    same(
+        "select exists (select 1 from a), not exists(with 1 as b select b)",
+        "SELECT exists((SELECT 1 FROM a)), NOT exists((WITH 1 AS b SELECT b))",
+    );
     same("select properties.`00`.0, properties.10", "SELECT properties.`00`.0, properties.10");
     same("select x::String || 'it''s'", r"SELECT (CAST(x, 'String')) || 'it\'s'");
 }

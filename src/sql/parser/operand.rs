@@ -173,7 +173,7 @@ impl Parser {
         if self.sign(")") {
             return Ok((Vec::new(), is_distinct));
         }
-        let args = if self.is_keyword("SELECT") {
+        let args = if self.is_keyword("SELECT") || self.is_keyword("WITH") {
             let start = self.span();
             let query = self.nested(Self::query)?;
             vec![Expr::new(ExprKind::Query(Box::new(query)), start.to(self.last_span()))]

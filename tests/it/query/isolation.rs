@@ -61,6 +61,8 @@ async fn nothing_of_another_project_ever_shows() {
         "select event from events where not 1 = 0 or event = 'canary-event'",
         "select arrayJoin(groupUniqArray(properties.$browser)) from events",
         "select event, row_number() over (order by timestamp) from events",
+        "select event, properties from events where exists (select properties.secret from events)",
+        "select exists(select 1 from events where properties.secret = 'canary'), 'seen'",
         "select * from (select * from (select * from events) union all select * from events)",
         "select event, group_0.properties.secret, group_0.properties, group_0.key from events",
         "select key, properties.secret, properties from groups",
@@ -79,6 +81,9 @@ async fn nothing_of_another_project_ever_shows() {
     }
     for (sql, count) in [
         ("select count() from events", 4),
+        ("select exists(select event from events where properties.secret = 'mine')", 1),
+        ("select exists(select event from events where properties.secret = 'canary')", 0),
+        ("select count() from events where not exists(select id from persons where properties.name = 'canary')", 4),
         ("select count() from groups", 1),
         ("select count() from cohort_people", 1),
         ("select count() from cohorts", 1),

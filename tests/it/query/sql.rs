@@ -119,6 +119,27 @@ async fn parts_of_a_question_name_each_other() {
 }
 
 #[tokio::test]
+async fn a_question_inside_is_asked_whether_it_finds_anything() {
+    let desk = shop().await;
+    let sql =
+        "select count() from events where exists (select 1 from persons where properties.email = 'ada@example.com')";
+    assert_eq!(desk.rows(sql).await, json!([[4]]));
+    let sql = "select count() from events where not exists (select 1 from persons where properties.email = 'nobody')";
+    assert_eq!(desk.rows(sql).await, json!([[4]]));
+    let sql = "select exists(select event from events where event = 'sell'), exists((select null)), \
+               exists(select count() from events where 1 = 0), exists(select 1 union all select 2), \
+               exists(with 'buy' as wanted select event from events where event = wanted)";
+    assert_eq!(desk.rows(sql).await, json!([[0, 1, 1, 1, 1]]));
+    let sql = "with b as (select event from events where event = 'buy') select if(exists(select event from b), 'some', 'none')";
+    assert_eq!(desk.rows(sql).await, json!([["some"]]));
+    let sql = "select e.event from events as e where exists (select 1 from persons as p where p.id = e.person_id)";
+    let refusal = desk.refusal(sql).await;
+    assert!(refusal.starts_with("query: e is a table of the question around this one"), "{refusal}");
+    let refusal = desk.refusal("select exists(1)").await;
+    assert!(refusal.starts_with("query: EXISTS takes a question in brackets, at line 1, column 8"), "{refusal}");
+}
+
+#[tokio::test]
 async fn values_and_filters_stand_in_for_placeholders() {
     let desk = shop().await;
     let ask = async |sql: &str, more: serde_json::Value| {

@@ -63,6 +63,10 @@ const QUESTIONS: &[(&str, &str)] = &[
         "cohort_tables",
         "select stored, number from person_numbers where stored in (select stored from static_cohort_members where cohort_id = 7)",
     ),
+    (
+        "exists",
+        "select event from events where exists (select 1 from persons where properties.plan = 'pro') and not exists (with 'x' as y select 1 from events where event = y)",
+    ),
     ("sets", "select event from events union all (select distinct_id from person_distinct_ids limit 3)"),
     (
         "lists",

@@ -117,7 +117,10 @@ impl<'q> Compiler<'q> {
             ExprKind::Query(query) => {
                 let ctes = level.ctes.clone();
                 self.sources += 1;
+                let before = self.around.len();
+                self.around.extend(level.sources.iter().filter_map(|source| source.name.clone()));
                 let (inner, columns) = self.query(query, &ctes)?;
+                self.around.truncate(before);
                 let mut sql = Sql::new("(");
                 sql.append(&inner).push(")");
                 let ty = columns.first().filter(|_| columns.len() == 1).map_or(Ty::Any, |column| column.ty);

@@ -46,7 +46,7 @@ impl<'q> Compiler<'q> {
             && steps.len() > 1
         {
             let found = self.column_of(&mut level.sources[at], &steps[1..], span)?;
-            return found.ok_or_else(|| unknown(&steps[1..], span, level));
+            return found.ok_or_else(|| unknown(&steps[1..], span, level, &[]));
         }
         let mut found = None;
         for source in &mut level.sources {
@@ -58,7 +58,7 @@ impl<'q> Compiler<'q> {
                 found = Some(value);
             }
         }
-        found.ok_or_else(|| unknown(&steps, span, level))
+        found.ok_or_else(|| unknown(&steps, span, level, &self.around))
     }
 
     /// `{filters}`: what is asked of the events, else of the sessions, that are read here. Columns are theirs, whatever other
@@ -184,9 +184,14 @@ impl<'q> Compiler<'q> {
     }
 }
 
-fn unknown(steps: &[String], span: Span, level: &Level<'_>) -> SqlError {
+fn unknown(steps: &[String], span: Span, level: &Level<'_>, around: &[String]) -> SqlError {
     let name = steps.join(".");
-    let message = if level.sources.is_empty() {
+    let message = if steps.len() > 1 && around.contains(&steps[0]) {
+        format!(
+            "{} is a table of the question around this one, which does not know its rows: take IN, or a join",
+            steps[0]
+        )
+    } else if level.sources.is_empty() {
         format!("there is no column {name}: the question reads from no table")
     } else {
         format!("there is no column {name} here; a property is properties.{}", steps[0])

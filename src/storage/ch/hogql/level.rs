@@ -43,6 +43,8 @@ pub(super) struct Compiler<'a> {
     pub sources: usize,
     pub params: usize,
     pub param_bytes: usize,
+    /// The tables of the questions around the one that is printed, whose rows are not known in it.
+    pub around: Vec<String>,
 }
 
 impl Compiler<'_> {

@@ -40,6 +40,13 @@ impl<'q> Compiler<'q> {
         }
         match (name.as_str(), args) {
             ("matchesaction", [action]) => self.matches_action(action, span, level).map(Some),
+            ("exists", [of @ Expr { kind: ExprKind::Query(_), .. }]) => {
+                let of = self.expr(of, level)?;
+                let mut sql = Sql::new("in(1, (SELECT 1 FROM ");
+                sql.append(&of.sql).push(" LIMIT 1))");
+                Ok(Some(Value::new(sql, Ty::Flag, false)))
+            }
+            ("exists", _) => Err(SqlError::new(span, "EXISTS takes a question in brackets")),
             ("now" | "nowinblock" | "current_timestamp", []) => Ok(Some(self.now())),
             ("today" | "current_date", []) => Ok(Some(Value::new(call("toDate", &[&self.now().sql]), Ty::Day, false))),
             ("yesterday", []) => {

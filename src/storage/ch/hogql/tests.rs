@@ -149,6 +149,7 @@ fn value() -> impl Strategy<Value = String> {
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} in ({b}, 'zq'))")),
             inner.clone().prop_map(|a| format!("arrayMap(zqx -> concat(zqx, {a}), ['zq'])")),
             inner.clone().prop_map(|a| format!("JSONExtract({a}, 'zq', 'Array(zq)')")),
+            inner.clone().prop_map(|a| format!("exists (select {a} from events as zqe where {a} limit 1)")),
             inner.prop_map(|a| format!("(select {a} as zqs from events)")),
         ]
     })
