@@ -52,6 +52,7 @@ fn clauses_are_read_in_their_order() {
         "WITH a AS (SELECT 1 AS x), 2 AS y SELECT x, y FROM a LEFT JOIN b ON a.x = b.x ARRAY JOIN [1] AS n \
          WHERE {filters} GROUP BY 1, x HAVING count() > 1 ORDER BY x ASC NULLS LAST, 2 DESC LIMIT 5 BY x LIMIT 10 OFFSET 3",
     );
+    same("select distinct on (a, 1) b from c order by a", "SELECT b FROM c ORDER BY a ASC LIMIT 1 BY a, 1");
     same("(select 1) union all select 2 union all (select 3)", "SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3");
     same("select -- c\n 1 /* d */ from `odd name` as `from`", "SELECT 1 FROM `odd name` AS `from`");
 }
@@ -89,6 +90,9 @@ fn what_is_wrong_is_shown_in_its_place() {
         "select {1}",
         "explain select 1",
         "with x select 1",
+        "select distinct on a from b",
+        "select distinct on () a from b",
+        "select distinct on (a) b from c limit 1 by b",
     ] {
         wrong(text);
     }

@@ -1,7 +1,9 @@
 //! Questions: `SELECT` and its clauses, and several put together.
 
 use super::super::lexer::Token;
-use super::super::{Cte, CteBody, ExprKind, Limit, LimitBy, Nulls, Order, Query, Select, SelectItem, SetOp, SqlError};
+use super::super::{
+    Cte, CteBody, Expr, ExprKind, Limit, LimitBy, Literal, Nulls, Order, Query, Select, SelectItem, SetOp, SqlError,
+};
 use super::Parser;
 
 /// What may follow a question in ClickHouse and is never taken.
@@ -59,7 +61,15 @@ impl Parser {
         if !self.keyword("SELECT") {
             return Err(self.unexpected("SELECT"));
         }
-        select.is_distinct = self.keyword("DISTINCT");
+        if self.keywords(&["DISTINCT", "ON"]) {
+            // The tree has one form of it: LIMIT 1 BY ….
+            let count = Expr::new(ExprKind::Literal(Literal::Whole(1)), self.last_span());
+            self.need_sign("(")?;
+            select.limit_by = Some(LimitBy { count, offset: None, columns: self.list(Self::expr)? });
+            self.need_sign(")")?;
+        } else {
+            select.is_distinct = self.keyword("DISTINCT");
+        }
         select.items = self.list(Self::item)?;
         if self.keyword("FROM") {
             select.from = Some(self.from()?);
@@ -162,7 +172,7 @@ impl Parser {
             }
             if self.keyword("BY") {
                 let Some(count) = count.filter(|_| select.limit_by.is_none() && select.limit.is_none()) else {
-                    return Err(SqlError::new(span, "one LIMIT … BY is taken, before LIMIT"));
+                    return Err(SqlError::new(span, "one LIMIT … BY or DISTINCT ON is taken, before LIMIT"));
                 };
                 select.limit_by = Some(LimitBy { count, offset, columns: self.list(Self::expr)? });
                 continue;

@@ -94,6 +94,8 @@ const REFUSED: &[&str] = &[
     "select * from numbers((select count() from system.tables))",
     "select exists(select 1 from system.tables)",
     "select exists(select 1 from events where project_id = 2)",
+    "select distinct on (project_id) event from events",
+    "select distinct on ((select count() from system.tables)) event from events",
     "select exists(1)",
     "select exists(select 1, select 2)",
     "select event from events limit (select 1)",

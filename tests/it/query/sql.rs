@@ -140,6 +140,17 @@ async fn a_question_inside_is_asked_whether_it_finds_anything() {
 }
 
 #[tokio::test]
+async fn the_first_of_each_is_taken_by_the_order() {
+    let desk = shop().await;
+    let sql = "select distinct on (distinct_id) distinct_id, event from events order by distinct_id, timestamp desc";
+    assert_eq!(desk.rows(sql).await, json!([["ada", "buy"], ["bob", "$pageview"], ["cleo", "$identify"]]));
+    let sql = "select distinct on (1) event as what, distinct_id from events order by what, timestamp limit 2 offset 1";
+    assert_eq!(desk.rows(sql).await, json!([["$pageview", "ada"], ["buy", "ada"]]));
+    let refusal = desk.refusal("select distinct on (event) event from events limit 1 by event").await;
+    assert!(refusal.starts_with("query: one LIMIT … BY or DISTINCT ON is taken"), "{refusal}");
+}
+
+#[tokio::test]
 async fn values_and_filters_stand_in_for_placeholders() {
     let desk = shop().await;
     let ask = async |sql: &str, more: serde_json::Value| {

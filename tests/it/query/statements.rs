@@ -67,6 +67,10 @@ const QUESTIONS: &[(&str, &str)] = &[
         "exists",
         "select event from events where exists (select 1 from persons where properties.plan = 'pro') and not exists (with 'x' as y select 1 from events where event = y)",
     ),
+    (
+        "first_of_each",
+        "select distinct on (distinct_id) distinct_id, event from events order by distinct_id, timestamp desc",
+    ),
     ("sets", "select event from events union all (select distinct_id from person_distinct_ids limit 3)"),
     (
         "lists",
