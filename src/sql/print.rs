@@ -278,7 +278,9 @@ impl Display for Select {
                 write!(f, " {word} {condition}")?;
             }
         }
-        if !self.group_by.is_empty() {
+        if self.is_grouped_by_all {
+            f.write_str(" GROUP BY ALL")?;
+        } else if !self.group_by.is_empty() {
             write!(f, " GROUP BY {}", List(&self.group_by))?;
         }
         if let Some(having) = &self.having {

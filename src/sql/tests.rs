@@ -53,6 +53,7 @@ fn clauses_are_read_in_their_order() {
          WHERE {filters} GROUP BY 1, x HAVING count() > 1 ORDER BY x ASC NULLS LAST, 2 DESC LIMIT 5 BY x LIMIT 10 OFFSET 3",
     );
     same("select distinct on (a, 1) b from c order by a", "SELECT b FROM c ORDER BY a ASC LIMIT 1 BY a, 1");
+    same("select a, count() from b group by all having a", "SELECT a, count() FROM b GROUP BY ALL HAVING a");
     same("(select 1) union all select 2 union all (select 3)", "SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3");
     same("select -- c\n 1 /* d */ from `odd name` as `from`", "SELECT 1 FROM `odd name` AS `from`");
 }
@@ -93,6 +94,8 @@ fn what_is_wrong_is_shown_in_its_place() {
         "select distinct on a from b",
         "select distinct on () a from b",
         "select distinct on (a) b from c limit 1 by b",
+        "select a from b group by all, a",
+        "select a from b group by a with totals",
     ] {
         wrong(text);
     }
@@ -224,6 +227,7 @@ proptest! {
         items in prop::collection::vec((expr(), prop::option::of(name())), 1..4),
         filter in prop::option::of(expr()),
         group_by in prop::collection::vec(expr(), 0..3),
+        is_grouped_by_all in any::<bool>(),
         table in name(),
         alias in prop::option::of(name()),
         order in prop::option::of((expr(), any::<bool>())),
@@ -236,7 +240,8 @@ proptest! {
                 joins: Vec::new(),
             }),
             filter,
-            group_by,
+            group_by: if is_grouped_by_all { Vec::new() } else { group_by },
+            is_grouped_by_all,
             order_by: order.map(|(expr, is_descending)| Order { expr, is_descending, nulls: Nulls::Unsaid }).into_iter().collect(),
             limit: limit.map(|count| Limit { count: Some(count), offset: None, has_ties: false }),
             ..Select::default()
@@ -250,7 +255,7 @@ proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "\\PC{0,60}", words in prop::collection::vec(
         prop::sample::select(vec!["select", "from", "(", ")", "'", "`", "{", "}", ",", ".", "events", "1", "->", "?", ":", "as",
-            "not", "in", "case", "when", "end", "over", "limit", "by", "::", "[", "]", "\\", "é", "with", "interval", "*"]), 0..40)) {
+            "not", "in", "case", "when", "end", "over", "limit", "by", "::", "exists", "distinct", "on", "group", "all", "[", "]", "\\", "é", "with", "interval", "*"]), 0..40)) {
         for text in [text, words.join(" "), words.concat()] {
             if let Err(error) = parse_query(&text) {
                 let _ = error.describe(&text);

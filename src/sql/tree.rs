@@ -35,6 +35,8 @@ pub struct Select {
     pub prewhere: Option<Expr>,
     pub filter: Option<Expr>,
     pub group_by: Vec<Expr>,
+    /// `GROUP BY ALL`, in place of values: by every column that puts no rows together.
+    pub is_grouped_by_all: bool,
     pub having: Option<Expr>,
     pub windows: Vec<(String, Window)>,
     pub order_by: Vec<Order>,

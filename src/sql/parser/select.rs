@@ -82,9 +82,14 @@ impl Parser {
             select.filter = Some(self.expr()?);
         }
         if self.keywords(&["GROUP", "BY"]) {
-            select.group_by = self.list(Self::expr)?;
+            if self.keyword("ALL") {
+                select.is_grouped_by_all = true;
+            } else {
+                select.group_by = self.list(Self::expr)?;
+            }
             if self.is_keyword("WITH") {
-                return Err(SqlError::new(self.span(), "WITH is not taken after GROUP BY"));
+                let message = "WITH is not taken after GROUP BY: ask for totals in a question of their own";
+                return Err(SqlError::new(self.span(), message));
             }
         }
         if self.keyword("HAVING") {

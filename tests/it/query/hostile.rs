@@ -96,6 +96,8 @@ const REFUSED: &[&str] = &[
     "select exists(select 1 from events where project_id = 2)",
     "select distinct on (project_id) event from events",
     "select distinct on ((select count() from system.tables)) event from events",
+    "select project_id, count() from events group by all",
+    "select event, count() from events group by all with totals",
     "select exists(1)",
     "select exists(select 1, select 2)",
     "select event from events limit (select 1)",

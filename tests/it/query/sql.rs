@@ -151,6 +151,25 @@ async fn the_first_of_each_is_taken_by_the_order() {
 }
 
 #[tokio::test]
+async fn all_columns_that_put_no_rows_together_group_them() {
+    let desk = shop().await;
+    let sql = "select event, count() from events group by all order by event";
+    assert_eq!(desk.rows(sql).await, json!([["$identify", 1], ["$pageview", 2], ["buy", 1]]));
+    // Part of a value, a constant, names for values over rows, windows over them, and questions inside.
+    let sql = "with count() as events_of select substring(event, 1, 2) as start, 'x', events_of as n, n + 1, \
+               sum(n) over (), (select count() from persons) from events group by all having n > 0 order by start";
+    let expected = json!([["$i", "x", 1, 2, 4, 2], ["$p", "x", 2, 3, 4, 2], ["bu", "x", 1, 2, 4, 2]]);
+    assert_eq!(desk.rows(sql).await, expected);
+    assert_eq!(desk.rows("select count() from events group by all").await, json!([[4]]));
+    assert_eq!(desk.rows("select distinct_id from events group by all order by 1 limit 1").await, json!([["ada"]]));
+    let sql = "select * from (select event, max(n) as most from (select event, distinct_id, count() as n from events group by all) group by all) \
+               order by event limit 1";
+    assert_eq!(desk.rows(sql).await, json!([["$identify", 1]]));
+    let refusal = desk.refusal("select event || toString(count()) from events group by all").await;
+    assert!(refusal.starts_with("query: ClickHouse does not take this"), "{refusal}");
+}
+
+#[tokio::test]
 async fn values_and_filters_stand_in_for_placeholders() {
     let desk = shop().await;
     let ask = async |sql: &str, more: serde_json::Value| {

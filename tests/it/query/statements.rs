@@ -71,6 +71,10 @@ const QUESTIONS: &[(&str, &str)] = &[
         "first_of_each",
         "select distinct on (distinct_id) distinct_id, event from events order by distinct_id, timestamp desc",
     ),
+    (
+        "grouped_by_all",
+        "select event, toStartOfDay(timestamp) as day, count() as n, n * 2, rank() over (order by n), (select count() from persons) from events group by all order by n",
+    ),
     ("sets", "select event from events union all (select distinct_id from person_distinct_ids limit 3)"),
     (
         "lists",

@@ -33,6 +33,7 @@ impl<'q> Compiler<'q> {
             return Err(SqlError::new(span, format!("there is no function {name} here{hint}")));
         };
         self.check(function, span, params, args, is_distinct, over)?;
+        self.over_rows += usize::from(function.role != Role::Plain);
         let mut values = Vec::new();
         for arg in args {
             values.push(match &arg.kind {

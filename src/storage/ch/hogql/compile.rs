@@ -130,7 +130,8 @@ fn compile_here<'q>(
     scope: &'q QueryScope<'q>,
     rule: Option<LimitRule>,
 ) -> Result<CompiledQuery, SqlError> {
-    let mut compiler = Compiler { scope, names: 0, sources: 0, params: 0, param_bytes: 0, around: Vec::new() };
+    let mut compiler =
+        Compiler { scope, names: 0, sources: 0, params: 0, param_bytes: 0, over_rows: 0, around: Vec::new() };
     let (sql, columns, limit, offset) = match (query, rule) {
         (Query::Select(select), Some(rule)) => {
             let (limit, offset) = match &select.limit {

@@ -40,6 +40,7 @@ impl<'q> Compiler<'q> {
         let known = level.lambdas.iter().rev().chain(level.aliases.iter().rev()).find(|(name, _)| *name == steps[0]);
         if let Some((_, value)) = known {
             let value = value.clone();
+            self.over_rows += usize::from(value.is_over_rows);
             return self.step_inside(value, &steps[1..], span, false);
         }
         if let Some(at) = level.sources.iter().position(|source| source.name.as_ref() == Some(&steps[0]))

@@ -43,6 +43,8 @@ pub(super) struct Compiler<'a> {
     pub sources: usize,
     pub params: usize,
     pub param_bytes: usize,
+    /// How many values were printed at this level that are found after rows are put together.
+    pub over_rows: usize,
     /// The tables of the questions around the one that is printed, whose rows are not known in it.
     pub around: Vec<String>,
 }

@@ -62,6 +62,7 @@ impl<'q> Compiler<'q> {
         ctes: &[&'q Cte],
         limit: Option<(u64, u64)>,
     ) -> Result<(Sql, Vec<Derived>), SqlError> {
+        let outside = std::mem::take(&mut self.over_rows);
         let mut level = Level {
             sources: Vec::new(),
             aliases: Vec::new(),
@@ -81,11 +82,18 @@ impl<'q> Compiler<'q> {
 
         let mut columns = Vec::new();
         let mut items: Vec<(Sql, usize)> = Vec::new();
+        let mut keys = Vec::new();
         for item in &select.items {
-            for (name, value) in self.item(item, &mut level)? {
+            let before = self.over_rows;
+            let found = self.item(item, &mut level)?;
+            let is_over_rows = self.over_rows > before;
+            for (name, value) in found {
                 let alias = self.fresh();
                 columns.push(Derived { name: name.clone(), alias, ty: value.ty, is_nullable: value.is_nullable });
                 items.push((value.sql, alias));
+                if !is_over_rows {
+                    keys.push(alias);
+                }
                 if item.alias.is_some() {
                     let mut sql = Sql::default();
                     sql.name("a", alias);
@@ -93,6 +101,7 @@ impl<'q> Compiler<'q> {
                         sql,
                         literal: None,
                         stored: None,
+                        is_over_rows,
                         ..Value::new(Sql::default(), value.ty, value.is_nullable)
                     };
                     level.aliases.push((name, known));
@@ -111,7 +120,11 @@ impl<'q> Compiler<'q> {
         for (word, condition) in
             [(" PREWHERE ", &select.prewhere), (" WHERE ", &select.filter), (" HAVING ", &select.having)]
         {
-            if word == " HAVING " && !select.group_by.is_empty() {
+            if word == " HAVING " && select.is_grouped_by_all {
+                for (at, key) in keys.iter().enumerate() {
+                    rest.push(if at > 0 { ", " } else { " GROUP BY " }).name("a", *key);
+                }
+            } else if word == " HAVING " && !select.group_by.is_empty() {
                 rest.push(" GROUP BY ").append(&self.group(&select.group_by, &items, &mut level)?);
             }
             if let Some(condition) = condition {
@@ -158,6 +171,7 @@ impl<'q> Compiler<'q> {
         if sql.text().len() > MAX_SQL_BYTES {
             return Err(SqlError::new(select.span, "the question becomes too long"));
         }
+        self.over_rows = outside;
         Ok((sql, columns))
     }
 

@@ -167,7 +167,8 @@ fn question() -> impl Strategy<Value = String> {
     (value(), value(), table, value()).prop_map(|(first, second, table, condition)| {
         format!(
             "with zqcte as (select * from events), 'zq' as zqval select {first} as `zq) --`, {second} as zqb from {table} \
-             where {condition} and zqval = 'zq' order by zqb limit 5 by zqb union all select 'zq', event from events"
+             where {condition} and zqval = 'zq' order by zqb limit 5 by zqb union all select 'zq', event from events union all \
+             select distinct on ({first}) {second} as zqd, {condition} as zqf from events group by all"
         )
     })
 }

@@ -29,6 +29,8 @@ pub(super) struct Value {
     /// What stood in the text, if it is a plain literal.
     pub literal: Option<Literal>,
     pub stored: Option<Stored>,
+    /// Whether it is a name for what is found after rows are put together.
+    pub is_over_rows: bool,
 }
 
 /// A column of time as it is stored, for comparing: an index knows it by that.
@@ -41,7 +43,7 @@ pub(super) struct Stored {
 
 impl Value {
     pub fn new(sql: Sql, ty: Ty, is_nullable: bool) -> Self {
-        Self { sql, ty, is_nullable, literal: None, stored: None }
+        Self { sql, ty, is_nullable, literal: None, stored: None, is_over_rows: false }
     }
 
     pub fn is_null_literal(&self) -> bool {
