@@ -228,7 +228,7 @@ impl ErrorPage {
             StatusCode::NOT_FOUND => ("Page not found", "There is no page at this address, or it is not yours to see."),
             StatusCode::METHOD_NOT_ALLOWED => (
                 "Nothing to show here",
-                "This address only takes what a form sends. Go back to the page with the form.",
+                "There is no page at this address: a form is sent to it. Go back to the page with that form.",
             ),
             StatusCode::REQUEST_TIMEOUT => ("Too slow", "The request did not arrive in time. Try again."),
             StatusCode::PAYLOAD_TOO_LARGE => ("Too large", "What was sent is larger than this page takes."),
@@ -241,6 +241,14 @@ impl ErrorPage {
             _ => ("Not understood", "Tenrec could not make sense of this request."),
         };
         Self { status, title, detail: detail.to_owned() }
+    }
+}
+
+impl IntoResponse for ErrorPage {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, format!("{}. {}\n", self.title, self.detail)).into_response();
+        response.extensions_mut().insert(self);
+        response
     }
 }
 
@@ -263,9 +271,8 @@ impl IntoResponse for WebError {
             Cause::Unavailable(_) => ErrorPage { status, title: "Not available", detail: cause.detail() },
             _ => ErrorPage::for_status(status),
         };
-        let mut response = (status, format!("{}. {}\n", page.title, page.detail)).into_response();
+        let mut response = page.into_response();
         set_retry_after(&mut response, &cause);
-        response.extensions_mut().insert(page);
         response
     }
 }

@@ -66,7 +66,7 @@ fn csrf(state: &AppState) -> CsrfLayer<impl Fn(ProtectionError) -> Response + Cl
         Some(origin) => layer.add_trusted_origin(&origin).unwrap_or_default(),
         None => layer,
     };
-    layer.with_rejection_response(|_| with_page(StatusCode::FORBIDDEN))
+    layer.with_rejection_response(|_| ErrorPage::for_status(StatusCode::FORBIDDEN).into_response())
 }
 
 /// Scheme and host of an address, as a browser's `Origin` has them.
@@ -91,23 +91,16 @@ async fn within(deadline: Duration, request: Request, next: Next) -> Response {
         Ok(response) => response,
         Err(_) => {
             tracing::warn!(path = seen.path, ms = seen.ms(), "A page was given up: a store does not answer");
-            with_page(StatusCode::SERVICE_UNAVAILABLE)
+            ErrorPage::for_status(StatusCode::SERVICE_UNAVAILABLE).into_response()
         }
     }
-}
-
-fn with_page(status: StatusCode) -> Response {
-    let page = ErrorPage::for_status(status);
-    let mut response = (status, format!("{}. {}\n", page.title, page.detail)).into_response();
-    response.extensions_mut().insert(page);
-    response
 }
 
 fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
     let text = cause.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("no message");
     tracing::error!(panic = text, "A request made Tenrec panic");
-    with_page(StatusCode::INTERNAL_SERVER_ERROR)
+    ErrorPage::for_status(StatusCode::INTERNAL_SERVER_ERROR).into_response()
 }
 
 /// Says that a response was logged, so that the outer layer does not say it again.

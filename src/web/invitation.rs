@@ -105,15 +105,13 @@ async fn find(state: &AppState, ip: ClientIp, token: &str) -> Result<Option<Invi
 
 /// The answer to a link that was used, taken back, has run out or never was; it does not tell which.
 fn closed() -> Response {
-    let page = ErrorPage {
+    ErrorPage {
         status: StatusCode::NOT_FOUND,
         title: "This invitation is closed",
         detail: "A link works once, within seven days, and can be taken back. Ask whoever invited you for a new one."
             .to_owned(),
-    };
-    let mut response = (page.status, format!("{}. {}\n", page.title, page.detail)).into_response();
-    response.extensions_mut().insert(page);
-    response
+    }
+    .into_response()
 }
 
 impl Page {
