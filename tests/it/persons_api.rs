@@ -53,13 +53,13 @@ impl Api {
         app.send(request.body(Full::from(body.to_string())).unwrap()).await
     }
 
-    /// The field that an error names.
     /// What a query in SQL answers.
     pub async fn rows(&self, sql: &str) -> Value {
         let query = json!({ "query": { "kind": "HogQLQuery", "query": sql } });
         self.post("/query/", query).await.assert_ok().json()["results"].clone()
     }
 
+    /// The status of an error, and the field that it names.
     async fn refused(&self, path: &str) -> (u16, Value) {
         let reply = self.get(path).await;
         (reply.status.as_u16(), reply.json()["attr"].clone())
