@@ -309,7 +309,8 @@ fn ticks(stat: &str, fields: std::ops::Range<usize>) -> f64 {
     values[fields].iter().filter_map(|v| v.parse::<f64>().ok()).sum::<f64>() / PER_SECOND
 }
 
-fn field_kb(pid: u32, file: &str, field: &str) -> Option<u64> {
+/// What a file of a process in /proc says of its memory.
+pub fn field_kb(pid: u32, file: &str, field: &str) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
     text.lines().find_map(|line| line.strip_prefix(field)?.trim().trim_end_matches(" kB").parse().ok())
 }

@@ -7,13 +7,13 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::engine::Engine;
-use crate::processes::{Part, Tenrec};
+use crate::processes::{Part, Tenrec, field_kb};
 
 /// A turn lasts for so many seconds of CPU, as far as [`MOST_RUNS`] go: the clock in /proc ticks a hundred times a second.
 const TURN_SECONDS: f64 = 0.25;
 const MOST_RUNS: u32 = 12;
-/// So often the memory of a statement is looked at, at least.
-const LOOKS: usize = 6;
+/// So often a statement runs while its memory is watched.
+const WATCHED_RUNS: usize = 6;
 
 /// The cost of one run.
 #[derive(Debug, Clone, Copy, Default)]
@@ -66,42 +66,33 @@ impl Meter<'_> {
         let pid = self.tenrec.pid_of(Part::Tenrec).context("Tenrec runs")?;
         // What was seen highest begins anew.
         fs::write(format!("/proc/{pid}/clear_refs"), "5")?;
-        let (before, _) = resident_mib(pid)?;
+        let before = mib(pid, "VmRSS:")?;
         let is_over = AtomicBool::new(false);
         let engine = std::thread::scope(|scope| {
             let watch = scope.spawn(|| {
-                let (mut most, mut looks) = (0.0_f64, 0);
+                let mut most = 0.0_f64;
                 while !is_over.load(Ordering::Relaxed) {
-                    let sql = "SELECT sum(peak_memory_usage) / 1048576, count() FROM system.processes \
+                    let sum = "SELECT sum(peak_memory_usage) / 1048576 FROM system.processes \
                                WHERE NOT position(query, 'system.processes') AND query_kind = 'Select'";
-                    let text = self.engine.text(sql)?;
-                    let (sum, count) = text.split_once('\t').context("two columns")?;
-                    most = most.max(sum.parse()?);
-                    looks += usize::from(count != "0");
+                    most = most.max(self.engine.number(sum)?);
                 }
-                Ok::<_, anyhow::Error>((most, looks))
+                Ok::<_, anyhow::Error>(most)
             });
             let mut outcome = run();
-            for _ in 1..LOOKS {
+            for _ in 1..WATCHED_RUNS {
                 outcome = outcome.and_then(|()| run());
             }
             is_over.store(true, Ordering::Relaxed);
-            let (most, _) = watch.join().expect("it does not panic")?;
+            let most = watch.join().expect("it does not panic")?;
             outcome.map(|()| most)
         })?;
-        let (_, highest) = resident_mib(pid)?;
-        Ok(Memory { engine, tenrec: (highest - before).max(0.0) })
+        Ok(Memory { engine, tenrec: (mib(pid, "VmHWM:")? - before).max(0.0) })
     }
 }
 
-/// Memory of a process, now and at the highest.
-fn resident_mib(pid: u32) -> Result<(f64, f64)> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let field = |name: &str| {
-        let kb = status.lines().find_map(|line| line.strip_prefix(name)?.trim().trim_end_matches(" kB").parse().ok());
-        kb.map(|kb: f64| kb / 1024.0).context("no memory is said")
-    };
-    Ok((field("VmRSS:")?, field("VmHWM:")?))
+/// What a process' status says of its memory.
+fn mib(pid: u32, field: &str) -> Result<f64> {
+    Ok(field_kb(pid, "status", field).context("no memory is said")? as f64 / 1024.0)
 }
 
 /// The middle of some numbers.
