@@ -14,6 +14,9 @@ use crate::report::number;
 
 /// Rows of an insert: bounds the memory that loading takes.
 const CHUNK: u64 = 100_000;
+/// As a merge begins it holds a granule of each part, and the parts of a month are merged at once. So texts are loaded with
+/// small granules; what a merge writes has those of its table, as if it had read them from there.
+const LOADED_GRANULE_BYTES: u64 = 256 << 10;
 const DAYS: u64 = 62;
 
 /// Keys of the text that have columns of their own, as an administrator would choose for these questions.
@@ -57,13 +60,17 @@ const TYPED: &[&str] = &[
 /// Makes and fills our tables and theirs.
 pub fn load(world: &World, engine: &Engine) -> Result<()> {
     create(engine)?;
-    for table in ["events", "field_text", "field_json"] {
+    for table in ["events", "field_text", "field_text_loaded", "field_json"] {
         engine.run(&format!("SYSTEM STOP MERGES {table}"))?;
     }
     together(
         || fill(engine, world, &|from, many| insert_of_text(world, from, many)),
         || fill(engine, world, &|from, many| world.insert_of_ours(from, many)),
     )?;
+    for month in ["202609", "202610"] {
+        engine.run(&format!("ALTER TABLE field_text_loaded MOVE PARTITION ID '{month}' TO TABLE field_text"))?;
+    }
+    engine.run("DROP TABLE field_text_loaded SYNC")?;
     people(world, engine)?;
     // One merge at a time: the engine's memory is bounded.
     together(|| merge(engine, "events"), || fill_json(world, engine))?;
@@ -84,7 +91,7 @@ pub fn check(world: &World, engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-/// All parts of a month are merged at once: small blocks, for long texts of many parts take much memory.
+/// Merges of texts go in small blocks, for long texts of many parts take much memory.
 fn create(engine: &Engine) -> Result<()> {
     let columns = "team_id Int64, event String, timestamp DateTime64(6, 'UTC'), distinct_id String, person_id UUID, uuid UUID, \
                    _timestamp DateTime";
@@ -97,12 +104,15 @@ fn create(engine: &Engine) -> Result<()> {
             )
         })
         .collect();
-    engine.run(&format!(
-        "CREATE TABLE field_text ({columns}, properties String CODEC(ZSTD(3)){materialized}) \
-         ENGINE = ReplacingMergeTree(_timestamp) PARTITION BY toYYYYMM(timestamp) \
-         ORDER BY (team_id, toDate(timestamp), event, cityHash64(distinct_id), cityHash64(uuid)) \
-         SETTINGS merge_max_block_size = 1024"
-    ))?;
+    let granule = format!(", index_granularity_bytes = {LOADED_GRANULE_BYTES}");
+    for (table, setting) in [("field_text", ""), ("field_text_loaded", granule.as_str())] {
+        engine.run(&format!(
+            "CREATE TABLE {table} ({columns}, properties String CODEC(ZSTD(3)){materialized}) \
+             ENGINE = ReplacingMergeTree(_timestamp) PARTITION BY toYYYYMM(timestamp) \
+             ORDER BY (team_id, toDate(timestamp), event, cityHash64(distinct_id), cityHash64(uuid)) \
+             SETTINGS merge_max_block_size = 1024{setting}"
+        ))?;
+    }
     let typed: Vec<String> = TYPED.iter().map(|key| format!("`{key}` Nullable(String)")).collect();
     engine.run(&format!(
         "CREATE TABLE field_json ({columns}, properties JSON(max_dynamic_types = 8, max_dynamic_paths = 256, {})) \
@@ -177,7 +187,7 @@ fn insert(engine: &Engine, sql: &str) -> Result<()> {
 
 fn insert_of_text(world: &World, from: u64, many: u64) -> String {
     format!(
-        "INSERT INTO field_text (team_id, event, timestamp, distinct_id, person_id, properties, uuid, _timestamp)\n\
+        "INSERT INTO field_text_loaded (team_id, event, timestamp, distinct_id, person_id, properties, uuid, _timestamp)\n\
          SELECT 1, name, at, distinct_id, person_uuid, {}, reinterpretAsUUID(sipHash128({}, number)), arrived FROM ({})",
         whole_json(),
         world.seed,
