@@ -2,6 +2,16 @@
 
 use serde_json::Value;
 
+/// Most properties of a project, of events and persons together, that are kept by name. Of a name that got no place nobody
+/// knows what was kept under it: one that gets it later must not say that it does.
+pub const MOST_NAMES: usize = 10_000;
+
+/// Whether a property's name is one that is kept.
+#[must_use]
+pub fn is_kept_name(name: &str) -> bool {
+    name.len() <= 200 && !name.contains('\0')
+}
+
 /// A set of kinds of JSON values. `null` is of no kind: it is not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ValueKinds(u8);

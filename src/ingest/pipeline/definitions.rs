@@ -13,13 +13,11 @@ use crate::identity::Resolved;
 use crate::ingest::AcceptedEvent;
 use crate::model::ProjectId;
 use crate::model::property_columns::{ColumnKind, find, kinds_in_tail};
-use crate::model::value_kinds::ValueKinds;
+use crate::model::value_kinds::{MOST_NAMES, ValueKinds, is_kept_name};
 use crate::storage::pg::{EventDefinition, Pg, PgError, PropertyDefinition, PropertyKind, blames_data};
 
-/// Most names kept of a project; events beyond them are stored all the same. Of a name that got no place nobody knows what
-/// tails hold: one that gets it later must not say that it does.
+/// Most names kept of a project, as [`MOST_NAMES`] of properties; events beyond them are stored all the same.
 const MAX_EVENTS: usize = 5_000;
-const MAX_PROPERTIES: usize = 10_000;
 /// How often "last seen" is written.
 const LAST_SEEN_STEP: SignedDuration = SignedDuration::from_hours(1);
 
@@ -189,9 +187,7 @@ impl Names {
 
     fn has_place(&self, name: &str, news: &News) -> bool {
         let known = self.event_properties.len() + self.person_properties.len();
-        known + news.event_properties.len() + news.person_properties.len() < MAX_PROPERTIES
-            && name.len() <= 200
-            && !name.contains('\0')
+        known + news.event_properties.len() + news.person_properties.len() < MOST_NAMES && is_kept_name(name)
     }
 
     fn learn(&mut self, news: News) {

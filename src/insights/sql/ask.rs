@@ -11,6 +11,7 @@ use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::TimeZoneName;
 use crate::model::property_columns::{ColumnKind, find};
 use crate::model::query::{InvalidQuery, WeekStart};
+use crate::model::value_kinds::{MOST_NAMES, ValueKinds, is_kept_name};
 use crate::sql::{Expr, Query, SqlError};
 use crate::storage::ch::hogql::{
     CompiledQuery, LimitRule, Named, PeopleWith, PropertyFacts, PropertyType, QueryScope, SqlRows, compile,
@@ -26,6 +27,8 @@ pub const ROWS: LimitRule = LimitRule { default: 100, most: 50_000 };
 pub struct PropertyTypes {
     event: Arc<HashMap<String, PropertyFacts>>,
     person: Arc<HashMap<String, PropertyFacts>>,
+    /// Whether events never had a property that is not among them.
+    knows_all: bool,
     definitions: Arc<Definitions>,
     /// What a question in the language may name.
     named: Arc<Named>,
@@ -42,10 +45,15 @@ impl PropertyTypes {
         let definitions = Arc::new(Definitions::of(context, question).await?);
         let read = async |kind| {
             let seen = context.pg.list_property_definitions(context.project.id, kind).await?;
-            Ok::<_, PgError>(Arc::new(seen.into_iter().map(facts).collect()))
+            Ok::<_, PgError>(Arc::new(seen.into_iter().map(facts).collect::<HashMap<_, _>>()))
         };
-        let (event, person) = tokio::try_join!(read(PropertyKind::Event), read(PropertyKind::Person))?;
-        let mut types = Self { event, person, definitions, named: Arc::default(), within: Vec::new() };
+        let (event, person, knows_tails) = tokio::try_join!(
+            read(PropertyKind::Event),
+            read(PropertyKind::Person),
+            context.pg.knows_tails(context.project.id)
+        )?;
+        let knows_all = knows_tails && event.len() + person.len() < MOST_NAMES;
+        let mut types = Self { event, person, knows_all, definitions, named: Arc::default(), within: Vec::new() };
         let mut names = if names_in_sql(question) { named(&types) } else { Named::default() };
         if may_name_groups(question) {
             let types = context.pg.list_group_types(context.project.id).await?;
@@ -101,7 +109,11 @@ impl PropertyTypes {
 
     /// The same, with what events ever had under it.
     pub(in crate::insights) fn event_facts(&self, key: &str) -> PropertyFacts {
-        PropertyFacts { ty: self.event(key), kinds: self.event.get(key).and_then(|facts| facts.kinds) }
+        let kinds = match self.event.get(key) {
+            Some(facts) => facts.kinds,
+            None => (self.knows_all && is_kept_name(key)).then_some(ValueKinds::NONE),
+        };
+        PropertyFacts { ty: self.event(key), kinds }
     }
 
     /// The type of a property of persons. It is set by events, so what an event says of a key may stand for it.

@@ -223,12 +223,20 @@ impl Pg {
     /// # Errors
     /// If Postgres does not answer.
     pub async fn forget_tail_kinds(&self, project: ProjectId) -> Result<(), PgError> {
-        sqlx::query(
-            "UPDATE property_definitions SET tail_kinds = NULL WHERE project_id = $1 AND tail_kinds IS NOT NULL",
-        )
-        .bind(project.get())
-        .execute(&self.pool)
-        .await
-        .map(drop)
+        let sql = r"
+            WITH forgotten AS (UPDATE property_definitions SET tail_kinds = NULL WHERE project_id = $1)
+            UPDATE projects SET knows_tails = false WHERE id = $1
+        ";
+        sqlx::query(sql).bind(project.get()).execute(&self.pool).await.map(drop)
+    }
+
+    /// Whether a property of events that is not listed, though its name is kept and there was place, was never sent.
+    ///
+    /// # Errors
+    /// If Postgres does not answer.
+    pub async fn knows_tails(&self, project: ProjectId) -> Result<bool, PgError> {
+        let sql = "SELECT knows_tails FROM projects WHERE id = $1";
+        let found: Option<bool> = sqlx::query_scalar(sql).bind(project.get()).fetch_optional(&self.pool).await?;
+        Ok(found.unwrap_or(false))
     }
 }

@@ -181,8 +181,11 @@ fn scalar_or_json(column: JsonColumn, key: &str, ty: Option<PropertyType>, kinds
     list_or_scalar.push(", 'String')), dynamicElement(").append(&at).push(", 'String'), if(startsWith(dynamicType(");
     list_or_scalar.append(&at).push("), 'Array'), toJSONString(").append(&at).push("), ");
     list_or_scalar.append(&at).push("::Nullable(String))))");
-    let has_objects = kinds.is_none_or(|kinds| !kinds.are_among(ValueKinds::SCALARS.with(ValueKinds::LIST)));
-    if has_objects && matches!(ty, None | Some(PropertyType::Object)) {
+    let may_hold_objects = match kinds {
+        Some(kinds) => !kinds.are_among(ValueKinds::SCALARS.with(ValueKinds::LIST)),
+        None => matches!(ty, None | Some(PropertyType::Object)),
+    };
+    if may_hold_objects {
         let mut sql = Sql::new("coalesce(");
         sql.append(&list_or_scalar).push(", nullIf(").append(&object(column, key)).push(", '{}'))");
         return sql;
