@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// Most properties of a project, of events and persons together, that are kept by name. Of a name that got no place nobody
 /// knows what was kept under it: one that gets it later must not say that it does.
-pub const MOST_NAMES: usize = 10_000;
+pub const MAX_PROPERTIES: usize = 10_000;
 
 /// Whether a property's name is one that is kept.
 #[must_use]

@@ -13,10 +13,10 @@ use crate::identity::Resolved;
 use crate::ingest::AcceptedEvent;
 use crate::model::ProjectId;
 use crate::model::property_columns::{ColumnKind, find, kinds_in_tail};
-use crate::model::value_kinds::{MOST_NAMES, ValueKinds, is_kept_name};
+use crate::model::value_kinds::{MAX_PROPERTIES, ValueKinds, is_kept_name};
 use crate::storage::pg::{EventDefinition, Pg, PgError, PropertyDefinition, PropertyKind, blames_data};
 
-/// Most names kept of a project, as [`MOST_NAMES`] of properties; events beyond them are stored all the same.
+/// Most names kept of a project, as [`MAX_PROPERTIES`] of properties; events beyond them are stored all the same.
 const MAX_EVENTS: usize = 5_000;
 /// How often "last seen" is written.
 const LAST_SEEN_STEP: SignedDuration = SignedDuration::from_hours(1);
@@ -116,7 +116,10 @@ impl Names {
             events: events.into_iter().map(|e| (e.name, e.last_seen_at)).collect(),
             event_properties: event_properties
                 .into_iter()
-                .map(|seen| (seen.name.clone(), Tail::new(&seen.name, seen.tail_kinds)))
+                .map(|seen| {
+                    let tail = Tail::new(&seen.name, seen.tail_kinds);
+                    (seen.name, tail)
+                })
                 .collect(),
             person_properties: person_properties.into_iter().map(|seen| seen.name).collect(),
         })
@@ -187,7 +190,7 @@ impl Names {
 
     fn has_place(&self, name: &str, news: &News) -> bool {
         let known = self.event_properties.len() + self.person_properties.len();
-        known + news.event_properties.len() + news.person_properties.len() < MOST_NAMES && is_kept_name(name)
+        known + news.event_properties.len() + news.person_properties.len() < MAX_PROPERTIES && is_kept_name(name)
     }
 
     fn learn(&mut self, news: News) {

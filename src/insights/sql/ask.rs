@@ -11,7 +11,7 @@ use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::TimeZoneName;
 use crate::model::property_columns::{ColumnKind, find};
 use crate::model::query::{InvalidQuery, WeekStart};
-use crate::model::value_kinds::{MOST_NAMES, ValueKinds, is_kept_name};
+use crate::model::value_kinds::{MAX_PROPERTIES, ValueKinds, is_kept_name};
 use crate::sql::{Expr, Query, SqlError};
 use crate::storage::ch::hogql::{
     CompiledQuery, LimitRule, Named, PeopleWith, PropertyFacts, PropertyType, QueryScope, SqlRows, compile,
@@ -52,7 +52,7 @@ impl PropertyTypes {
             read(PropertyKind::Person),
             context.pg.knows_tails(context.project.id)
         )?;
-        let knows_all = knows_tails && event.len() + person.len() < MOST_NAMES;
+        let knows_all = knows_tails && event.len() + person.len() < MAX_PROPERTIES;
         let mut types = Self { event, person, knows_all, definitions, named: Arc::default(), within: Vec::new() };
         let mut names = if names_in_sql(question) { named(&types) } else { Named::default() };
         if may_name_groups(question) {
@@ -107,7 +107,8 @@ impl PropertyTypes {
         self.event.get(key).and_then(|facts| facts.ty).or_else(of_column)
     }
 
-    /// The same, with what events ever had under it.
+    /// The same, with what events ever had under it. An event that arrives later, with a value of a new kind, may count as
+    /// without it in this answer.
     pub(in crate::insights) fn event_facts(&self, key: &str) -> PropertyFacts {
         let kinds = match self.event.get(key) {
             Some(facts) => facts.kinds,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Pg, PgError, PgTime};
 use crate::model::ProjectId;
-use crate::model::value_kinds::ValueKinds;
+use crate::model::value_kinds::{MAX_PROPERTIES, ValueKinds};
 
 /// Whose property it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -195,16 +195,20 @@ impl Pg {
         properties: &[PropertyDefinition],
         seen_at: Timestamp,
     ) -> Result<(), PgError> {
-        // What is not known stays so: null with anything is null.
+        // What is not known stays so: null with anything is null. Nor is a name known that comes late to a project of which
+        // some names were not kept: it may have been one of them.
         sqlx::query(
             r"
             INSERT INTO property_definitions (project_id, kind, name, property_type, tail_kinds, first_seen_at)
-            SELECT $1, kind, name, property_type, tail_kinds, $6
+            SELECT $1, kind, name, property_type, CASE WHEN (
+                SELECT knows_tails AND (SELECT count(*) FROM property_definitions WHERE project_id = $1) < $7
+                FROM projects WHERE id = $1
+            ) THEN tail_kinds END, $6
             FROM UNNEST($2::text[], $3::text[], $4::text[], $5::smallint[]) AS seen (kind, name, property_type, tail_kinds)
             ORDER BY kind, name
             ON CONFLICT (project_id, kind, name) DO UPDATE
             SET tail_kinds = property_definitions.tail_kinds | EXCLUDED.tail_kinds
-            WHERE property_definitions.tail_kinds <> property_definitions.tail_kinds | EXCLUDED.tail_kinds
+            WHERE property_definitions.tail_kinds IS DISTINCT FROM property_definitions.tail_kinds | EXCLUDED.tail_kinds
             ",
         )
         .bind(project.get())
@@ -213,6 +217,7 @@ impl Pg {
         .bind(properties.iter().map(|p| p.property_type).collect::<Vec<_>>())
         .bind(properties.iter().map(|p| p.tail_kinds.map(ValueKinds::bits)).collect::<Vec<_>>())
         .bind(PgTime(seen_at))
+        .bind(MAX_PROPERTIES as i64)
         .execute(&self.pool)
         .await
         .map(drop)

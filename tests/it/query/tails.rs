@@ -1,6 +1,9 @@
 //! Values that come under a key for the first time, however late and odd: the next question sees them.
 
 use serde_json::{Value, json};
+use tenrec::model::ProjectId;
+use tenrec::model::value_kinds::{MAX_PROPERTIES, ValueKinds};
+use tenrec::storage::pg::{PropertyDefinition, PropertyKind};
 
 use super::Desk;
 
@@ -102,4 +105,43 @@ async fn numbers_and_flags_are_read_as_what_they_are() {
     }]))
     .await;
     assert_eq!(sums().await, json!([9, 18446744073709551618.5, 2, 600]));
+}
+
+/// What Postgres knows of a key after its tails were seen to hold these.
+async fn known_after(desk: &Desk, project: ProjectId, name: &str, kinds: ValueKinds) -> Option<ValueKinds> {
+    let pg = &desk.app.state().pg;
+    let seen = PropertyDefinition {
+        kind: PropertyKind::Event,
+        name: name.to_owned(),
+        property_type: "String",
+        tail_kinds: Some(kinds),
+    };
+    pg.upsert_property_definitions(project, &[seen], desk.app.clock.now()).await.unwrap();
+    let known = pg.list_property_definitions(project, PropertyKind::Event).await.unwrap();
+    known.into_iter().find(|seen| seen.name == name).expect("it was noted").tail_kinds
+}
+
+#[tokio::test]
+async fn what_may_have_been_overlooked_is_never_known() {
+    let desk = Desk::start().await;
+    let project = ProjectId::new(desk.owner.project.try_into().unwrap());
+    let (text, list) = (ValueKinds::TEXT, ValueKinds::LIST);
+    assert_eq!(known_after(&desk, project, "first", text).await, Some(text));
+    assert_eq!(known_after(&desk, project, "first", list).await, Some(text.with(list)));
+
+    // One more than are kept: another instance had no place for a name that comes again.
+    let many = format!(
+        "INSERT INTO property_definitions (project_id, kind, name, property_type, tail_kinds, first_seen_at)
+         SELECT {project}, 'event', 'many' || n, 'String', 1, now() FROM generate_series(2, {MAX_PROPERTIES}) AS n"
+    );
+    desk.app.pg_execute(&many).await;
+    assert_eq!(known_after(&desk, project, "late", text).await, None);
+    assert_eq!(known_after(&desk, project, "late", list).await, None);
+    assert_eq!(known_after(&desk, project, "many7", text).await, None, "nothing is said, so nothing is relied on");
+    desk.app.pg_execute("DELETE FROM property_definitions WHERE name LIKE 'many%' OR name = 'late'").await;
+
+    // A batch of which Postgres refused the names.
+    desk.app.state().pg.forget_tail_kinds(project).await.unwrap();
+    assert_eq!(known_after(&desk, project, "first", list).await, None);
+    assert_eq!(known_after(&desk, project, "late", text).await, None);
 }
