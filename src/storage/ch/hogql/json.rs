@@ -67,22 +67,14 @@ pub(super) fn property(column: JsonColumn, steps: &[String], facts: PropertyFact
     let PropertyFacts { ty, kinds } = facts;
     let typed = if column == JsonColumn::Event { find(key) } else { None };
     let text = match typed {
-        Some(PropertyColumn { kind: ColumnKind::Integer | ColumnKind::Number, .. })
+        Some(typed @ PropertyColumn { kind: ColumnKind::Integer | ColumnKind::Number, .. })
             if matches!(ty, None | Some(PropertyType::Numeric)) =>
         {
-            let mut sql = Sql::new("toFloat64(");
-            push_column(&mut sql, key);
-            sql.push(")");
             let in_tail = call("toFloat64OrNull", &[&tail_text(column, key)]);
-            return Value::new(with_tail(sql, &in_tail, kinds), Ty::Number, true);
+            return Value::new(with_tail("toFloat64", typed, &in_tail, kinds), Ty::Number, true);
         }
-        Some(typed) => {
-            let mut sql = Sql::new("toString(");
-            push_column(&mut sql, typed.key);
-            sql.push(")");
-            with_tail(sql, &scalar_or_json(column, key, ty, kinds), kinds)
-        }
-        None => match kinds.filter(|_| !is_odd(key)).and_then(|kinds| plain(column, key, facts.ty, kinds)) {
+        Some(typed) => with_tail("toString", typed, &scalar_or_json(column, key, ty, kinds), kinds),
+        None => match kinds.filter(|_| !is_odd(key)).and_then(|kinds| plain(column, key, ty, kinds)) {
             Some(value) => return value,
             None => scalar_or_json(column, key, ty, kinds),
         },
@@ -103,14 +95,12 @@ pub(super) fn property(column: JsonColumn, steps: &[String], facts: PropertyFact
     }
 }
 
-/// What a column of its own holds; where some values did not fit it, else what the tail holds.
-fn with_tail(own: Sql, in_tail: &Sql, kinds: Option<ValueKinds>) -> Sql {
-    if kinds == Some(ValueKinds::NONE) {
-        return own;
-    }
-    let mut sql = Sql::new("coalesce(");
-    sql.append(&own).push(", ").append(in_tail).push(")");
-    sql
+/// What a column of its own holds, as `reader` makes of it; where some values did not fit it, else what the tail holds.
+fn with_tail(reader: &'static str, own: &PropertyColumn, in_tail: &Sql, kinds: Option<ValueKinds>) -> Sql {
+    let mut name = Sql::new("events.`");
+    name.push(own.key).push("`");
+    let own = call(reader, &[&name]);
+    if kinds == Some(ValueKinds::NONE) { own } else { call("coalesce", &[&own, in_tail]) }
 }
 
 /// A key under which all values are what its type says: read as they are. Numbers need no text to be read from, nor do texts
@@ -135,12 +125,6 @@ fn plain(column: JsonColumn, key: &str, ty: Option<PropertyType>, kinds: ValueKi
         _ => return None,
     };
     Some(Value::new(sql, ty, true))
-}
-
-fn push_column(sql: &mut Sql, key: &str) {
-    if let Some(column) = find(key) {
-        sql.push("events.`").push(column.key).push("`");
-    }
 }
 
 /// Keys that the engine's own look-up by path would misread.
