@@ -18,7 +18,8 @@ fn main() -> ExitCode {
 }
 
 /// The allocator asks for huge pages, of which a batch's pieces use a part. The kernel clears all of each: a fifth of the time
-/// that storing took here. Where it does not know the question, all stays as it was.
+/// that storing took here. Both embedded stores, its children, go without them too. Where the kernel does not know the
+/// question, all stays as it was.
 fn take_small_pages() {
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_thp_disable(true);
