@@ -16,7 +16,7 @@ use crate::storage::ch::{self, ChError, ClickHouse, SessionKey, StoredSession};
 /// Sessions read and written at once: bounds memory, however many one batch touches.
 const MAX_SESSIONS: usize = 5_000;
 /// Bytes of sessions that are remembered, in each of two generations.
-const MAX_REMEMBERED: usize = 16 << 20;
+const MAX_REMEMBERED: usize = 12 << 20;
 
 /// What this node has written of sessions, and how to go on.
 #[derive(Debug)]
@@ -64,8 +64,8 @@ impl Sessions {
         for ((project_id, session_id), news) in touched {
             let key = (*project_id, (*session_id).to_owned());
             let partial = match known.remove(&key) {
-                Some((applied, _)) if applied >= version => continue,
-                Some((_, mut partial)) => {
+                Some(Known { version: applied, .. }) if applied >= version => continue,
+                Some(Known { mut partial, .. }) => {
                     partial.merge(news);
                     partial
                 }
@@ -98,13 +98,13 @@ impl Sessions {
         &mut self,
         clickhouse: &ClickHouse,
         touched: &[((ProjectId, &str), SessionPartial)],
-    ) -> Result<HashMap<SessionKey, (u64, SessionPartial)>, ChError> {
+    ) -> Result<HashMap<SessionKey, Known>, ChError> {
         let mut known = HashMap::with_capacity(touched.len());
         let (mut projects, mut missing) = (BTreeSet::new(), Vec::new());
         for ((project, id), _) in touched {
             let key = (*project, (*id).to_owned());
-            match self.recent.get(&key) {
-                Some(found) => drop(known.insert(key, found.clone())),
+            match self.recent.take(&key) {
+                Some(found) => drop(known.insert(key, *found)),
                 None => {
                     projects.insert(*project);
                     missing.push(*id);
@@ -114,37 +114,54 @@ impl Sessions {
         let projects: Vec<ProjectId> = projects.into_iter().collect();
         for row in clickhouse.find_session_partials(self.node, &projects, &missing).await? {
             // Of two projects' sessions by one id both come, though perhaps only one was asked for.
-            known.entry((row.project_id, row.session_id)).or_insert((row.version, row.partial));
+            let (version, partial) = (row.version, row.partial);
+            known.entry((row.project_id, row.session_id)).or_insert(Known { version, partial });
         }
         Ok(known)
     }
 }
 
+/// A session as it was written, with the last spool frame that is in it.
+#[derive(Debug)]
+struct Known {
+    version: u64,
+    partial: SessionPartial,
+}
+
 /// What was written lately, so that it need not be read again: nobody else writes rows of this node.
 #[derive(Debug, Default)]
 struct Recent {
-    young: HashMap<SessionKey, (u64, SessionPartial)>,
+    young: HashMap<SessionKey, Box<Known>>,
     young_bytes: usize,
-    old: HashMap<SessionKey, (u64, SessionPartial)>,
+    old: HashMap<SessionKey, Box<Known>>,
 }
 
 impl Recent {
-    fn get(&self, key: &SessionKey) -> Option<&(u64, SessionPartial)> {
-        self.young.get(key).or_else(|| self.old.get(key))
+    /// Takes one out: it is about to change. If it then cannot be written, it is read again.
+    fn take(&mut self, key: &SessionKey) -> Option<Box<Known>> {
+        let young = self.young.remove(key);
+        if let Some(known) = &young {
+            self.young_bytes -= Self::weight(key, &known.partial);
+        }
+        young.or_else(|| self.old.remove(key))
     }
 
     fn learn(&mut self, rows: Vec<StoredSession>) {
         for row in rows {
-            let weight = row.partial.weight() + row.session_id.len();
             let key = (row.project_id, row.session_id);
-            if self.young.insert(key, (row.version, row.partial)).is_none() {
-                self.young_bytes += weight;
-            }
+            self.take(&key);
+            self.young_bytes += Self::weight(&key, &row.partial);
+            self.young.insert(key, Box::new(Known { version: row.version, partial: row.partial }));
             if self.young_bytes > MAX_REMEMBERED {
                 self.old = std::mem::take(&mut self.young);
                 self.young_bytes = 0;
             }
         }
+    }
+
+    /// About how many bytes it takes here.
+    fn weight((_, id): &SessionKey, partial: &SessionPartial) -> usize {
+        partial.weight() + size_of::<(SessionKey, u64)>() + id.len()
     }
 }
 
@@ -175,11 +192,16 @@ mod tests {
         for n in 0..30_000 {
             recent.learn(vec![row(n)]);
         }
-        let bytes = |rows: &HashMap<_, (u64, SessionPartial)>| rows.values().map(|(_, p)| p.weight()).sum::<usize>();
-        assert!(bytes(&recent.young) <= MAX_REMEMBERED && bytes(&recent.old) <= MAX_REMEMBERED);
+        let bytes = |rows: &HashMap<SessionKey, Box<Known>>| -> usize {
+            rows.iter().map(|(key, known)| Recent::weight(key, &known.partial)).sum()
+        };
+        assert_eq!(bytes(&recent.young), recent.young_bytes);
+        assert!(recent.young_bytes <= MAX_REMEMBERED && (1..=MAX_REMEMBERED + 10_000).contains(&bytes(&recent.old)));
         let key = |n: u32| (ProjectId::new(1), format!("s{n}"));
-        assert!(recent.get(&key(0)).is_none() && recent.get(&key(29_999)).is_some());
+        assert!(recent.take(&key(0)).is_none());
         recent.learn(vec![StoredSession { version: 77, ..row(29_999) }]);
-        assert_eq!(recent.get(&key(29_999)).map(|(version, _)| *version), Some(77));
+        assert_eq!(recent.take(&key(29_999)).map(|known| known.version), Some(77));
+        assert!(recent.take(&key(29_999)).is_none());
+        assert_eq!(bytes(&recent.young), recent.young_bytes);
     }
 }
