@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::config::{Config, EventLimits, LimitsConfig};
 use crate::http::find_client_ip;
@@ -20,7 +20,7 @@ use crate::ingest::normalise::normalise;
 use crate::ingest::timestamp::{Claim, event_time, parse_query_clock, parse_value};
 use crate::ingest::v1::V1Request;
 use crate::ingest::{AcceptedEvent, CaptureRequest, Glanced, UnpackLimits};
-use crate::model::{Clock, ProjectId};
+use crate::model::{Clock, ProjectId, Properties};
 
 mod spool;
 #[cfg(test)]
@@ -172,9 +172,9 @@ fn assert_storable(event: &AcceptedEvent, limits: &EventLimits) {
     for name in [&event.event, &event.distinct_id] {
         assert!((1..=200).contains(&name.chars().count()) && !name.contains('\0'), "{name:?}");
     }
-    let mut again = event.properties.clone();
+    let mut again = event.properties.clone().into();
     normalise(&mut again, limits);
-    assert_eq!(again, event.properties, "normalising twice changed something");
+    assert_eq!(Properties::from(again), event.properties, "normalising twice changed something");
     let text = serde_json::to_vec(event).expect("an event is JSON");
     let read: AcceptedEvent = serde_json::from_slice(&text).expect("what was written can be read");
     assert_eq!(&read, event);
@@ -233,17 +233,18 @@ fn elements(data: &[u8]) {
 /// `User-Agent` and address on lines of their own, then the properties.
 fn enrich(mut data: &[u8]) {
     let (user_agent, ip) = (optional(&mut data), line(&mut data).parse().ok());
-    let mut sent = json::parse(data).ok().and_then(|value| value.as_object().cloned()).unwrap_or_else(|| {
+    let sent = json::parse(data).ok().and_then(|value| value.as_object().cloned()).map(Properties::from);
+    let mut sent = sent.unwrap_or_else(|| {
         // No JSON: a text to be read as whatever addresses and names are read from.
         let text = String::from_utf8_lossy(data);
         let keys = ["$raw_user_agent", "$referrer", "$current_url", "$host", "utm_source", "$ip"];
-        keys.iter().map(|key| ((*key).to_owned(), text.as_ref().into())).collect::<Map<_, _>>()
+        keys.into_iter().map(|key| (key, text.as_ref().into())).collect()
     });
     let mut properties = sent.clone();
     let enricher = Enricher::default();
     enricher.complete(&mut properties, &enricher.locate(&Origin { ip, user_agent }));
     sent.remove("$ip");
-    for (key, value) in &sent {
+    for (key, value) in sent.iter() {
         assert_eq!(properties.get(key), Some(value), "{key} was changed");
     }
 }

@@ -1,8 +1,13 @@
 //! What an event does to its person's properties. Pure.
 
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
 
+use foldhash::fast::FixedState;
 use serde_json::{Map, Value};
+
+use crate::model::Properties;
 
 /// Event properties that are copied to the person: the latest as they are, the first under `$initial_…`.
 const COPIED: &[&str] = &[
@@ -73,19 +78,23 @@ const NOISY: &[&str] = &[
 /// Most keys a person holds; further ones are not taken up.
 const MAX_KEYS: usize = 2_000;
 
+/// The name under which the first value of a copied property is kept.
+static FIRST: LazyLock<HashMap<&str, String, FixedState>> =
+    LazyLock::new(|| COPIED.iter().map(|key| (*key, first_name(key))).collect());
+
 /// What an event wants done, in order: `once`, `set`, `unset`.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Operations {
-    once: Vec<(String, Value)>,
-    set: Vec<(String, Value)>,
-    unset: Vec<String>,
+pub(super) struct Operations<'a> {
+    once: Vec<(Cow<'a, str>, &'a Value)>,
+    set: Vec<(&'a str, &'a Value)>,
+    unset: Vec<&'a str>,
     /// Whether it is written even if only noisy keys change.
     always: bool,
 }
 
-impl Operations {
+impl<'a> Operations<'a> {
     /// Reads them from an event; none for events that never touch a person.
-    pub fn of(event: &str, properties: &Map<String, Value>) -> Self {
+    pub fn of(event: &str, properties: &'a Properties) -> Self {
         if matches!(event, "$exception" | "$$heatmap") {
             return Self::default();
         }
@@ -93,50 +102,48 @@ impl Operations {
         operations.copy(properties);
         // What the sender asks for by name wins over what is copied.
         if let Some(Value::Object(once)) = properties.get("$set_once") {
-            overlay(&mut operations.once, once);
+            operations.once.retain(|(key, _)| !once.contains_key(key.as_ref()));
+            operations.once.extend(once.iter().map(|(key, value)| (key.into(), value)));
         }
         if let Some(Value::Object(set)) = properties.get("$set") {
-            overlay(&mut operations.set, set);
+            operations.set.retain(|(key, _)| !set.contains_key(*key));
+            operations.set.extend(set.iter().map(|(key, value)| (key.as_str(), value)));
         }
         operations.unset = match properties.get("$unset") {
-            Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-            Some(Value::Object(names)) => names.keys().cloned().collect(),
+            Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+            Some(Value::Object(names)) => names.keys().map(String::as_str).collect(),
             _ => Vec::new(),
         };
         operations
     }
 
-    fn copy(&mut self, properties: &Map<String, Value>) {
+    fn copy(&mut self, properties: &'a Properties) {
         // On a server, the operating system is the machine's, not the person's.
         let is_server = properties.get("$is_server") == Some(&Value::Bool(true));
-        for key in COPIED {
+        // Absent campaign keys come as null on every event: a null never replaces what is known.
+        for (key, value) in properties.iter().filter(|(_, value)| !value.is_null()) {
+            let key = match key {
+                "$os_name" if !properties.contains_key("$os") => "$os",
+                key => key,
+            };
             if is_server && key.starts_with("$os") {
                 continue;
             }
-            let value = match properties.get(*key) {
-                None if *key == "$os" => properties.get("$os_name"),
-                value => value,
+            let first = match FIRST.get(key) {
+                Some(first) => Cow::Borrowed(first.as_str()),
+                None if key.starts_with("$geoip_") => first_name(key).into(),
+                None => continue,
             };
-            // Absent campaign keys come as null on every event: a null never replaces what is known.
-            if let Some(value) = value.filter(|v| !v.is_null()) {
-                self.copy_one(key, value);
-            }
+            self.set.push((key, value));
+            self.once.push((first, value));
         }
-        for (key, value) in properties.iter().filter(|(k, v)| k.starts_with("$geoip_") && !v.is_null()) {
-            self.copy_one(key, value);
-        }
-    }
-
-    fn copy_one(&mut self, key: &str, value: &Value) {
-        self.set.push((key.to_owned(), value.clone()));
-        self.once.push((format!("$initial_{}", key.strip_prefix('$').unwrap_or(key)), value.clone()));
     }
 
     /// Carries them out and says whether anything changed. A new person takes everything.
     pub fn apply(self, properties: &mut Arc<Map<String, Value>>, is_new: bool) -> bool {
-        let mut changes: Vec<(String, Option<Value>)> = Vec::new();
+        let mut changes: Vec<(Cow<'_, str>, Option<&Value>)> = Vec::new();
         for (key, value) in self.once {
-            let is_free = match properties.get(&key) {
+            let is_free = match properties.get(key.as_ref()) {
                 None => true,
                 Some(Value::Null) => !value.is_null(),
                 Some(_) => false,
@@ -146,13 +153,13 @@ impl Operations {
             }
         }
         for (key, value) in self.set {
-            if properties.get(&key) != Some(&value) || changes.iter().any(|(changed, _)| *changed == key) {
-                changes.push((key, Some(value)));
+            if properties.get(key) != Some(value) || changes.iter().any(|(changed, _)| *changed == key) {
+                changes.push((key.into(), Some(value)));
             }
         }
         for key in self.unset {
-            if properties.contains_key(&key) || changes.iter().any(|(changed, _)| *changed == key) {
-                changes.push((key, None));
+            if properties.contains_key(key) || changes.iter().any(|(changed, _)| *changed == key) {
+                changes.push((key.into(), None));
             }
         }
         let is_noise = !is_new && !self.always && changes.iter().all(|(key, _)| is_noisy(key));
@@ -162,17 +169,21 @@ impl Operations {
         let properties = Arc::make_mut(properties);
         for (key, value) in changes {
             match value {
-                Some(value) if properties.len() < MAX_KEYS || properties.contains_key(&key) => {
-                    properties.insert(key, value);
+                Some(value) if properties.len() < MAX_KEYS || properties.contains_key(key.as_ref()) => {
+                    properties.insert(key.into_owned(), value.clone());
                 }
                 Some(_) => {}
                 None => {
-                    properties.shift_remove(&key);
+                    properties.shift_remove(key.as_ref());
                 }
             }
         }
         true
     }
+}
+
+fn first_name(key: &str) -> String {
+    format!("$initial_{}", key.strip_prefix('$').unwrap_or(key))
 }
 
 /// Another person's properties under this one's.
@@ -218,11 +229,6 @@ fn is_noisy(key: &str) -> bool {
     NOISY.contains(&key) || key.starts_with("$geoip_")
 }
 
-fn overlay(operations: &mut Vec<(String, Value)>, with: &Map<String, Value>) {
-    operations.retain(|(key, _)| !with.contains_key(key));
-    operations.extend(with.iter().map(|(key, value)| (key.clone(), value.clone())));
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -236,7 +242,7 @@ mod tests {
     /// The person after the event, or `None` if it is left alone.
     fn after(event: &str, person: Value, properties: Value, is_new: bool) -> Option<Value> {
         let mut person = Arc::new(object(person));
-        let changed = Operations::of(event, &object(properties)).apply(&mut person, is_new);
+        let changed = Operations::of(event, &object(properties).into()).apply(&mut person, is_new);
         changed.then(|| Value::Object((*person).clone()))
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::groups::GroupKey;
-use crate::model::{PersonId, ProjectId};
+use crate::model::{PersonId, ProjectId, Properties};
 
 /// What identity needs to know of an event.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +17,7 @@ pub struct Subject<'a> {
     pub event: &'a str,
     pub distinct_id: &'a str,
     pub timestamp: Timestamp,
-    pub properties: &'a Map<String, Value>,
+    pub properties: &'a Properties,
 }
 
 /// Whose an event is.

@@ -2,10 +2,9 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::model::ProjectId;
+use crate::model::{ProjectId, Properties};
 
 /// An event as it was accepted: valid, complete and storable. The spool holds these as JSON, one a frame entry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,5 +22,5 @@ pub struct AcceptedEvent {
     pub received_at: Timestamp,
     /// Normalised: storable in both stores. `$set`, `$set_once` and `$unset` of the event itself are laid over those in
     /// its properties and stand here.
-    pub properties: Map<String, Value>,
+    pub properties: Properties,
 }

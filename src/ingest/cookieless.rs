@@ -148,8 +148,8 @@ impl Cookieless {
                     let session = self.session(project, &id, event.timestamp, &mut sessions).await;
                     strip(event);
                     event.distinct_id = id;
-                    event.properties.insert("$session_id".to_owned(), session.to_string().into());
-                    event.properties.insert("$process_person_profile".to_owned(), false.into());
+                    event.properties.insert("$session_id", session.to_string().into());
+                    event.properties.insert("$process_person_profile", false.into());
                 }
                 Err(reason) => {
                     strip(event);
@@ -309,7 +309,7 @@ fn fresh_of_half_hour(at: Timestamp, visitor: &str) -> Uuid {
 }
 
 fn strip(event: &mut AcceptedEvent) {
-    event.properties.retain(|key, _| !NAMES.contains(&key.as_str()) && !key.starts_with("$initial_"));
+    event.properties.retain(|key, _| !NAMES.contains(&key) && !key.starts_with("$initial_"));
 }
 
 fn noted(event: &AcceptedEvent, reason: Rejection) -> RejectedEvent {

@@ -78,7 +78,7 @@ pub fn accept(event: &mut Value, arrival: &Arrival<'_>) -> Result<AcceptedEvent,
         distinct_id,
         timestamp,
         received_at: arrival.now,
-        properties,
+        properties: properties.into(),
     })
 }
 

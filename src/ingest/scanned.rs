@@ -62,6 +62,7 @@ impl ScannedRequest {
         let mut checked = CheckedEvents::of(parsed.events, &arrival);
         for event in &mut checked.accepted {
             enricher.complete(&mut event.properties, &sender);
+            event.properties.shrink_to_fit();
         }
         Ok(Arrivals { events: checked.accepted, rejected: checked.noted })
     }

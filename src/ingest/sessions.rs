@@ -210,7 +210,7 @@ mod tests {
             distinct_id: format!("id-{second}"),
             timestamp: jiff::Timestamp::from_second(second).expect("a time"),
             received_at: jiff::Timestamp::UNIX_EPOCH,
-            properties: properties.as_object().cloned().expect("an object"),
+            properties: serde_json::from_value(properties).expect("an object"),
         }
     }
 

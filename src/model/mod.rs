@@ -6,6 +6,7 @@ mod clock;
 mod ids;
 pub mod person_property;
 mod project;
+mod properties;
 pub mod property_columns;
 pub mod query;
 pub mod session;
@@ -21,6 +22,7 @@ pub use ids::{
     PersonalApiKeyId, ProjectId, SignInId, UserId,
 };
 pub use project::{Project, ProjectSettings, Role};
+pub use properties::Properties;
 pub use time_zone::{InvalidTimeZone, TimeZoneName};
 pub use token_bucket::TokenBuckets;
 pub use user::{Organization, User};

@@ -144,7 +144,7 @@ fn every_recorded_event_is_accepted_with_exactly_its_properties() {
                     expected.insert(property.to_owned(), place.clone());
                 }
             }
-            assert_eq!(Value::Object(accepted.properties), Value::Object(expected), "{}", recording.name);
+            assert_eq!(Value::from(accepted.properties), Value::Object(expected), "{}", recording.name);
             compared += 1;
         }
     }

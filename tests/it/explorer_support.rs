@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use scraper::{Html, Selector};
 use serde_json::Value;
 use tenrec::accounts::sign_ins;
-use tenrec::model::{PersonId, ProjectId, UserId};
+use tenrec::model::{PersonId, ProjectId, Properties, UserId};
 use tenrec::storage::ch::{EventRow, event_blocks};
 use uuid::Uuid;
 
@@ -85,7 +85,9 @@ impl Explorer {
         for project in seeds.iter().map(|seed| seed.project).collect::<HashSet<_>>() {
             self.app.state().pg.forget_tail_kinds(project).await.unwrap();
         }
-        let rows = seeds.iter().map(|seed| EventRow {
+        let properties: Vec<Properties> =
+            seeds.iter().map(|seed| serde_json::from_value(seed.properties.clone()).unwrap()).collect();
+        let rows = seeds.iter().zip(&properties).map(|(seed, properties)| EventRow {
             project_id: seed.project,
             event: &seed.event,
             timestamp: seed.at,
@@ -94,7 +96,7 @@ impl Explorer {
             distinct_id: &seed.distinct_id,
             received_at: seed.received_at,
             inserted_by: 1,
-            properties: seed.properties.as_object().unwrap(),
+            properties,
             person_properties: seed.person_properties.as_object(),
         });
         for block in event_blocks(rows) {

@@ -197,7 +197,7 @@ fn assert_same(event: &AcceptedEvent, sent: &Sent, recording: &Recording) {
         let chain = stored.remove("$elements_chain");
         assert!(chain.is_some_and(|chain| chain.as_str().is_some_and(|c| !c.is_empty())), "{name}");
     }
-    assert_eq!(Value::Object(stored), Value::Object(properties), "{name}");
+    assert_eq!(Value::from(stored), Value::Object(properties), "{name}");
 }
 
 #[test]

@@ -408,7 +408,7 @@ async fn what_was_accepted_is_stored_also_after_a_restart() {
         distinct_id: "ada".to_owned(),
         timestamp: app.clock.now(),
         received_at: app.clock.now(),
-        properties: serde_json::Map::new(),
+        properties: tenrec::model::Properties::default(),
     };
     let (one, two) = (event("one"), event("two"));
     app.state().intake.append(&vec![one].into()).await.unwrap();

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
+
+use crate::model::Properties;
 use uuid::Uuid;
 
 use super::store::{Event, PROJECT, Store, alias, dangerous, event, identify, number, personless, start};
@@ -93,7 +95,7 @@ fn what_forbids_a_profile_and_wants_to_change_it_is_dropped() {
 
 #[test]
 fn events_of_a_project_that_is_gone_are_dropped() {
-    let properties = Map::new();
+    let properties = Properties::default();
     let mut world = World::new(IdentityAnswer::default());
     let subject = Subject {
         project_id: PROJECT,

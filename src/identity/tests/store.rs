@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::identity::parting::{CannotPart, part, split};
 use crate::identity::world::{Wish, World};
 use crate::identity::{Part, Resolved, Subject, Warning};
-use crate::model::{PersonId, ProjectId, UserId};
+use crate::model::{PersonId, ProjectId, Properties, UserId};
 use crate::storage::pg::{
     GroupType, IdentityAnswer, IdentityChanges, KnownId, KnownProject, MergeCause, MergeLink, MergedPerson, NewMerge,
     Parting, PersonState, PersonTree,
@@ -41,12 +41,12 @@ pub struct Event {
     pub uuid: Uuid,
     pub name: &'static str,
     pub distinct_id: String,
-    pub properties: Map<String, Value>,
+    pub properties: Properties,
 }
 
 /// An event with a uuid that follows from nothing else.
 pub fn event(name: &'static str, distinct_id: &str, properties: Value) -> Event {
-    let properties = properties.as_object().cloned().expect("an object");
+    let properties = serde_json::from_value(properties).expect("an object");
     Event { uuid: Uuid::new_v4(), name, distinct_id: distinct_id.to_owned(), properties }
 }
 

@@ -20,7 +20,9 @@
 //! From [`BOT_FROM`] on, an event has a class and so is a bot's. One weak sign never suffices, nor do the two that a person on
 //! an unusual machine may well have; so who is honest is found, and who pretends well is not: a score is no proof.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use crate::model::Properties;
 
 /// A rule that a user agent fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -339,7 +341,7 @@ const fn score_of_name(class: &str) -> u8 {
 /// What speaks for a program in an event that is not a server's, if anything does: the name in its user agent, or what the
 /// event says of its browser.
 #[must_use]
-pub fn judge(by_name: Option<BotRule>, user_agent: Option<&str>, properties: &Map<String, Value>) -> Option<Verdict> {
+pub fn judge(by_name: Option<BotRule>, user_agent: Option<&str>, properties: &Properties) -> Option<Verdict> {
     if let Some(BotRule { class, name, score }) = by_name {
         return Some(Verdict { class: Some(class), rule: name.to_owned(), score });
     }
@@ -358,10 +360,7 @@ pub fn judge(by_name: Option<BotRule>, user_agent: Option<&str>, properties: &Ma
 
 /// Signs that a few people show, too. Looked for only on events of the browser SDK that describe a screen: there, what is
 /// missing was missing in the browser.
-fn weak_signs<'a>(
-    user_agent: Option<&'a str>,
-    properties: &'a Map<String, Value>,
-) -> impl Iterator<Item = (&'static str, u8)> {
+fn weak_signs<'a>(user_agent: Option<&'a str>, properties: &'a Properties) -> impl Iterator<Item = (&'static str, u8)> {
     let text = |key: &str| properties.get(key).and_then(Value::as_str);
     let number = |key: &str| properties.get(key).and_then(Value::as_f64);
     let screen = number("$screen_width").zip(number("$screen_height"));
@@ -421,7 +420,7 @@ mod tests {
     }
 
     fn judged(user_agent: &str, properties: Value) -> Option<(Option<&'static str>, String, u8)> {
-        let Value::Object(properties) = properties else { panic!("an object") };
+        let properties = serde_json::from_value(properties).expect("an object");
         let agent = Some(user_agent).filter(|agent| !agent.is_empty());
         judge(classify(user_agent), agent, &properties).map(|v| (v.class, v.rule, v.score))
     }

@@ -30,9 +30,10 @@ use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::AcceptedEvent;
+use crate::model::Properties;
 use crate::model::channel::{AD_CLICK_IDS, Acquisition, channel_type};
 use bots::{BotRule, Verdict};
 use user_agent::UserAgent;
@@ -119,7 +120,7 @@ impl Enricher {
     }
 
     /// Completes the properties of one event.
-    pub fn complete(&self, properties: &mut Map<String, Value>, sender: &Sender) {
+    pub fn complete(&self, properties: &mut Properties, sender: &Sender) {
         let is_server = is_server(properties);
         self.place(properties, sender, is_server);
         if is_server {
@@ -138,7 +139,7 @@ impl Enricher {
         }
     }
 
-    fn place(&self, properties: &mut Map<String, Value>, sender: &Sender, is_server: bool) {
+    fn place(&self, properties: &mut Properties, sender: &Sender, is_server: bool) {
         let given = properties.get("$ip").and_then(Value::as_str).and_then(|text| text.trim().parse().ok());
         let is_seen = !is_server && !properties.contains_key("$ip");
         let is_wanted = properties.get("$geoip_disable") != Some(&Value::Bool(true))
@@ -179,12 +180,12 @@ impl Enricher {
     }
 }
 
-fn is_server(properties: &Map<String, Value>) -> bool {
+fn is_server(properties: &Properties) -> bool {
     let lib = properties.get("$lib").and_then(Value::as_str);
     properties.get("$is_server") == Some(&Value::Bool(true)) || lib.is_some_and(|lib| SERVER_LIBS.contains(&lib))
 }
 
-fn agent_text<'a>(properties: &'a Map<String, Value>, sender: &'a Sender) -> Option<&'a str> {
+fn agent_text<'a>(properties: &'a Properties, sender: &'a Sender) -> Option<&'a str> {
     if let Some(said) = properties.get("$raw_user_agent") {
         return said.as_str();
     }
@@ -193,18 +194,18 @@ fn agent_text<'a>(properties: &'a Map<String, Value>, sender: &'a Sender) -> Opt
 }
 
 /// All of it or nothing: a sender's own judgement stands.
-fn say_verdict(properties: &mut Map<String, Value>, verdict: &Verdict) {
-    if ["$bot_class", "$bot_rule", "$bot_score"].iter().any(|key| properties.contains_key(*key)) {
+fn say_verdict(properties: &mut Properties, verdict: &Verdict) {
+    if ["$bot_class", "$bot_rule", "$bot_score"].iter().any(|key| properties.contains_key(key)) {
         return;
     }
     if let Some(class) = verdict.class {
         say(properties, "$bot_class", class);
     }
     say(properties, "$bot_rule", &verdict.rule);
-    properties.insert("$bot_score".to_owned(), verdict.score.into());
+    properties.insert("$bot_score", verdict.score.into());
 }
 
-fn describe(properties: &mut Map<String, Value>, agent: &Agent) {
+fn describe(properties: &mut Properties, agent: &Agent) {
     let UserAgent { browser, browser_version, os, os_version, device_type } = &agent.read;
     // A version belongs to a name: neither is put beside the other's from elsewhere.
     for (key, name, version_key, version) in
@@ -225,7 +226,7 @@ fn describe(properties: &mut Map<String, Value>, agent: &Agent) {
     }
 }
 
-fn channel_of(properties: &Map<String, Value>) -> Option<&'static str> {
+fn channel_of(properties: &Properties) -> Option<&'static str> {
     let text = |key: &str| properties.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let is_ad_click = AD_CLICK_IDS.iter().any(|key| text(key).is_some());
     let (source, medium, campaign) = (text("utm_source"), text("utm_medium"), text("utm_campaign"));
@@ -245,9 +246,9 @@ fn host_of(url: &str) -> &str {
 }
 
 /// Sets a property that the sender did not.
-fn say(properties: &mut Map<String, Value>, key: &str, value: &str) {
+fn say(properties: &mut Properties, key: &str, value: &str) {
     if !properties.contains_key(key) {
-        properties.insert(key.to_owned(), Value::String(value.to_owned()));
+        properties.insert(key, Value::String(value.to_owned()));
     }
 }
 

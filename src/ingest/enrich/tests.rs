@@ -7,11 +7,11 @@ const CHROME: &str =
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
 
 fn completed(properties: Value, user_agent: &str) -> Value {
-    let Value::Object(mut properties) = properties else { panic!("not an object") };
+    let mut properties: Properties = serde_json::from_value(properties).expect("an object");
     let origin = Origin { ip: Some([203, 0, 113, 9].into()), user_agent: Some(user_agent.to_owned()) };
     let enricher = Enricher::default();
     enricher.complete(&mut properties, &enricher.locate(&origin));
-    Value::Object(properties)
+    Value::from(properties)
 }
 
 #[test]
@@ -63,9 +63,9 @@ fn an_address_is_dropped_unless_it_shall_be_kept() {
         (json!({"$ip": "203.0.113.1"}), json!({"$ip": "203.0.113.1"})),
         (json!({"$is_server": true}), json!({"$is_server": true})),
     ] {
-        let Value::Object(mut properties) = given else { panic!("not an object") };
+        let mut properties: Properties = serde_json::from_value(given).expect("an object");
         keep.complete(&mut properties, &keep.locate(&origin));
-        assert_eq!(Value::Object(properties), kept);
+        assert_eq!(Value::from(properties), kept);
     }
 }
 
@@ -118,13 +118,13 @@ proptest! {
         sent in proptest::collection::btree_map(key(), value(), 0..12),
         user_agent in ".{0,80}",
     ) {
-        let sent: Map<String, Value> = sent.into_iter().collect();
+        let sent: Properties = sent.into_iter().collect();
         let mut properties = sent.clone();
         let origin = Origin { ip: Some([203, 0, 113, 9].into()), user_agent: Some(user_agent) };
         let enricher = Enricher::new(None, true);
         let sender = enricher.locate(&origin);
         enricher.complete(&mut properties, &sender);
-        for (key, value) in &sent {
+        for (key, value) in sent.iter() {
             prop_assert_eq!(properties.get(key), Some(value));
         }
         let once = properties.clone();

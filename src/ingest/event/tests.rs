@@ -39,7 +39,7 @@ fn an_event_keeps_all_it_said_once() {
     assert_eq!((event.event.as_str(), event.distinct_id.as_str()), ("$pageview", "u"));
     assert_eq!(event.timestamp.to_string(), "2026-11-21T11:59:58.5Z");
     assert_eq!(event.received_at.to_string(), NOW);
-    assert_eq!(Value::Object(event.properties), json!({"plan": "pro", "$sent_at": "2026-11-21T11:00:00Z"}));
+    assert_eq!(Value::from(event.properties), json!({"plan": "pro", "$sent_at": "2026-11-21T11:00:00Z"}));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn person_properties_of_the_event_lie_over_those_in_its_properties() {
         "properties": {"$set": {"a": 1, "b": 1}, "$unset": ["x"]},
     }));
     assert_eq!(
-        Value::Object(event.properties),
+        Value::from(event.properties),
         json!({"$set": {"a": 2, "b": 1, "c": 3}, "$unset": ["x", "y"], "$set_once": {"d": 4}})
     );
 }
@@ -109,11 +109,11 @@ fn elements_become_a_chain_unless_there_is_one() {
         |properties: Value| accepted(json!({"event": "$autocapture", "distinct_id": "u", "properties": properties}));
     let array = json!([{"tag_name": "button", "attr__id": "go"}]);
     assert_eq!(
-        Value::Object(event(json!({ "$elements": array })).properties),
+        Value::from(event(json!({ "$elements": array })).properties),
         json!({"$elements_chain": "button:attr__id=\"go\"attr_id=\"go\""})
     );
     let both = event(json!({"$elements": array, "$elements_chain": "a:"}));
-    assert_eq!(Value::Object(both.properties), json!({"$elements_chain": "a:"}));
+    assert_eq!(Value::from(both.properties), json!({"$elements_chain": "a:"}));
 }
 
 #[test]

@@ -297,7 +297,7 @@ mod tests {
 
     use super::*;
     use crate::ingest::AcceptedEvent;
-    use crate::model::ProjectId;
+    use crate::model::{ProjectId, Properties};
 
     const ALL: BatchLimits = BatchLimits { events: 1000, bytes: 1 << 20 };
 
@@ -309,7 +309,7 @@ mod tests {
             distinct_id: "u".to_owned(),
             timestamp: jiff::Timestamp::UNIX_EPOCH,
             received_at: jiff::Timestamp::UNIX_EPOCH,
-            properties: serde_json::Map::new(),
+            properties: Properties::default(),
         }
     }
 

@@ -130,7 +130,7 @@ impl Names {
         let mut last_person = None;
         for (event, resolved) in events {
             self.meet_event(&event.event, event.timestamp, &mut news);
-            for (name, value) in &event.properties {
+            for (name, value) in event.properties.iter() {
                 self.meet_event_property(name, value, &mut news);
             }
             if let Some(Resolved::Person { properties: Some(properties), .. }) = resolved {

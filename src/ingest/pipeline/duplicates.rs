@@ -107,7 +107,7 @@ pub(super) fn made_at(uuid: Uuid) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Map, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -146,7 +146,7 @@ mod tests {
                 distinct_id: "d".to_owned(),
                 timestamp: at(timestamp),
                 received_at: at(received_at),
-                properties: properties.into_iter().collect::<Map<_, _>>(),
+                properties: properties.into_iter().collect(),
             };
             assert_eq!(earliest(&event), at(expected), "{name}");
         }

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::fence::Fence;
 use crate::identity::Resolved;
 use crate::ingest::AcceptedEvent;
+use crate::model::Properties;
 use crate::storage::ch::{ChError, ClickHouse, EventRow, event_blocks};
 use crate::storage::pg::PgError;
 
@@ -62,7 +63,7 @@ pub(super) async fn insert(
 }
 
 /// An event says to which groups it belongs; one without a profile says nothing about a person.
-fn properties_to_store<'a>(event: &'a AcceptedEvent, resolved: &Resolved) -> Cow<'a, Map<String, Value>> {
+fn properties_to_store<'a>(event: &'a AcceptedEvent, resolved: &Resolved) -> Cow<'a, Properties> {
     let about_person = |key: &str| matches!(key, "$set" | "$set_once" | "$unset") || key.starts_with("$initial_");
     let is_personless = event.properties.get("$process_person_profile") == Some(&Value::Bool(false));
     debug_assert!(is_personless || !matches!(resolved, Resolved::Person { properties: None, .. }));
@@ -70,11 +71,11 @@ fn properties_to_store<'a>(event: &'a AcceptedEvent, resolved: &Resolved) -> Cow
         Resolved::Person { groups, .. } => groups.as_slice(),
         Resolved::Dropped(_) => &[],
     };
-    if groups.is_empty() && !(is_personless && event.properties.keys().any(|key| about_person(key))) {
+    if groups.is_empty() && !(is_personless && event.properties.keys().any(about_person)) {
         return Cow::Borrowed(&event.properties);
     }
     let kept = event.properties.iter().filter(|(key, _)| !is_personless || !about_person(key));
-    let mut properties: Map<String, Value> = kept.map(|(key, value)| (key.clone(), value.clone())).collect();
+    let mut properties: Properties = kept.map(|(key, value)| (key, value.clone())).collect();
     for group in groups {
         properties.insert(format!("$group_{}", group.type_index), group.key.clone().into());
     }

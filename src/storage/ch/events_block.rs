@@ -10,10 +10,10 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::json_text::write_object;
+use super::json_text::{entries, write_object};
 use super::native::{Block, Column, Words, put_text, uuid_bytes};
 use crate::model::property_columns::{ColumnKind, PROPERTY_COLUMNS, as_integer, as_number, position};
-use crate::model::{PersonId, ProjectId};
+use crate::model::{PersonId, ProjectId, Properties};
 
 /// Rows and bytes of one insert: one block, one part, all or nothing.
 const MAX_ROWS: usize = 100_000;
@@ -31,7 +31,7 @@ pub struct EventRow<'a> {
     pub received_at: Timestamp,
     /// The batch that writes it.
     pub inserted_by: u64,
-    pub properties: &'a Map<String, Value>,
+    pub properties: &'a Properties,
     /// The person's, as they were at the time; `None` for someone without a profile.
     pub person_properties: Option<&'a Map<String, Value>>,
 }
@@ -156,13 +156,14 @@ impl<'a> Columns<'a> {
     }
 
     /// One pass says of each property whether it is a cell or part of the tail.
-    fn put_properties(&mut self, properties: &'a Map<String, Value>) {
+    fn put_properties(&mut self, properties: &'a Properties) {
         let mut cells = [None; PROPERTY_COLUMNS.len()];
         self.scratch.clear();
-        write_object(properties, &mut self.scratch, |key, value| {
+        let tail = properties.iter().filter(|(key, value)| {
             let at = position(key).filter(|at| PROPERTY_COLUMNS[*at].kind.fits(value));
-            at.inspect(|at| cells[*at] = Some(value)).is_none()
+            at.inspect(|at| cells[*at] = Some(*value)).is_none()
         });
+        write_object(tail, &mut self.scratch);
         put_text(&self.scratch, &mut self.tail);
         self.bytes += 64 + self.scratch.len();
         for ((column, into), value) in PROPERTY_COLUMNS.iter().zip(&mut self.properties).zip(cells) {
@@ -180,7 +181,7 @@ impl<'a> Columns<'a> {
                     self.person.extend_from_within(*from..*to);
                 } else {
                     self.scratch.clear();
-                    write_object(properties, &mut self.scratch, |_, _| true);
+                    write_object(entries(properties), &mut self.scratch);
                     put_text(&self.scratch, &mut self.person);
                     self.persons.insert(same, (start, self.person.len()));
                 }
@@ -238,7 +239,7 @@ fn put_cell<'a>(kind: ColumnKind, value: Option<&'a Value>, into: &mut Column<'a
 mod tests {
     use super::*;
 
-    fn row<'a>(timestamp: &str, properties: &'a Map<String, Value>) -> EventRow<'a> {
+    fn row<'a>(timestamp: &str, properties: &'a Properties) -> EventRow<'a> {
         EventRow {
             project_id: ProjectId::new(1),
             event: "e",
@@ -255,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_block_holds_one_month() {
-        let none = Map::new();
+        let none = Properties::default();
         let blocks = event_blocks([
             row("2026-10-31T23:59:59.999999Z", &none),
             row("2026-11-01T00:00:00Z", &none),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::json_text::write_object;
+use super::json_text::{entries, write_object};
 use super::row_binary::RowBinary;
 use super::{ChError, ClickHouse};
 use crate::model::ProjectId;
@@ -38,7 +38,7 @@ impl ClickHouse {
             rows.put_i64(group.state.as_ref().map_or(0, |(_, created_at)| created_at.as_microsecond()));
             json.clear();
             match &group.state {
-                Some((properties, _)) => write_object(properties, &mut json, |_, _| true),
+                Some((properties, _)) => write_object(entries(properties), &mut json),
                 None => json.extend_from_slice(b"{}"),
             }
             rows.put_bytes(&json);

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::json_text::write_object;
+use super::json_text::{entries, write_object};
 use super::row_binary::RowBinary;
 use super::{ChError, ClickHouse};
 use crate::model::channel::{initial_channel_type, initial_referring_domain_type};
@@ -62,7 +62,7 @@ impl ClickHouse {
             rows.put_string(state.map_or("", |s| initial_referring_domain_type(&s.properties)));
             json.clear();
             match state {
-                Some(state) => write_object(&state.properties, &mut json, |_, _| true),
+                Some(state) => write_object(entries(&state.properties), &mut json),
                 None => json.extend_from_slice(b"{}"),
             }
             rows.put_bytes(&json);

@@ -76,7 +76,7 @@ async fn two_pipelines_on_one_project_make_one_person_of_one_id() {
     let name: String = rig.pg_value("SELECT current_database()::text").await;
     let identity = || tenrec::identity::Identity::new(tenrec::storage::pg::Pg::new(stores.pg_options(&name), 2));
     let (one, two) = (identity(), identity());
-    let properties = serde_json::Map::new();
+    let properties = tenrec::model::Properties::default();
     let subjects: Vec<_> = ["a", "b", "c", "d"]
         .iter()
         .map(|id| tenrec::identity::Subject {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tenrec::identity::{CannotPart, HandError, Identity, Part, Subject};
-use tenrec::model::UserId;
+use tenrec::model::{Properties, UserId};
 use tenrec::storage::pg::{MergePage, Pg};
 use uuid::Uuid;
 
@@ -174,7 +174,7 @@ struct Sent {
     uuid: Uuid,
     name: &'static str,
     id: String,
-    properties: Map<String, Value>,
+    properties: Properties,
 }
 
 impl Sent {
@@ -215,7 +215,7 @@ async fn two_instances_and_a_hand_at_once_agree_on_everybody() {
                     3 => ("$create_alias", json!({ "alias": other })),
                     _ => ("$merge_dangerously", json!({ "alias": other })),
                 };
-                Sent { uuid: Uuid::from_u128(uuid), name, id, properties: object(properties) }
+                Sent { uuid: Uuid::from_u128(uuid), name, id, properties: object(properties).into() }
             };
             batch.into_iter().map(sent).collect()
         })

@@ -59,7 +59,7 @@ pub fn event(number: u32, name: &str, distinct_id: &str, properties: Value) -> A
         distinct_id: distinct_id.to_owned(),
         timestamp: now() + Duration::from_secs(number.into()),
         received_at: now(),
-        properties: object(properties),
+        properties: object(properties).into(),
     }
 }
 

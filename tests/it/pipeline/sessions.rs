@@ -328,7 +328,7 @@ async fn what_is_not_stored_is_in_no_session() {
     let mut events: Vec<_> = (0..20)
         .map(|number| {
             let properties =
-                object(json!({ "$session_id": "s", "$current_url": format!("https://shop.example/{number}") }));
+                object(json!({ "$session_id": "s", "$current_url": format!("https://shop.example/{number}") })).into();
             AcceptedEvent { properties, ..event(number, "$pageview", "ada", json!({})) }
         })
         .collect();

@@ -28,10 +28,9 @@ fn event(number: u128) -> AcceptedEvent {
         distinct_id: format!("id-{number}"),
         timestamp: "2026-11-01T12:00:00.123456Z".parse().expect("a time"),
         received_at: "2026-11-01T12:00:01Z".parse().expect("a time"),
-        properties: json!({ "n": number.to_string(), "nested": { "list": [1, "ü", null] } })
-            .as_object()
-            .cloned()
-            .expect("an object"),
+        properties: [("n", json!(number.to_string())), ("nested", json!({ "list": [1, "ü", null] }))]
+            .into_iter()
+            .collect(),
     }
 }
 
