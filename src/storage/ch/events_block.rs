@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use bytes::Bytes;
 use foldhash::fast::FixedState;
@@ -10,8 +11,8 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::json_text::{entries, write_object};
-use super::native::{Block, Column, Words, put_text, uuid_bytes};
+use super::json_binary::{Leaves, entries};
+use super::native::{Block, Column, ObjectPlace, Objects, Words, uuid_bytes};
 use crate::model::property_columns::{ColumnKind, PROPERTY_COLUMNS, as_integer, as_number, position};
 use crate::model::{PersonId, ProjectId, Properties};
 
@@ -97,13 +98,13 @@ const FIXED: [(&str, &str); 8] = [
     ("inserted_by", "UInt64"),
 ];
 
-/// Texts of JSON, from which the table makes `properties` and `person_properties`.
-const TEXTS: [&str; 2] = ["properties_json", "person_properties_json"];
+/// Columns of JSON, after all others, each with the number of paths that may have columns of their own.
+const OBJECTS: [(&str, usize); 2] = [("properties", 16), ("person_properties", 0)];
 
 /// The columns of a block, in their order.
 pub(super) fn column_names() -> impl Iterator<Item = &'static str> {
     let fixed = FIXED.iter().map(|(name, _)| *name);
-    fixed.chain(PROPERTY_COLUMNS.iter().map(|column| column.key)).chain(TEXTS)
+    fixed.chain(PROPERTY_COLUMNS.iter().map(|column| column.key)).chain(OBJECTS.iter().map(|(name, _)| *name))
 }
 
 /// Rows under construction.
@@ -114,11 +115,10 @@ struct Columns<'a> {
     bytes: usize,
     fixed: [Column<'a>; FIXED.len()],
     properties: Vec<Column<'a>>,
-    tail: Vec<u8>,
-    person: Vec<u8>,
+    tail: Objects,
+    person: Objects,
     /// Where a person's properties stand in `person`: the next event of that person has the same, mostly.
-    persons: HashMap<usize, (usize, usize), FixedState>,
-    scratch: Vec<u8>,
+    persons: HashMap<usize, ObjectPlace, FixedState>,
 }
 
 impl Default for Columns<'_> {
@@ -131,10 +131,9 @@ impl Default for Columns<'_> {
             bytes: 0,
             fixed: [plain(), words, plain(), plain(), plain(), texts, plain(), plain()],
             properties: PROPERTY_COLUMNS.iter().map(|column| empty(column.kind)).collect(),
-            tail: Vec::new(),
-            person: Vec::new(),
+            tail: Objects::new(OBJECTS[0].1),
+            person: Objects::new(OBJECTS[1].1),
             persons: HashMap::default(),
-            scratch: Vec::new(),
         }
     }
 }
@@ -158,36 +157,26 @@ impl<'a> Columns<'a> {
     /// One pass says of each property whether it is a cell or part of the tail.
     fn put_properties(&mut self, properties: &'a Properties) {
         let mut cells = [None; PROPERTY_COLUMNS.len()];
-        self.scratch.clear();
         let tail = properties.iter().filter(|(key, value)| {
             let at = position(key).filter(|at| PROPERTY_COLUMNS[*at].kind.fits(value));
             at.inspect(|at| cells[*at] = Some(*value)).is_none()
         });
-        write_object(tail, &mut self.scratch);
-        put_text(&self.scratch, &mut self.tail);
-        self.bytes += 64 + self.scratch.len();
+        self.bytes += 64 + self.tail.put(&Leaves::of(tail)).len();
         for ((column, into), value) in PROPERTY_COLUMNS.iter().zip(&mut self.properties).zip(cells) {
             self.bytes += put_cell(column.kind, value, into);
         }
     }
 
     fn put_person(&mut self, properties: Option<&'a Map<String, Value>>) {
-        let start = self.person.len();
-        match properties {
-            None => self.person.extend_from_slice(b"\x02{}"),
-            Some(properties) => {
-                let same = std::ptr::from_ref(properties).addr();
-                if let Some((from, to)) = self.persons.get(&same) {
-                    self.person.extend_from_within(*from..*to);
-                } else {
-                    self.scratch.clear();
-                    write_object(entries(properties), &mut self.scratch);
-                    put_text(&self.scratch, &mut self.person);
-                    self.persons.insert(same, (start, self.person.len()));
-                }
+        let same = properties.map_or(0, |properties| std::ptr::from_ref(properties).addr());
+        let place = match self.persons.entry(same) {
+            Entry::Occupied(known) => {
+                self.person.put_again(known.get());
+                known.into_mut()
             }
-        }
-        self.bytes += self.person.len() - start;
+            Entry::Vacant(new) => new.insert(self.person.put(&Leaves::of(properties.into_iter().flat_map(entries)))),
+        };
+        self.bytes += place.len();
     }
 
     fn into_block(self) -> EventBlock {
@@ -198,8 +187,8 @@ impl<'a> Columns<'a> {
         for (property, column) in PROPERTY_COLUMNS.iter().zip(&self.properties) {
             block.put(property.key, property.kind.sql_type(), column);
         }
-        for (name, texts) in TEXTS.into_iter().zip([self.tail, self.person]) {
-            block.put(name, "String", &Column::Texts(texts));
+        for ((name, _), objects) in OBJECTS.iter().zip([&self.tail, &self.person]) {
+            block.put_objects(name, objects);
         }
         EventBlock { rows: self.rows, bytes: block.into_bytes().into() }
     }

@@ -17,7 +17,7 @@ use crate::model::{PersonId, ProjectId};
 const SERVER_SECONDS: &str = "60";
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Names the columns of a block: only so do the defaults read the texts of JSON.
+/// Names the columns of a block: the table has more.
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     format!("INSERT INTO events (`{}`) FORMAT Native", column_names().collect::<Vec<_>>().join("`, `"))
 });
@@ -64,13 +64,6 @@ impl ClickHouse {
             .with_setting("insert_deduplicate", "0")
             .with_setting("max_insert_block_size", "1000000")
             .with_setting("max_insert_threads", "1")
-            .with_setting("json_type_escape_dots_in_keys", "1")
-            // A text that looks like a date stays the text it was.
-            .with_setting("input_format_try_infer_dates", "0")
-            .with_setting("input_format_try_infer_datetimes", "0")
-            // And `true` in a list beside texts or numbers stays `true`.
-            .with_setting("input_format_json_read_bools_as_strings", "0")
-            .with_setting("input_format_json_read_bools_as_numbers", "0")
             .with_timeouts(Some(CLIENT_TIMEOUT), Some(CLIENT_TIMEOUT));
         insert.send(block.bytes()).await?;
         insert.end().await

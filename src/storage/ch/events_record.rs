@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Sql;
 use super::events_read::micros;
-use super::json_text::original_key;
+use super::json_keys::original_key;
 use crate::model::PersonId;
 use crate::model::property_columns::{self, ColumnKind, PROPERTY_COLUMNS, is_number_text};
 

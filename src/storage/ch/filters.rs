@@ -5,7 +5,7 @@ use crate::model::property_columns::{ColumnKind, find};
 use crate::model::query::{Conjunction, Operator, PropertyFilter, PropertyGroup, PropertyScope, Traffic};
 
 use super::Sql;
-use super::json_text::stored_key;
+use super::json_keys::stored_key;
 
 /// The events of a project, ready for more conditions. **Every question of an insight starts here**, and
 /// nothing else below prints the table's name, so that no question can leave its project out.

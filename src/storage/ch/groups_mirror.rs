@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::json_text::{entries, write_object};
+use super::json_binary::{Leaves, entries};
 use super::row_binary::RowBinary;
 use super::{ChError, ClickHouse};
 use crate::model::ProjectId;
@@ -30,18 +30,13 @@ impl ClickHouse {
             return Ok(());
         }
         let mut rows = Vec::new();
-        let mut json = Vec::new();
         for group in groups {
             rows.put_u32(group.project_id.as_u32());
             rows.push(group.type_index);
             rows.put_string(&group.key);
             rows.put_i64(group.state.as_ref().map_or(0, |(_, created_at)| created_at.as_microsecond()));
-            json.clear();
-            match &group.state {
-                Some((properties, _)) => write_object(entries(properties), &mut json),
-                None => json.extend_from_slice(b"{}"),
-            }
-            rows.put_bytes(&json);
+            let properties = group.state.iter().flat_map(|(properties, _)| entries(properties));
+            Leaves::of(properties).write(&mut rows);
             rows.put_u64(group.version);
             rows.push(u8::from(group.state.is_none()));
         }

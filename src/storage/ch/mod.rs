@@ -21,7 +21,8 @@ mod group_events;
 mod groups_mirror;
 pub mod hogql;
 mod inserts_running;
-mod json_text;
+mod json_binary;
+mod json_keys;
 mod lifecycle;
 mod merges;
 mod migrate;
@@ -61,7 +62,7 @@ pub use funnels::{FunnelActors, FunnelBlock, FunnelQuestion, funnel_firsts_sql, 
 pub use group_events::{GroupActivity, GroupPerson};
 pub use groups_mirror::MirroredGroup;
 pub use inserts_running::InsertsRunning;
-pub use json_text::original_key;
+pub use json_keys::original_key;
 pub use lifecycle::{LifecyclePoint, LifecycleQuestion, lifecycle_people_sql, lifecycle_sql};
 pub use merges::Counted;
 pub use migrate::ChMigrateError;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::days::{push_from, push_up_to};
 use super::events_read::{micros, numbers, push_moment};
 use super::filters::property_text;
-use super::json_text::original_key;
+use super::json_keys::original_key;
 use super::{ChError, ClickHouse, EventSpan, Sql};
 use crate::model::property_columns::PropertyColumn;
 use crate::model::query::PropertyScope;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::json_text::{entries, write_object};
+use super::json_binary::{Leaves, entries};
 use super::row_binary::RowBinary;
 use super::{ChError, ClickHouse};
 use crate::model::channel::{initial_channel_type, initial_referring_domain_type};
@@ -50,7 +50,6 @@ impl ClickHouse {
             return Ok(());
         }
         let mut rows = Vec::new();
-        let mut json = Vec::new();
         for person in persons {
             let state = person.state.as_ref();
             rows.put_u32(person.project_id.as_u32());
@@ -60,12 +59,7 @@ impl ClickHouse {
             rows.push(u8::from(state.is_some_and(|s| s.is_identified)));
             rows.put_string(state.map_or("", |s| initial_channel_type(&s.properties)));
             rows.put_string(state.map_or("", |s| initial_referring_domain_type(&s.properties)));
-            json.clear();
-            match state {
-                Some(state) => write_object(entries(&state.properties), &mut json),
-                None => json.extend_from_slice(b"{}"),
-            }
-            rows.put_bytes(&json);
+            Leaves::of(state.iter().flat_map(|state| entries(&state.properties))).write(&mut rows);
             rows.put_u64(person.version);
             rows.push(u8::from(state.is_none()));
         }
@@ -96,17 +90,7 @@ impl ClickHouse {
     }
 
     pub(super) async fn insert_mirror(&self, sql: &'static str, rows: Vec<u8>) -> Result<(), ChError> {
-        let mut insert = self
-            .client()
-            .insert_formatted_with(sql)
-            .with_setting("async_insert", "0")
-            .with_setting("input_format_binary_read_json_as_string", "1")
-            .with_setting("json_type_escape_dots_in_keys", "1")
-            // As in events: a text stays the text it was.
-            .with_setting("input_format_try_infer_dates", "0")
-            .with_setting("input_format_try_infer_datetimes", "0")
-            .with_setting("input_format_json_read_bools_as_strings", "0")
-            .with_setting("input_format_json_read_bools_as_numbers", "0");
+        let mut insert = self.client().insert_formatted_with(sql).with_setting("async_insert", "0");
         insert.send(Bytes::from(rows)).await?;
         insert.end().await
     }

@@ -1,7 +1,7 @@
 //! Properties, and steps into JSON.
 
 use super::super::Sql;
-use super::super::json_text::stored_key;
+use super::super::json_keys::stored_key;
 use super::value::{Ty, Value, call};
 use crate::model::property_columns::{ColumnKind, PROPERTY_COLUMNS, PropertyColumn, find};
 use crate::model::value_kinds::ValueKinds;
