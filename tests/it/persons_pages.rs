@@ -36,6 +36,48 @@ async fn people_are_found_by_address_name_and_any_distinct_id() {
     assert_eq!(explorer.page("/persons?search=nobody").await.text(".empty h2"), "Nobody found");
 }
 
+#[tokio::test]
+async fn a_search_means_the_same_people_whether_they_are_near_or_far() {
+    let explorer = Explorer::start().await;
+    let now = explorer.app.clock.now();
+    for at in 0..120_i64 {
+        let properties = match at % 4 {
+            0 => json!({ "email": format!("x{at}@a.example"), "name": format!("Ada {at}") }),
+            1 => json!({ "name": format!("ada {at}") }),
+            2 => json!({ "email": format!("ada{at}@b.example") }),
+            _ => json!({}),
+        };
+        let id = if at % 10 == 3 { format!("ada-{at}") } else { format!("u-{at}") };
+        explorer.person_at(&[&id], properties, now - SignedDuration::from_secs(at)).await;
+    }
+    let pg = &explorer.app.state().pg;
+    let found = async |search: &str, by: PersonSort, limit: usize| {
+        let order = PersonOrder { by, is_descending: true };
+        let query = PersonQuery { search: Some(search.to_owned()), order, ..PersonQuery::default() };
+        let (mut ids, mut page) = (Vec::new(), PersonPage::First);
+        loop {
+            let slice = pg.list_persons(explorer.project, &query, &page, limit, 1).await.unwrap();
+            ids.extend(slice.people.iter().map(|person| person.id));
+            match slice.edges.filter(|_| slice.has_more) {
+                Some((_, last)) => page = PersonPage::After(last),
+                None => return ids,
+            }
+        }
+    };
+    // A page of one looks at few before it asks the indexes, a page of thirty finds most of them near.
+    for (search, count) in
+        [("ada", 96), ("ADA 1", 15), ("x1", 7), ("ada-", 12), ("b.ex", 30), ("example", 60), ("zz", 0)]
+    {
+        for by in [PersonSort::Created, PersonSort::LastSeen, PersonSort::Label] {
+            let all = found(search, by, 1_000).await;
+            assert_eq!(all.len(), count, "{search} {by:?}");
+            for limit in [1, 30] {
+                assert_eq!(found(search, by, limit).await, all, "{search} {by:?} {limit}");
+            }
+        }
+    }
+}
+
 /// By what a list is sorted.
 fn key(person: &PersonRow, by: PersonSort) -> (String, PersonId) {
     let at = match by {

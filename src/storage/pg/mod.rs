@@ -27,6 +27,7 @@ mod personal_keys;
 mod persons;
 mod persons_list;
 mod persons_read;
+mod persons_search;
 mod privacy;
 mod project_settings;
 mod projects;

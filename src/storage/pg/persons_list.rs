@@ -1,17 +1,18 @@
 //! Lists of people: searched, filtered, sorted, a page at a time.
 //!
 //! A page is read along the index of its order from a place on, so that the last page of a million people costs as much as
-//! the first. A search first asks the indexes for everybody it may mean; only if that is a large part of the project, people
-//! are looked at one after the other in the list's order, which then finds a page soon.
+//! the first. A search first looks at the people that follow there, [`LOOKED_AT`] for each that the page shows: one that means
+//! many finds its page among them. Any other asks the indexes for everybody it may mean; only if that is a large part of the
+//! project, people are looked at one after the other, however many.
 
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
 use sqlx::{FromRow, Postgres, QueryBuilder};
-use uuid::Uuid;
 
 use super::persons_read::{PersonColumns, PersonRow};
+use super::persons_search::{LABEL, Transaction, beginning, find_hits, push_search};
 use super::property_filters::{push_filters, storable};
 use super::{Pg, PgError, PgTime};
 use crate::model::query::PropertyGroup;
@@ -93,18 +94,11 @@ pub struct PersonSlice {
 /// Among how many of the newest people a search looks inside names and addresses, and not only at their beginning.
 pub const SEARCHED_INSIDE: i64 = 10_000;
 
-/// How many people a search collects by each of its ways before it looks at everybody in order instead.
-const MOST_HITS: i64 = 10_000;
+/// How many people a search looks at for each that a page shows, before it asks the indexes.
+const LOOKED_AT: usize = 20;
 
 /// How long a list that no index answers may be looked for, in milliseconds.
 const MOST_MS: &str = "SET LOCAL statement_timeout = 10000";
-
-/// As `persons_label` has it: the indexed beginning of what somebody is called.
-const LABEL: &str = r#"left(lower(coalesce(nullif(properties ->> 'email', ''), nullif(properties ->> 'name', ''), chr(1114109))), 200) COLLATE "C""#;
-/// As `persons_name` has it.
-const NAME: &str = r#"left(lower(properties ->> 'name'), 200) COLLATE "C""#;
-/// How much of a text these hold.
-const LABEL_CHARS: usize = 200;
 
 #[derive(FromRow)]
 struct ListColumns {
@@ -163,12 +157,13 @@ impl FromStr for PersonCursor {
     }
 }
 
-/// What a search does.
-enum Hits {
-    /// It means at most these.
+/// Among whom a page is looked for.
+enum Among<'a> {
+    Everybody,
+    /// These, by number.
     These(Vec<i64>),
-    /// It means very many.
-    Many,
+    /// Those that the search means, of so many who follow in the list's order; of all if it is not said how many.
+    Meant(&'a str, Option<usize>),
 }
 
 impl Pg {
@@ -190,12 +185,29 @@ impl Pg {
         if query.search.is_some() || !query.filters.is_empty() {
             sqlx::query(MOST_MS).execute(&mut *tx).await?;
         }
-        let hits = match &query.search {
-            Some(search) => Some((search.as_str(), find_hits(&mut tx, project, search).await?)),
-            None => None,
+        let read = async |tx: &mut Transaction, among| {
+            let mut sql = page_sql(project, query, among, page, limit, most_ids);
+            sql.build_query_as::<ListColumns>().fetch_all(&mut **tx).await
         };
-        let mut sql = page_sql(project, query, hits, page, limit, most_ids);
-        let rows: Vec<ListColumns> = sql.build_query_as().fetch_all(&mut *tx).await?;
+        let rows = match query.search.as_deref() {
+            None => read(&mut tx, Among::Everybody).await?,
+            Some(search) => {
+                let near = match query.order.by {
+                    PersonSort::Created | PersonSort::LastSeen => {
+                        read(&mut tx, Among::Meant(search, Some(limit.saturating_mul(LOOKED_AT)))).await?
+                    }
+                    // Those who are meant stand together.
+                    PersonSort::Label => Vec::new(),
+                };
+                match near.len() > limit {
+                    true => near,
+                    false => {
+                        let among = find_hits(&mut tx, project, search).await?;
+                        read(&mut tx, among.map_or(Among::Meant(search, None), Among::These)).await?
+                    }
+                }
+            }
+        };
         tx.commit().await?;
         let has_more = rows.len() > limit;
         let mut people: Vec<(PersonCursor, PersonRow)> = rows
@@ -249,57 +261,10 @@ impl Pg {
     }
 }
 
-/// The beginning of a text and the first text behind all that begin with it, in the order of bytes.
-fn beginning(text: &str) -> (String, String) {
-    let from: String = storable(text).chars().take(LABEL_CHARS).collect();
-    let until = format!("{from}\u{10ffff}");
-    (from, until)
-}
-
-async fn find_hits(
-    tx: &mut sqlx::Transaction<'static, Postgres>,
-    project: ProjectId,
-    search: &str,
-) -> Result<Hits, PgError> {
-    let (from, until) = beginning(&search.to_lowercase());
-    let (id_from, id_until) = beginning(search);
-    let mut sql = QueryBuilder::new("(SELECT id FROM persons WHERE project_id = ");
-    sql.push_bind(project);
-    push_range(&mut sql, " AND ", LABEL, &from, &until).push(" LIMIT ").push_bind(MOST_HITS + 1);
-    sql.push(")\nUNION\n(SELECT id FROM persons WHERE project_id = ").push_bind(project);
-    sql.push(" AND properties ? 'email' AND properties ? 'name'");
-    push_range(&mut sql, " AND ", NAME, &from, &until).push(" LIMIT ").push_bind(MOST_HITS + 1);
-    sql.push(")\nUNION\n(SELECT person_id FROM person_distinct_ids WHERE project_id = ").push_bind(project);
-    sql.push(" AND distinct_id ~>=~ ").push_bind(id_from).push(" AND distinct_id ~<~ ").push_bind(id_until);
-    sql.push(" LIMIT ").push_bind(MOST_HITS + 1);
-    if let Ok(uuid) = search.parse::<Uuid>() {
-        sql.push(")\nUNION\n(SELECT id FROM persons WHERE project_id = ").push_bind(project);
-        sql.push(" AND uuid = ").push_bind(uuid);
-    }
-    // There is no index of what stands inside.
-    sql.push(")\nUNION\n(SELECT id FROM (SELECT id, properties FROM persons WHERE project_id = ").push_bind(project);
-    sql.push(" ORDER BY created_at DESC, id DESC LIMIT ").push_bind(SEARCHED_INSIDE).push(") newest");
-    sql.push(" WHERE strpos(lower(properties ->> 'email'), ").push_bind(from.clone());
-    sql.push(") > 0 OR strpos(lower(properties ->> 'name'), ").push_bind(from).push(") > 0)");
-    let ids: Vec<i64> = sql.build_query_scalar().fetch_all(&mut **tx).await?;
-    Ok(if ids.len() as i64 > MOST_HITS { Hits::Many } else { Hits::These(ids) })
-}
-
-fn push_range<'a>(
-    sql: &'a mut QueryBuilder<Postgres>,
-    before: &'static str,
-    what: &'static str,
-    from: &str,
-    until: &str,
-) -> &'a mut QueryBuilder<Postgres> {
-    sql.push(before).push(what).push(" >= ").push_bind(from.to_owned());
-    sql.push(" AND ").push(what).push(" < ").push_bind(until.to_owned())
-}
-
 fn page_sql(
     project: ProjectId,
     query: &PersonQuery,
-    hits: Option<(&str, Hits)>,
+    among: Among<'_>,
     page: &PersonPage,
     limit: usize,
     most_ids: i32,
@@ -308,11 +273,19 @@ fn page_sql(
         "SELECT p.*, d.distinct_ids, d.distinct_id_count\nFROM (\n  SELECT id, uuid, properties, is_identified, \
          created_at, last_seen_at, ",
     );
-    sql.push(LABEL).push(" AS label\n  FROM persons\n  WHERE project_id = ").push_bind(project);
-    match hits {
-        Some((_, Hits::These(ids))) => drop(sql.push("\n  AND id = ANY(").push_bind(ids).push(")")),
-        Some((search, Hits::Many)) => push_search(&mut sql, search),
-        None => {}
+    sql.push(LABEL).push(" AS label\n  FROM ");
+    let along = Along::new(query, page);
+    if let Among::Meant(_, Some(most)) = among {
+        sql.push("(\n    SELECT * FROM persons\n    WHERE project_id = ").push_bind(project);
+        along.push_place(&mut sql);
+        along.push_order(&mut sql);
+        sql.push(" LIMIT ").push_bind(count(most)).push("\n  ) AS ");
+    }
+    sql.push("persons\n  WHERE project_id = ").push_bind(project);
+    match among {
+        Among::Everybody => {}
+        Among::These(ids) => drop(sql.push("\n  AND id = ANY(").push_bind(ids).push(")")),
+        Among::Meant(search, _) => push_search(&mut sql, project, search),
     }
     if let Some(distinct_id) = &query.distinct_id {
         sql.push("\n  AND id = (SELECT person_id FROM person_distinct_ids WHERE project_id = ").push_bind(project);
@@ -324,40 +297,66 @@ fn page_sql(
         sql.push(" AND lower(properties ->> 'email') = lower(").push_bind(storable(email)).push(")");
     }
     push_filters(&mut sql, &query.filters);
-    let is_descending = query.order.is_descending != matches!(page, PersonPage::Before(_));
-    let (column, key) = match query.order.by {
-        PersonSort::Created => ("created_at", "created_at"),
-        PersonSort::LastSeen => ("last_seen_at", "last_seen_at"),
-        PersonSort::Label => ("label", LABEL),
-    };
-    if let PersonPage::After(cursor) | PersonPage::Before(cursor) = page {
-        sql.push("\n  AND (").push(key).push(", id) ").push(if is_descending { "<" } else { ">" }).push(" (");
-        match &cursor.at {
-            Place::Moment(at) => sql.push_bind(PgTime(*at)),
-            Place::Label(label) => sql.push_bind(label.clone()),
-        };
-        sql.push(", ").push_bind(cursor.id.as_row()).push(")");
-    }
-    let direction = if is_descending { "DESC" } else { "ASC" };
-    sql.push(format_args!("\n  ORDER BY {key} {direction}, id {direction}\n  LIMIT "));
-    sql.push_bind(i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1));
+    along.push_place(&mut sql);
+    along.push_order(&mut sql);
+    sql.push("\n  LIMIT ").push_bind(count(limit).saturating_add(1));
     sql.push(
         "\n) p\nCROSS JOIN LATERAL (\n  SELECT coalesce((array_agg(distinct_id ORDER BY length(distinct_id), \
          distinct_id))[1:",
     );
     sql.push_bind(most_ids);
     sql.push("], '{}') AS distinct_ids, count(*) AS distinct_id_count\n  FROM person_distinct_ids\n  WHERE person_id = p.id\n) d");
+    let (column, direction) = (along.column, along.direction());
     sql.push(format_args!("\nORDER BY p.{column} {direction}, p.id {direction}"));
     sql
 }
 
-fn push_search(sql: &mut QueryBuilder<Postgres>, search: &str) {
-    let (from, until) = beginning(&search.to_lowercase());
-    let (id_from, id_until) = beginning(search);
-    push_range(sql, "\n  AND (", LABEL, &from, &until);
-    push_range(sql, " OR ", NAME, &from, &until);
-    sql.push(" OR EXISTS (SELECT FROM person_distinct_ids d WHERE d.person_id = persons.id AND d.distinct_id ~>=~ ");
-    sql.push_bind(id_from).push(" AND d.distinct_id ~<~ ").push_bind(id_until).push("))");
+fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// The way a page is read along.
+struct Along<'a> {
+    /// What the list is sorted by: in its own columns, and in the table.
+    column: &'static str,
+    key: &'static str,
+    is_descending: bool,
+    from: Option<&'a PersonCursor>,
+}
+
+impl<'a> Along<'a> {
+    fn new(query: &PersonQuery, page: &'a PersonPage) -> Self {
+        let (column, key) = match query.order.by {
+            PersonSort::Created => ("created_at", "created_at"),
+            PersonSort::LastSeen => ("last_seen_at", "last_seen_at"),
+            PersonSort::Label => ("label", LABEL),
+        };
+        let from = match page {
+            PersonPage::First => None,
+            PersonPage::After(cursor) | PersonPage::Before(cursor) => Some(cursor),
+        };
+        let is_descending = query.order.is_descending != matches!(page, PersonPage::Before(_));
+        Self { column, key, is_descending, from }
+    }
+
+    fn direction(&self) -> &'static str {
+        if self.is_descending { "DESC" } else { "ASC" }
+    }
+
+    fn push_place(&self, sql: &mut QueryBuilder<Postgres>) {
+        let Some(cursor) = self.from else { return };
+        sql.push("\n  AND (").push(self.key).push(", id) ").push(if self.is_descending { "<" } else { ">" }).push(" (");
+        match &cursor.at {
+            Place::Moment(at) => sql.push_bind(PgTime(*at)),
+            Place::Label(label) => sql.push_bind(label.clone()),
+        };
+        sql.push(", ").push_bind(cursor.id.as_row()).push(")");
+    }
+
+    fn push_order(&self, sql: &mut QueryBuilder<Postgres>) {
+        let (key, direction) = (self.key, self.direction());
+        sql.push(format_args!("\n  ORDER BY {key} {direction}, id {direction}"));
+    }
 }
 
 #[cfg(test)]
