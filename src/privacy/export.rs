@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::zip::Zip;
 use super::{Privacy, PrivacyError};
 use crate::model::ProjectId;
-use crate::storage::ch::ExportedLines;
+use crate::storage::ch::{ChError, ExportedLines};
 use crate::storage::pg::{ErasureSubject, History, HistoryOf, PersonRow, SubjectName};
 
 /// Bytes of the file that are sent together.
@@ -57,8 +57,12 @@ impl Privacy {
     /// Finds somebody to export; none if nothing is stored of the name.
     ///
     /// # Errors
-    /// If a store does not answer.
+    /// If a store does not answer, or hangs: then no file is begun.
     pub async fn export(&self, project: ProjectId, name: &SubjectName) -> Result<Option<Export>, PrivacyError> {
+        self.ch.or_away(self.find_export(project, name)).await
+    }
+
+    async fn find_export(&self, project: ProjectId, name: &SubjectName) -> Result<Option<Export>, PrivacyError> {
         let Some(subject) = self.pg.find_erasure_subject(project, name).await? else { return Ok(None) };
         let uuid = match name {
             SubjectName::Uuid(uuid) => Some(*uuid),
@@ -68,8 +72,10 @@ impl Privacy {
             Some(uuid) => self.pg.find_person_by_uuid(project, uuid).await?,
             None => None,
         };
-        if profile.is_none() && self.ch.find_event_span(project, &subject.numbers).await?.is_none() {
-            return Ok(None);
+        match profile {
+            Some(_) => self.ch.ping().await?,
+            None if self.ch.find_event_span(project, &subject.numbers).await?.is_none() => return Ok(None),
+            None => {}
         }
         Ok(Some(Export { privacy: self.clone(), project, subject, profile }))
     }
@@ -107,15 +113,15 @@ impl Export {
         let failed = |error: PrivacyError| Some(error);
         zip.begin("events.jsonl");
         let events = privacy.ch.export_events(*project, &subject.numbers);
-        copy(&mut zip, events.map_err(|e| failed(e.into()))?, pieces).await?;
+        self.copy(&mut zip, events.map_err(|e| failed(e.into()))?, pieces).await?;
         zip.begin("sessions.jsonl");
         let sessions = privacy.ch.export_sessions(*project, &subject.numbers);
-        copy(&mut zip, sessions.map_err(|e| failed(e.into()))?, pieces).await?;
+        self.copy(&mut zip, sessions.map_err(|e| failed(e.into()))?, pieces).await?;
         zip.begin("groups.jsonl");
         let groups = privacy.ch.export_groups(*project, &subject.numbers);
-        copy(&mut zip, groups.map_err(|e| failed(e.into()))?, pieces).await?;
+        self.copy(&mut zip, groups.map_err(|e| failed(e.into()))?, pieces).await?;
         zip.begin("cohorts.jsonl");
-        let cohorts = privacy.ch.list_cohorts_of(*project, &subject.numbers).await;
+        let cohorts = privacy.ch.or_away(privacy.ch.list_cohorts_of(*project, &subject.numbers)).await;
         for id in cohorts.map_err(|e| failed(e.into()))? {
             if let Some(cohort) = privacy.pg.find_cohort(*project, id).await.map_err(|e| failed(e.into()))? {
                 zip.write(format!("{}\n", json!({ "cohort_id": id, "name": cohort.name })).as_bytes());
@@ -137,17 +143,18 @@ impl Export {
         let rest = zip.finish();
         pieces.send(Ok(rest.into())).await.map_err(|_| None)
     }
+
+    async fn copy(&self, zip: &mut Zip, mut lines: ExportedLines, pieces: &Pieces) -> Result<(), Option<PrivacyError>> {
+        let failed = |error: ChError| Some(PrivacyError::from(error));
+        while let Some(more) = self.privacy.ch.or_away(lines.next()).await.map_err(failed)? {
+            zip.write(&more);
+            send(zip, PIECE, pieces).await?;
+        }
+        Ok(())
+    }
 }
 
 type Pieces = mpsc::Sender<Result<Bytes, PrivacyError>>;
-
-async fn copy(zip: &mut Zip, mut lines: ExportedLines, pieces: &Pieces) -> Result<(), Option<PrivacyError>> {
-    while let Some(more) = lines.next().await.map_err(|e| Some(e.into()))? {
-        zip.write(&more);
-        send(zip, PIECE, pieces).await?;
-    }
-    Ok(())
-}
 
 async fn send(zip: &mut Zip, at_least: usize, pieces: &Pieces) -> Result<(), Option<PrivacyError>> {
     match zip.take(at_least) {
