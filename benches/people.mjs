@@ -121,6 +121,7 @@ try {
   const pages = {
     [`a person with ${heavyEvents} events`]: [`/persons/${uuid}`, 100],
     "… their second page of events": [linkIn((await get(`/persons/${uuid}`))[1], "next"), 100],
+    "… how many, since when, of which groups (asked for by script)": [`/persons/${uuid}/facts`, ""],
     "… where their properties came from (asked for by script)": [`/persons/${uuid}/properties`, ""],
     "a person with a few events": [`/persons/${postgres(`SELECT uuid FROM persons WHERE id = ${first + 10}`)}`, 100],
     "people": ["/persons", 100],
@@ -136,7 +137,8 @@ try {
     "filter: one of 5000": ["/persons?property=%24geoip_city_name&operator=exact&value=City+4711", ""],
     "filter: nobody": ["/persons?property=plan&operator=exact&value=gold", ""],
     "groups": ["/groups/0", 100],
-    "a group": ["/groups/0/company-7", ""],
+    "a group": ["/groups/0/company-7", 100],
+    "… who acted in it (asked for by script)": ["/groups/0/company-7/activity", ""],
   };
   for (const [name, [path, goal]] of Object.entries(pages)) {
     const times = [];

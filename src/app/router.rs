@@ -196,12 +196,14 @@ fn explorer() -> Router<AppState> {
         .route("/project/{project}/persons", get(persons::get_list))
         .route("/project/{project}/persons/export.csv", get(persons::get_export))
         .route("/project/{project}/persons/{uuid}", get(persons::get_by_uuid))
+        .route("/project/{project}/persons/{uuid}/facts", get(persons::get_facts_by_uuid))
         .route(
             "/project/{project}/persons/{uuid}/properties",
             get(persons::get_properties).post(persons::post_property),
         )
         .route("/project/{project}/persons/{uuid}/properties/delete", post(persons::delete_property))
         .route("/project/{project}/person/{distinct_id}", get(persons::get_by_distinct_id))
+        .route("/project/{project}/person/{distinct_id}/facts", get(persons::get_facts_by_distinct_id))
         .route("/project/{project}/merges", post(merges::merge))
         .route("/project/{project}/merges/new", get(merges::get_merge))
         .route("/project/{project}/merges/split", get(merges::get_split).post(merges::split))
@@ -211,6 +213,7 @@ fn explorer() -> Router<AppState> {
         .route("/project/{project}/groups", get(groups::get_first))
         .route("/project/{project}/groups/{type}", get(groups::get_list))
         .route("/project/{project}/groups/{type}/{key}", get(groups::get_one))
+        .route("/project/{project}/groups/{type}/{key}/activity", get(groups::get_activity))
         .route("/project/{project}/groups/{type}/{key}/properties", post(groups::post_property))
         .route("/project/{project}/groups/{type}/{key}/properties/delete", post(groups::delete_property))
 }

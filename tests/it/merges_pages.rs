@@ -228,6 +228,7 @@ async fn while_clickhouse_hangs_pages_answer_all_the_same() {
     explorer.group(0, "company", "acme", json!({})).await;
     explorer.app.proxy().set_hanging(true);
     let person = format!("/persons/{ada}");
+    let (origins, facts) = (format!("{person}/properties"), format!("{person}/facts"));
     tokio::join!(
         assert_shows_the_rest(&explorer, &person, &["ada", "Merges"]),
         assert_shows_the_rest(&explorer, "/groups/0/acme", &["acme"]),
@@ -235,6 +236,12 @@ async fn while_clickhouse_hangs_pages_answer_all_the_same() {
         assert_is_away(&explorer, "/events"),
         assert_is_away(&explorer, "/sessions"),
         assert_is_away(&explorer, "/privacy/erase?person=ada"),
+        assert_is_away(&explorer, "/privacy/export?person=ada"),
+        assert_is_away(&explorer, &origins),
+        async {
+            let part = explorer.page(&facts).await;
+            assert_eq!(part.texts(".person-facts dd")[0], "–");
+        },
         assert_says(&explorer, "/insights/new?event=%24pageview", "ClickHouse does not answer at the moment."),
         assert_says(&explorer, "/ingestion/find?id=ada", "ClickHouse does not answer now"),
         assert_says(&explorer, "/onboarding", "posthog.identify("),

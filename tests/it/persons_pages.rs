@@ -171,6 +171,61 @@ async fn a_person_shows_properties_ids_and_the_events_of_all_ids() {
 }
 
 #[tokio::test]
+async fn a_person_with_more_events_than_a_page_is_counted_when_asked() {
+    let explorer = Explorer::start().await;
+    let now = explorer.app.clock.now();
+    explorer.group(0, "company", "acme", json!({ "name": "Acme" })).await;
+    let (ada, uuid) = explorer.person(&["ada"], json!({})).await;
+    let mut seeds: Vec<_> = (0..60_i64)
+        .map(|hours| {
+            let group = if hours == 55 { "acme" } else { "" };
+            let mut seed = explorer.seed("visit", "ada", json!({ "$group_0": group }));
+            (seed.at, seed.person) = (now - SignedDuration::from_hours(hours), ada);
+            seed
+        })
+        .collect();
+    let newest = seeds[0].at.strftime("%Y-%m-%dT%H:%M").to_string();
+    let oldest = seeds[59].at.strftime("%Y-%m-%dT%H:%M").to_string();
+    let begins = |page: &Page, at: usize, with: &str| {
+        let text = page.attributes(".person-facts time", "datetime")[at].clone();
+        assert!(text.starts_with(with), "{text} is not {with}");
+    };
+    explorer.store(&seeds).await;
+    for path in [format!("/persons/{uuid}"), "/person/ada".to_owned()] {
+        let page = explorer.page(&path).await;
+        assert_eq!(page.texts(".person-facts dd")[1], "…", "{path}");
+        begins(&page, 0, &newest);
+        assert_eq!(page.count("#person-groups[hidden]"), 1);
+        let older = explorer.follow(&page.attributes("a[rel=next]", "href")[0]).await;
+        assert_eq!((older.events().len(), older.texts(".person-facts dd")[2].as_str()), (10, "…"));
+        for from in [&page, &older] {
+            let part = explorer.follow(&from.attributes("#person-facts", "hx-get")[0]).await;
+            assert_eq!(part.attributes("#person-groups", "hx-swap-oob"), ["true"]);
+            let whole = explorer.follow(&from.attributes("#person-facts noscript a", "href")[0]).await;
+            assert_eq!(whole.events(), from.events(), "the same place");
+            for known in [part, whole] {
+                assert_eq!(known.texts(".person-facts dd")[0], "60");
+                begins(&known, 0, &oldest);
+                begins(&known, 1, &newest);
+                assert_eq!(known.texts(".person-groups a"), ["Acme"]);
+                assert_eq!(known.count("#person-facts[hx-get], #person-groups[hidden]"), 0);
+            }
+        }
+    }
+    // Without a profile it is the same.
+    for seed in &mut seeds {
+        (seed.uuid, seed.distinct_id) = (Uuid::new_v4(), "a/b".to_owned());
+        seed.person = PersonId::without_profile(explorer.project, "a/b");
+    }
+    explorer.store(&seeds).await;
+    let page = explorer.page("/person/a%2Fb").await;
+    let part = explorer.follow(&page.attributes("#person-facts", "hx-get")[0]).await;
+    assert_eq!(part.texts(".person-facts dd")[0], "60");
+    explorer.get("/person/nobody/facts").await.assert_status(404);
+    explorer.get(&format!("/persons/{}/facts", Uuid::new_v4())).await.assert_status(404);
+}
+
+#[tokio::test]
 async fn a_distinct_id_without_a_profile_has_a_page_that_says_so() {
     let explorer = Explorer::start().await;
     let id = "018f/анон?#&";

@@ -1,16 +1,19 @@
 //! Groups: which ones a person acted in, and what happened in one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{EventQuery, ExploreError, Person, PersonName};
+use super::{EventLine, EventQuery, ExploreError, PersonName};
 use crate::model::{PersonId, ProjectId};
-use crate::storage::ch::{ClickHouse, EventSpan, GroupActivity, GroupPerson, Wanted};
+use crate::storage::ch::{ClickHouse, EventSpan, GROUPS_WITHIN, GroupActivity, GroupPerson, MOST_GROUPS, Wanted};
 use crate::storage::pg::{GroupRow, GroupTypeRow, Pg};
 
 /// How far back a group's people and counts go.
 pub const ACTIVE_WITHIN_DAYS: i64 = 30;
+
+/// The properties of an event that name its groups, by the index of their type.
+pub const GROUP_KEYS: [&str; 5] = ["$group_0", "$group_1", "$group_2", "$group_3", "$group_4"];
 
 /// A group that a person acted in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +51,7 @@ pub struct PersonFacts {
     pub groups: Vec<PersonGroup>,
 }
 
-/// When a person was seen, and in which groups they acted lately.
+/// What the events with these numbers say of the person they are of.
 ///
 /// # Errors
 /// If a store does not answer.
@@ -56,27 +59,62 @@ pub async fn find_person_facts(
     pg: &Pg,
     ch: &ClickHouse,
     project: ProjectId,
-    person: &Person,
+    event_ids: &[PersonId],
     now: Timestamp,
 ) -> Result<PersonFacts, ExploreError> {
     let types = pg.list_group_types(project).await?;
     let indexes: Vec<i16> = types.iter().map(|one| one.index).collect();
-    let (span, found) = ch.find_person_facts(project, &person.event_ids, &indexes, now).await?;
+    let (span, found) = ch.find_person_facts(project, event_ids, &indexes, now).await?;
+    Ok(PersonFacts { span, groups: named(pg, project, types, found).await? })
+}
+
+/// The same of all of a person's events, where they are at hand, newest first: read with their [`GROUP_KEYS`].
+///
+/// # Errors
+/// If Postgres does not answer.
+pub async fn person_facts_in(
+    pg: &Pg,
+    project: ProjectId,
+    events: &[EventLine],
+    now: Timestamp,
+) -> Result<PersonFacts, ExploreError> {
+    let (Some(newest), Some(oldest)) = (events.first(), events.last()) else { return Ok(PersonFacts::default()) };
+    let span = EventSpan { count: events.len() as u64, first: oldest.event.at, last: newest.event.at };
+    let found = groups_in(events, now.checked_sub(GROUPS_WITHIN).unwrap_or(now));
+    let types = if found.is_empty() { Vec::new() } else { pg.list_group_types(project).await? };
+    Ok(PersonFacts { span: Some(span), groups: named(pg, project, types, found).await? })
+}
+
+/// The groups that events since a moment name: type index and key, sorted.
+fn groups_in(events: &[EventLine], since: Timestamp) -> Vec<(i16, String)> {
+    let lately = || events.iter().map(|line| &line.event).filter(|event| event.at >= since);
+    let of_type = |(index, key): (i16, &str)| {
+        let named = lately().filter_map(|event| event.properties.get(key)?.as_str()).filter(|group| !group.is_empty());
+        let groups: BTreeSet<&str> = named.collect();
+        groups.into_iter().take(MOST_GROUPS).map(move |group| (index, group.to_owned())).collect::<Vec<_>>()
+    };
+    (0..).zip(GROUP_KEYS).flat_map(of_type).collect()
+}
+
+/// These groups, as they are called, in the order of their types.
+async fn named(
+    pg: &Pg,
+    project: ProjectId,
+    types: Vec<GroupTypeRow>,
+    found: Vec<(i16, String)>,
+) -> Result<Vec<PersonGroup>, ExploreError> {
     if found.is_empty() {
-        return Ok(PersonFacts { span, groups: Vec::new() });
+        return Ok(Vec::new());
     }
-    let known: HashMap<(i16, String), String> = pg
-        .list_groups_by_key(project, &found)
-        .await?
-        .into_iter()
-        .map(|row| ((row.index, row.key.clone()), row.label().to_owned()))
-        .collect();
+    let known = pg.list_groups_by_key(project, &found).await?.into_iter();
+    let known: HashMap<(i16, String), String> =
+        known.map(|row| ((row.index, row.key.clone()), row.label().to_owned())).collect();
     let group = |(index, key): (i16, String)| {
         let group_type = types.iter().find(|one| one.index == index)?.clone();
         let label = known.get(&(index, key.clone())).cloned().unwrap_or_else(|| key.clone());
         Some(PersonGroup { group_type, key, label })
     };
-    Ok(PersonFacts { span, groups: found.into_iter().filter_map(group).collect() })
+    Ok(found.into_iter().filter_map(group).collect())
 }
 
 /// What happened in a group in the last [`ACTIVE_WITHIN_DAYS`] days.

@@ -10,11 +10,11 @@ mod sessions;
 pub use away::unless_away;
 pub use events::{EventLine, EventList, EventQuery, count_received, find_event, list_events, list_received};
 pub use groups::{
-    ACTIVE_WITHIN_DAYS, GroupMember, GroupSummary, PersonFacts, PersonGroup, events_of_group, find_person_facts,
-    summarise_group,
+    ACTIVE_WITHIN_DAYS, GROUP_KEYS, GroupMember, GroupSummary, PersonFacts, PersonGroup, events_of_group,
+    find_person_facts, person_facts_in, summarise_group,
 };
 pub use origins::{Origin, find_property_origins};
-pub use people::{Person, PersonFound, find_person, find_person_without_events};
+pub use people::{Person, PersonFound, find_person};
 pub use sessions::{SessionLine, SessionList, SessionQuery, find_session, list_session_events, list_sessions};
 
 use crate::storage::ch::ChError;

@@ -5,8 +5,9 @@
 //! `$initial_…`, the first) that had it as a property of its own; and from what was edited by hand. Where several did, the
 //! latest counts. An event counts by its time, as it is shown, also where it arrived late.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use futures_util::TryFutureExt;
 use jiff::Timestamp;
 
 use super::{ExploreError, Person};
@@ -54,42 +55,58 @@ pub async fn find_property_origins(
             latest.insert(edit.key, Origin::User { name: edit.edited_by, at: edit.edited_at });
         }
     }
-    let Some(span) = person.span else { return Ok(latest) };
+    let edited: HashSet<String> = latest.keys().cloned().collect();
     let ids = &person.event_ids;
-    for by in [SetBy::PersonEvents, SetBy::OtherEvents] {
-        let is_explained =
-            |key: &String| latest.contains_key(key) || first.contains_key(key) || copied_from(key).is_some();
-        if by == SetBy::OtherEvents && profile.properties.keys().all(is_explained) {
-            break;
+    let read_set = async {
+        let mut carried = ch.list_set_properties(project, ids, SetBy::PersonEvents).await?;
+        let is_explained = |key: &String| {
+            let leads_here = |path: &str| key_of(path, is_theirs) == Some(key);
+            edited.contains(key) || copied_from(key).is_some() || carried.iter().any(|(path, ..)| leads_here(path))
+        };
+        if !profile.properties.keys().all(is_explained) {
+            carried.extend(ch.list_set_properties(project, ids, SetBy::OtherEvents).await?);
         }
-        for (path, carried, source) in ch.list_set_properties(project, ids, span, by).await? {
-            let Some(key) = key_of(&path, is_theirs) else { continue };
-            match carried {
-                Carried::Set => keep_latest(&mut latest, key.to_owned(), source),
-                Carried::SetOnce => keep_first(&mut first, key.to_owned(), source),
-            }
-        }
-    }
-    let mut copied: Vec<(&String, CopiedFrom)> =
+        Ok::<_, ExploreError>(carried)
+    };
+    let copied: Vec<(&String, CopiedFrom)> =
         profile.properties.keys().filter_map(|key| Some((key, copied_from(key)?))).collect();
-    for in_tail in [false, true] {
-        let from: Vec<CopiedFrom> = copied.iter().map(|(_, from)| *from).collect();
-        let sources = ch.list_copied_properties(project, ids, span, &from, in_tail).await?;
-        let mut missing = Vec::new();
-        for ((key, from), source) in copied.into_iter().zip(sources) {
-            match source {
-                Some(source) if from.is_first => keep_first(&mut first, key.clone(), source),
-                Some(source) => keep_latest(&mut latest, key.clone(), source),
-                None if latest.contains_key(key) || first.contains_key(key) => {}
-                None => missing.push((key, from)),
-            }
+    let in_columns: Vec<CopiedFrom> = copied.iter().map(|(_, from)| *from).collect();
+    let read_copied = ch.list_copied_properties(project, ids, &in_columns, false).err_into();
+    let (carried, sources) = tokio::try_join!(read_set, read_copied)?;
+    for (path, carried, source) in carried {
+        let Some(key) = key_of(&path, is_theirs) else { continue };
+        match carried {
+            Carried::Set => keep_latest(&mut latest, key.to_owned(), source),
+            Carried::SetOnce => keep_first(&mut first, key.to_owned(), source),
         }
-        copied = missing;
     }
+    let missing = keep_copied(&mut latest, &mut first, copied, sources);
+    let in_tails: Vec<CopiedFrom> = missing.iter().map(|(_, from)| *from).collect();
+    let sources = ch.list_copied_properties(project, ids, &in_tails, true).await?;
+    keep_copied(&mut latest, &mut first, missing, sources);
     for (key, source) in first {
         latest.entry(key).or_insert(source);
     }
     Ok(latest)
+}
+
+/// Keeps what was found of properties that are copied; returns those of which nothing is known.
+fn keep_copied<'a>(
+    latest: &mut HashMap<String, Origin>,
+    first: &mut HashMap<String, Origin>,
+    copied: Vec<(&'a String, CopiedFrom)>,
+    sources: Vec<Option<PropertySource>>,
+) -> Vec<(&'a String, CopiedFrom)> {
+    let mut missing = Vec::new();
+    for ((key, from), source) in copied.into_iter().zip(sources) {
+        match source {
+            Some(source) if from.is_first => keep_first(first, key.clone(), source),
+            Some(source) => keep_latest(latest, key.clone(), source),
+            None if latest.contains_key(key) || first.contains_key(key) => {}
+            None => missing.push((key, from)),
+        }
+    }
+    missing
 }
 
 /// The key that a path leads to or into.

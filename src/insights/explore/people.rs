@@ -6,7 +6,6 @@ use uuid::Uuid;
 
 use super::{ExploreError, PersonName};
 use crate::model::{PersonId, ProjectId};
-use crate::storage::ch::{ClickHouse, EventSpan};
 use crate::storage::pg::{PersonLabel, PersonPage, PersonQuery, PersonRow, Pg};
 
 /// How a page names the person it is about.
@@ -25,35 +24,13 @@ pub struct Person {
     /// The distinct id to link to the person by.
     pub distinct_id: Option<String>,
     pub event_ids: Vec<PersonId>,
-    /// None if there are no events.
-    pub span: Option<EventSpan>,
 }
 
-/// Finds a person. A distinct id without a profile is found by its events; one that has neither is nobody.
-///
-/// # Errors
-/// If a store does not answer.
-pub async fn find_person(
-    pg: &Pg,
-    ch: &ClickHouse,
-    project: ProjectId,
-    by: &PersonFound,
-) -> Result<Option<Person>, ExploreError> {
-    let Some(mut person) = find_person_without_events(pg, project, by).await? else { return Ok(None) };
-    person.span = ch.find_event_span(project, &person.event_ids).await?;
-    Ok(Some(person).filter(|person| person.profile.is_some() || person.span.is_some()))
-}
-
-/// Finds a person as [`find_person`] does, without a look at their events: it has no span, and a distinct id without a
-/// profile may be nobody's.
+/// Finds a person without a look at their events: a distinct id without a profile may be nobody's.
 ///
 /// # Errors
 /// If Postgres does not answer.
-pub async fn find_person_without_events(
-    pg: &Pg,
-    project: ProjectId,
-    by: &PersonFound,
-) -> Result<Option<Person>, ExploreError> {
+pub async fn find_person(pg: &Pg, project: ProjectId, by: &PersonFound) -> Result<Option<Person>, ExploreError> {
     let uuid = match by {
         PersonFound::ByUuid(uuid) => Some(*uuid),
         // Postgres keeps no text with a zero in it, so no profile has such an id.
@@ -70,7 +47,6 @@ pub async fn find_person_without_events(
             distinct_id: profile.distinct_ids.first().cloned(),
             event_ids: pg.list_event_numbers(project, &[profile.id]).await?,
             profile: Some(profile),
-            span: None,
         }));
     }
     let PersonFound::ByDistinctId(id) = by else { return Ok(None) };
@@ -79,7 +55,6 @@ pub async fn find_person_without_events(
         profile: None,
         distinct_id: Some(id.clone()),
         event_ids: vec![PersonId::without_profile(project, id)],
-        span: None,
     }))
 }
 

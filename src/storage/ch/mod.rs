@@ -72,7 +72,7 @@ pub use paths::{
     EdgesShown, PathEdge, PathEnds, PathKeys, PathNames, PathsQuestion, SpanOfPerson, paths_people_sql, paths_sql,
     spans_sql,
 };
-pub use person_events::{Carried, CopiedFrom, PropertySource, SetBy};
+pub use person_events::{Carried, CopiedFrom, GROUPS_WITHIN, MOST_GROUPS, PropertySource, SetBy};
 pub use persons_mirror::{MirroredDistinctId, MirroredPerson, MirroredState};
 pub use retention::{Begins, RetentionPoint, RetentionQuestion, ValueOf, retention_people_sql, retention_sql};
 pub use sessions::{SessionKey, StoredSession};

@@ -4,7 +4,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::days::{push_from, push_up_to};
 use super::events_read::{micros, numbers, push_moment};
 use super::filters::property_text;
 use super::json_keys::original_key;
@@ -14,9 +13,9 @@ use crate::model::query::PropertyScope;
 use crate::model::{PersonId, ProjectId};
 
 /// How far back a person's groups are looked for.
-const GROUPS_WITHIN: SignedDuration = SignedDuration::from_hours(24 * 90);
+pub const GROUPS_WITHIN: SignedDuration = SignedDuration::from_hours(24 * 90);
 /// Groups of one type that are found.
-const MOST_GROUPS: &str = "(20)";
+pub const MOST_GROUPS: usize = 20;
 /// The columns of groups, by the index of their type.
 pub(super) const GROUP_COLUMNS: [&str; 5] = ["`$group_0`", "`$group_1`", "`$group_2`", "`$group_3`", "`$group_4`"];
 
@@ -80,7 +79,6 @@ impl ClickHouse {
         &self,
         project: ProjectId,
         persons: &[PersonId],
-        span: EventSpan,
         by: SetBy,
     ) -> Result<Vec<(String, Carried, PropertySource)>, ChError> {
         #[derive(Deserialize)]
@@ -98,7 +96,7 @@ impl ClickHouse {
              JSONAllPaths(properties)))) AS steps, steps[1] AS kind, arrayStringConcat(arraySlice(steps, 2), '.') AS stored\n    \
              FROM events\n    WHERE ",
         );
-        push_persons(&mut sql, project, persons, span);
+        push_persons(&mut sql, project, persons);
         sql.push(match by {
             SetBy::PersonEvents => "\n      AND event IN ",
             SetBy::OtherEvents => "\n      AND event NOT IN ",
@@ -122,7 +120,6 @@ impl ClickHouse {
         &self,
         project: ProjectId,
         persons: &[PersonId],
-        span: EventSpan,
         copied: &[CopiedFrom],
         in_tail: bool,
     ) -> Result<Vec<Option<PropertySource>>, ChError> {
@@ -144,7 +141,7 @@ impl ClickHouse {
             }
         }
         sql.push("] AS found\nFROM events\nWHERE ");
-        push_persons(&mut sql, project, persons, span);
+        push_persons(&mut sql, project, persons);
         let rows: Vec<Row> = self.json_rows(&sql).await?;
         let source = |(uuid, event, at): (Uuid, String, i64)| {
             (!uuid.is_nil()).then(|| PropertySource { uuid, event, at: micros(at) })
@@ -153,7 +150,8 @@ impl ClickHouse {
     }
 
     /// When a person was first and last seen, and which groups of these types (by index) their events of the last 90 days
-    /// name: type index and key, in the order of the types. One look at their events for both.
+    /// name: type index and key, in the order of the types. One look at their events for both, which takes the longer the
+    /// more days they were seen on.
     ///
     /// # Errors
     /// If ClickHouse does not answer or refuses the statement.
@@ -177,13 +175,12 @@ impl ClickHouse {
         let mut sql = Sql::new("SELECT count() AS n, toUnixTimestamp64Micro(min(timestamp)) AS first_us,\n  ");
         sql.push("toUnixTimestamp64Micro(max(timestamp)) AS last_us,\n  [");
         for (at, (_, column)) in columns.iter().enumerate() {
-            sql.push(if at > 0 { ", " } else { "" }).push("arraySort(groupUniqArrayIf").push(MOST_GROUPS);
-            push_moment(sql.push("(").push(column).push(", timestamp >= "), since);
+            sql.push(if at > 0 { ", " } else { "" }).push("arraySort(groupUniqArrayIf(").number(MOST_GROUPS as u64);
+            push_moment(sql.push(")(").push(column).push(", timestamp >= "), since);
             sql.push("))");
         }
         sql.push("]::Array(Array(String)) AS found\nFROM events\nWHERE ");
-        sql.push("project_id = ").param("UInt32", project);
-        sql.push(" AND person_id IN ").param("Array(UInt64)", numbers(persons));
+        push_persons(&mut sql, project, persons);
         let Some(row) = self.json_rows::<Row>(&sql).await?.pop().filter(|row| row.n > 0) else {
             return Ok((None, Vec::new()));
         };
@@ -194,9 +191,7 @@ impl ClickHouse {
     }
 }
 
-fn push_persons(sql: &mut Sql, project: ProjectId, persons: &[PersonId], span: EventSpan) {
+fn push_persons(sql: &mut Sql, project: ProjectId, persons: &[PersonId]) {
     sql.push("project_id = ").param("UInt32", project);
     sql.push("\n      AND person_id IN ").param("Array(UInt64)", numbers(persons));
-    push_from(sql, span.first);
-    push_up_to(sql, span.last);
 }

@@ -129,6 +129,19 @@ impl EventsPage {
         self.list.lines.is_empty() && self.place.page == EventPage::Newest
     }
 
+    /// Whether every event there is stands on it.
+    #[must_use]
+    pub fn has_all(&self) -> bool {
+        self.place.page == EventPage::Newest && !self.list.has_more
+    }
+
+    /// When the newest event of all happened, if that is on the page.
+    #[must_use]
+    pub fn newest(&self) -> Option<Timestamp> {
+        let first = self.list.lines.first().filter(|_| self.place.page == EventPage::Newest)?;
+        Some(first.event.at)
+    }
+
     /// The ways to the pages around it, by the address of each.
     pub fn pager(&self, href: impl Fn(EventsPlace) -> String) -> EventsPager {
         let to = |page| href(EventsPlace { page, open: None });

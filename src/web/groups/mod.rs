@@ -1,9 +1,11 @@
 //! Groups: the list of each type, and one group with its people and events.
 
+mod activity;
 mod list;
 mod properties;
 mod show;
 
+pub use activity::get as get_activity;
 pub use list::{get as get_list, get_first};
 pub use properties::{delete as delete_property, post as post_property};
 pub use show::get as get_one;

@@ -4,24 +4,18 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use futures_util::TryFutureExt;
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::Map;
 
+use super::activity::{self, Activity};
 use super::type_href;
 use crate::http::{AppState, Cause, ProjectAccess, WebError, form_again, page as render};
-use crate::insights::explore::{self, ACTIVE_WITHIN_DAYS, GroupMember, Origin};
+use crate::insights::explore::{self, Origin};
 use crate::model::{Project, ProjectId, Role};
 use crate::storage::pg::GroupRow;
-use crate::web::events::{
-    Column, EventTable, EventsPage, EventsPager, EventsPlace, clickhouse_is_away, path_segment, person_href,
-};
-use crate::web::insights::grouped;
-use crate::web::persons::{EditForm, Moment, Properties, initial};
+use crate::web::events::{Column, EventTable, EventsPage, EventsPager, EventsPlace, clickhouse_is_away, path_segment};
+use crate::web::persons::{EditForm, Missing, Properties, initial};
 use crate::web::{Section, Shell};
-
-/// People that are named.
-const MOST_PEOPLE: usize = 50;
 
 #[derive(Debug, Template)]
 #[template(path = "pages/groups/show.html")]
@@ -36,31 +30,12 @@ struct GroupPageView {
     /// The page's own address.
     base: String,
     /// None for a group that events name and that was never described.
-    created: Option<Moment>,
-    /// None as well then.
     properties: Option<Properties>,
-    days: i64,
+    activity: Activity,
     /// Whether ClickHouse answered. What the events tell is missing if not.
     can_read_events: bool,
-    /// How many there were, in words.
-    events: String,
-    /// How many acted, in words.
-    actors: String,
-    has_more_people: bool,
-    people: Vec<MemberLine>,
     table: EventTable,
     pager: EventsPager,
-}
-
-/// Somebody who acted in the group.
-#[derive(Debug)]
-struct MemberLine {
-    label: String,
-    initial: String,
-    href: String,
-    has_profile: bool,
-    event_count: u64,
-    last: Moment,
 }
 
 /// The path of a group.
@@ -79,6 +54,8 @@ pub struct GroupQuery {
     place: EventsPlace,
     /// The property to edit; empty to add one.
     edit: Option<String>,
+    /// Whether to say who acted in it, however long that takes.
+    facts: String,
 }
 
 impl GroupPath {
@@ -139,8 +116,11 @@ async fn load(
     let of_group = explore::events_of_group(&group, Column::wanted(&columns));
     let read_events = EventsPage::read(state, project.id, &of_group, query.place, now);
     let key = &group.key;
-    let summarise = explore::summarise_group(&state.pg, &state.ch, project.id, index, key, MOST_PEOPLE, now);
-    let read_seen = async { tokio::try_join!(read_events, summarise) };
+    let read_activity = async {
+        let read = activity::read(state, project.id, index, key);
+        Ok(if query.facts.is_empty() { None } else { Some(read.await?) })
+    };
+    let read_seen = async { tokio::try_join!(read_events, read_activity) };
     let read_seen = explore::unless_away(&state.ch, read_seen).err_into::<WebError>();
     let load_shell = Shell::load(state, &access.user, Some(project), Section::People).err_into();
     let read_edits = state.pg.list_last_group_edits(project.id, index, key).err_into();
@@ -154,6 +134,13 @@ async fn load(
     if known.is_none() && events.is_without_events() {
         return Err(Cause::NotFound.into());
     }
+    let activity = Activity::new(project.id, &zone, known.as_ref(), summary.as_ref());
+    let activity = match summary {
+        None if can_read_events => {
+            Activity { missing: Some(Missing::of(format!("{base}/activity"), &events.place.href(&base))), ..activity }
+        }
+        _ => activity,
+    };
     let table = EventTable::new(project.id, &zone, columns, &events.list.lines, events.open.as_ref(), |uuid| {
         events.place.toggled(uuid).href(&base)
     });
@@ -173,13 +160,8 @@ async fn load(
         type_href: type_href(project.id, index),
         label: group.label().to_owned(),
         initial: initial(group.label()),
-        created: known.map(|group| Moment::new(&zone, group.created_at)),
         properties,
-        days: ACTIVE_WITHIN_DAYS,
-        events: grouped(summary.event_count),
-        actors: grouped(summary.person_count),
-        has_more_people: summary.person_count > summary.members.len() as u64,
-        people: summary.members.iter().map(|member| MemberLine::new(project.id, &zone, member)).collect(),
+        activity,
         pager: events.pager(|place| format!("{}#events", place.href(&base))),
         project: project.clone(),
         key: group.key,
@@ -187,18 +169,4 @@ async fn load(
         base,
         can_read_events,
     })
-}
-
-impl MemberLine {
-    fn new(project: ProjectId, zone: &TimeZone, member: &GroupMember) -> Self {
-        let GroupMember { activity, name, distinct_id } = member;
-        Self {
-            label: name.label.clone(),
-            initial: initial(&name.label),
-            href: person_href(project, distinct_id),
-            has_profile: name.has_profile,
-            event_count: activity.event_count,
-            last: Moment::new(zone, activity.last_at),
-        }
-    }
 }

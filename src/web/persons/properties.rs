@@ -14,7 +14,7 @@ use super::list::Moment;
 use super::show::{EventsQuery, form_page};
 use crate::http::{AppState, Cause, FieldErrors, Form, ProjectAccess, WebError, page as render};
 use crate::identity::Identity;
-use crate::insights::explore::{self, Origin, Person, PersonFound};
+use crate::insights::explore::{self, ExploreError, Origin, PersonFound};
 use crate::model::person_property::{MAX_PERSON_PROPERTIES, PropertyKey, ValueKind};
 use crate::model::{PersonId, ProjectId, Role};
 use crate::storage::pg::EditOutcome;
@@ -198,9 +198,16 @@ pub async fn get(
     Path(ByUuid { uuid }): Path<ByUuid>,
 ) -> Result<Response, WebError> {
     let project = &access.project;
-    let person = find(&state, project.id, &uuid).await?;
+    let by = PersonFound::ByUuid(uuid.parse().map_err(|_| Cause::NotFound)?);
+    let read = async {
+        let Some(person) = explore::find_person(&state.pg, project.id, &by).await? else {
+            return Ok::<_, ExploreError>(None);
+        };
+        let origins = explore::find_property_origins(&state.pg, &state.ch, project.id, &person).await?;
+        Ok(Some((person, origins)))
+    };
+    let (person, origins) = state.ch.or_away(read).await?.ok_or(Cause::NotFound)?;
     let profile = person.profile.as_ref().ok_or(Cause::NotFound)?;
-    let origins = explore::find_property_origins(&state.pg, &state.ch, project.id, &person).await?;
     let base = format!("/project/{}/persons/{}", project.id, profile.uuid);
     let zone = project.time_zone.rules();
     let can_edit = access.is_at_least(Role::Member);
@@ -257,11 +264,6 @@ async fn edit(
     let (by, now) = (access.user.id, state.clock.now());
     let identity = Identity::new(state.pg.clone());
     Ok(identity.edit_person(&state.ch, access.project.id, person, &[(key, value)], by, now).await?)
-}
-
-async fn find(state: &AppState, project: ProjectId, uuid: &str) -> Result<Person, WebError> {
-    let by = PersonFound::ByUuid(uuid.parse().map_err(|_| Cause::NotFound)?);
-    Ok(explore::find_person(&state.pg, &state.ch, project, &by).await?.ok_or(Cause::NotFound)?)
 }
 
 async fn find_id(state: &AppState, project: ProjectId, uuid: Uuid) -> Result<PersonId, WebError> {

@@ -6,14 +6,14 @@ use axum::response::Response;
 use futures_util::TryFutureExt;
 use serde::Deserialize;
 
+use super::facts::{Facts, Missing};
 use super::list::{Moment, initial};
 use super::properties::{EditForm, Properties};
 use super::timeline::{SessionPart, Timeline};
 use crate::http::{AppState, Cause, ProjectAccess, WebError, form_again, page as render};
-use crate::insights::explore::{self, EventQuery, Person, PersonFacts, PersonFound, PersonGroup};
+use crate::insights::explore::{self, EventQuery, GROUP_KEYS, Person, PersonFound};
 use crate::model::{Project, Role};
-use crate::web::events::{Column, EventsPage, EventsPager, EventsPlace, clickhouse_is_away, path_segment};
-use crate::web::insights::grouped;
+use crate::web::events::{Column, EventsPage, EventsPager, EventsPlace, clickhouse_is_away};
 use crate::web::merges::MergeSection;
 use crate::web::{Section, Shell};
 
@@ -30,13 +30,9 @@ struct PersonPageView {
     /// The distinct id to copy.
     distinct_id: Option<String>,
     properties: Option<Properties>,
-    groups: Vec<GroupLink>,
+    facts: Facts,
     /// Whether ClickHouse answered. What the events tell is missing if not.
     can_read_events: bool,
-    first_seen: Option<Moment>,
-    last_seen: Option<Moment>,
-    /// How many there are, in words.
-    events: String,
     events_href: Option<String>,
     sessions_href: Option<String>,
     sessions: Vec<SessionPart>,
@@ -49,29 +45,20 @@ struct PersonPageView {
 struct Profile {
     uuid: String,
     is_identified: bool,
-    created: Moment,
     distinct_ids: Vec<String>,
     distinct_id_count: i64,
-}
-
-/// A group that the person acted in.
-#[derive(Debug)]
-struct GroupLink {
-    type_name: String,
-    label: String,
-    href: String,
 }
 
 /// The path of a person by UUID.
 #[derive(Debug, Deserialize)]
 pub struct ByUuid {
-    uuid: String,
+    pub(super) uuid: String,
 }
 
 /// The path of a person by distinct id.
 #[derive(Debug, Deserialize)]
 pub struct ByDistinctId {
-    distinct_id: String,
+    pub(super) distinct_id: String,
 }
 
 /// Where in the person's events the page stands.
@@ -84,6 +71,8 @@ pub struct EventsQuery {
     edit: Option<String>,
     /// Whether to say where each property came from.
     origins: String,
+    /// Whether to say what all events tell, however long that takes.
+    facts: String,
 }
 
 /// A person by UUID.
@@ -127,11 +116,12 @@ async fn load(
 ) -> Result<PersonPageView, WebError> {
     let project = &access.project;
     let zone = project.time_zone.rules();
-    let person = explore::find_person_without_events(&state.pg, project.id, by).await?;
+    let person = explore::find_person(&state.pg, project.id, by).await?;
     let person = person.ok_or(Cause::NotFound)?;
     let base = href(project, &person);
     let columns = [Column::Event, Column::Address, Column::Time];
-    let read_columns = [&columns[..], &[Column::Property("$session_id".to_owned())]].concat();
+    let unseen = GROUP_KEYS.into_iter().chain(["$session_id"]).map(|key| Column::Property(key.to_owned()));
+    let read_columns: Vec<Column> = columns.iter().cloned().chain(unseen).collect();
     let events = EventQuery {
         persons: Some(person.event_ids.clone()),
         wanted: Column::wanted(&read_columns),
@@ -139,17 +129,23 @@ async fn load(
         ..EventQuery::default()
     };
     let now = state.clock.now();
-    let read_events = EventsPage::read(state, project.id, &events, query.place, now);
-    let read_facts = async {
-        let facts = explore::find_person_facts(&state.pg, &state.ch, project.id, &person, now).await?;
-        let with_span = Person { span: facts.span, ..person.clone() };
-        let origins = match query.origins.as_str() {
-            "" => None,
-            _ => Some(explore::find_property_origins(&state.pg, &state.ch, project.id, &with_span).await?),
+    let read_events = async {
+        let page = EventsPage::read(state, project.id, &events, query.place, now).await?;
+        let facts = match page.has_all() {
+            true => Some(explore::person_facts_in(&state.pg, project.id, &page.list.lines, now).await?),
+            false => None,
         };
-        Ok((facts, origins))
+        Ok((page, facts))
     };
-    let read_seen = async { tokio::try_join!(read_events, read_facts) };
+    let read_facts = async {
+        let read = explore::find_person_facts(&state.pg, &state.ch, project.id, &person.event_ids, now);
+        Ok(if query.facts.is_empty() { None } else { Some(read.await?) })
+    };
+    let read_origins = async {
+        let read = explore::find_property_origins(&state.pg, &state.ch, project.id, &person);
+        Ok(if query.origins.is_empty() { None } else { Some(read.await?) })
+    };
+    let read_seen = async { tokio::try_join!(read_events, read_facts, read_origins) };
     let read_seen = explore::unless_away(&state.ch, read_seen).err_into::<WebError>();
     let load_merges = async {
         Ok(match &person.profile {
@@ -164,10 +160,20 @@ async fn load(
     if person.profile.is_none() && !can_read_events {
         return Err(clickhouse_is_away().into());
     }
-    let (events, (PersonFacts { span, groups }, origins)) = seen.unwrap_or_default();
-    if person.profile.is_none() && span.is_none() {
+    let ((events, facts_in), asked_facts, origins) = seen.unwrap_or_default();
+    if person.profile.is_none() && events.list.lines.is_empty() {
         return Err(Cause::NotFound.into());
     }
+    let known = asked_facts.or(facts_in);
+    let facts = Facts::new(project, &zone, &person, known.as_ref());
+    let facts = match known {
+        None if can_read_events => Facts {
+            missing: Some(Missing::of(format!("{base}/facts"), &events.place.href(&base))),
+            last: events.newest().map(|at| Moment::new(&zone, at)),
+            ..facts
+        },
+        _ => facts,
+    };
     let timeline = Timeline { project: project.id, zone: &zone, columns: &columns, open: events.open.as_ref() };
     let sessions = timeline.parts(&events.list.lines, |uuid| events.place.toggled(uuid).href(&base));
     let can_edit = access.is_at_least(Role::Member);
@@ -186,16 +192,12 @@ async fn load(
         initial: initial(&person.name.label),
         label: person.name.label.clone(),
         properties,
-        groups: groups.iter().map(|group| GroupLink::new(project, group)).collect(),
-        first_seen: span.map(|span| Moment::new(&zone, span.first)),
-        last_seen: span.map(|span| Moment::new(&zone, span.last)),
-        events: grouped(span.map_or(0, |span| span.count)),
+        facts,
         events_href: list_of("events"),
         sessions_href: list_of("sessions").map(|href| format!("{href}&traffic=all")),
         profile: person.profile.map(|profile| Profile {
             uuid: profile.uuid.to_string(),
             is_identified: profile.is_identified,
-            created: Moment::new(&zone, profile.created_at),
             distinct_id_count: profile.distinct_id_count,
             distinct_ids: profile.distinct_ids,
         }),
@@ -206,17 +208,6 @@ async fn load(
         project: project.clone(),
     };
     Ok(page)
-}
-
-impl GroupLink {
-    fn new(project: &Project, group: &PersonGroup) -> Self {
-        let PersonGroup { group_type, key, label } = group;
-        Self {
-            type_name: group_type.name.clone(),
-            label: label.clone(),
-            href: format!("/project/{}/groups/{}/{}", project.id, group_type.index, path_segment(key)),
-        }
-    }
 }
 
 /// The page's own address, without a place in the events.
