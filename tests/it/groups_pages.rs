@@ -92,7 +92,7 @@ async fn a_group_shows_its_people_after_merges_and_its_events() {
     // Who acted takes longer: script asks for it, or a link.
     assert_eq!(page.count(".person-cell"), 0);
     let part = explorer.follow(&page.attributes("#group-facts", "hx-get")[0]).await;
-    let whole = explorer.follow(&page.attributes("#group-people noscript a", "href")[0]).await;
+    let whole = explorer.follow(&page.attributes("#group-people a.without-script", "href")[0]).await;
     for one in [part, whole] {
         assert_eq!(one.texts(".person-facts dd")[..2], ["3", "2"], "events and people of 30 days");
         assert_eq!(one.texts(".person-cell .truncate"), ["ada@example.com", "anon"]);

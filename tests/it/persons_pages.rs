@@ -201,7 +201,7 @@ async fn a_person_with_more_events_than_a_page_is_counted_when_asked() {
         for from in [&page, &older] {
             let part = explorer.follow(&from.attributes("#person-facts", "hx-get")[0]).await;
             assert_eq!(part.attributes("#person-groups", "hx-swap-oob"), ["true"]);
-            let whole = explorer.follow(&from.attributes("#person-facts noscript a", "href")[0]).await;
+            let whole = explorer.follow(&from.attributes("#person-facts a.without-script", "href")[0]).await;
             assert_eq!(whole.events(), from.events(), "the same place");
             for known in [part, whole] {
                 assert_eq!(known.texts(".person-facts dd")[0], "60");

@@ -103,6 +103,8 @@ export default async function people(world) {
     await shoot(dashboard, "groups");
     await dashboard.click("a.person-cell:has-text('Tea club')");
     await dashboard.waitForURL(/\/groups\/0\/tea/);
+    await dashboard.waitForSelector("#group-people .person-cell");
+    assert.deepEqual((await dashboard.locator("#group-facts dd").allTextContents()).slice(0, 2), ["3", "3"]);
     const text = await dashboard.textContent("main");
     for (const expected of ["Tea club", "seats", ...others]) assert.ok(text.includes(expected), `${expected} is missing`);
     assert.ok((await dashboard.locator(".event-name[title='tea drunk']").count()) === 3);
@@ -113,5 +115,17 @@ export default async function people(world) {
     assert.ok(height < 40, `the type's name is broken into letters: ${height} px high`);
     await dashboard.click(".person-groups a:has-text('Tea club')");
     await dashboard.waitForURL(/\/groups\/0\/tea/);
+  });
+  await check("who has more events than a page holds is counted after it", async () => {
+    for (let index = 0; index < 55; index += 1) await capture({ event: "sip", distinct_id: "people-sipper", timestamp: new Date(now - index * 60_000).toISOString(), properties: { $groups: { club: "tea" } } });
+    const facts = async () => (await dashboard.locator("#person-facts dd").allTextContents()).map((text) => text.trim());
+    await until("all are counted", async () => {
+      await dashboard.goto(at("/person/people-sipper"));
+      await dashboard.waitForSelector("#person-facts:not([hx-get])");
+      return (await facts())[0] === "55";
+    });
+    assert.match((await facts())[1], /ago/, "since when, in words");
+    assert.equal(await dashboard.locator("#person-groups a:has-text('Tea club')").isVisible(), true);
+    assert.equal(await dashboard.locator(".event-name[title='sip']").count(), 50);
   });
 }
