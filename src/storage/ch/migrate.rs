@@ -18,6 +18,8 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (12, include_str!("../../../migrations/clickhouse/0012_groups.sql")),
     (13, include_str!("../../../migrations/clickhouse/0013_person_parts.sql")),
     (14, include_str!("../../../migrations/clickhouse/0014_cohort_members.sql")),
+    (15, include_str!("../../../migrations/clickhouse/0015_counts_follow_merges.sql")),
+    (16, include_str!("../../../migrations/clickhouse/0016_quarter_hours.sql")),
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, applied_at DateTime DEFAULT now()) \
