@@ -50,6 +50,7 @@ impl Server {
         })?;
         let address = listener.local_addr().context("could not read the address we listen on")?;
         let enricher = Enricher::new(open_geoip(&config)?, config.enrich.store_ip);
+        lifecycle.tasks().spawn(complete_quarter_hours(ch.clone()));
         let (intake, reader) = open_intake(&config, &clock, &ch, data_dir, &lifecycle, &enricher).await?;
         let parts = PipelineParts { reader, pg: pg.clone(), clickhouse: ch.clone(), clock: clock.clone() };
         let pipeline = PipelineConfig::new(data_dir.join("quarantine"));
@@ -178,6 +179,17 @@ async fn damage_in(ch: &ClickHouse) -> String {
         tracing::warn!(parts = parts.len(), "ClickHouse put damaged parts aside; they are in its detached directory");
     }
     parts.join(" ")
+}
+
+/// Older parts of the table of events get their counts in ClickHouse's background.
+async fn complete_quarter_hours(ch: ClickHouse) {
+    match ch.complete_quarter_hours().await {
+        Ok(0) => {}
+        Ok(parts) => tracing::info!(parts, "ClickHouse counts the events of {parts} older parts, once"),
+        Err(error) => {
+            tracing::warn!(error = %error, "ClickHouse does not say which parts have no counts: trends are slower")
+        }
+    }
 }
 
 /// The database of addresses: the one that was named must be there, the one among the parts may be.

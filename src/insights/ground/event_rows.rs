@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::Ground;
 use crate::insights::sql::{date_filter, from_table, joined, made};
 use crate::model::query::InvalidQuery;
-use crate::sql::{Expr, ExprKind, Literal, Select, SelectItem};
+use crate::sql::{CompareOp, Expr, ExprKind, Literal, Select, SelectItem};
 use crate::storage::ch::Sql;
 use crate::storage::ch::hogql::ColumnName;
 
@@ -13,7 +13,7 @@ use crate::storage::ch::hogql::ColumnName;
 ///
 /// Besides the columns that the query language has for everybody (`timestamp`, `event`, `properties.x`,
 /// `person.properties.x`, `session.x`, `person_number` …), a column may be `stored_person_number`: the number on the event,
-/// before merges. A statement that first puts rows together by it and then looks merges up, once for each number, is faster
+/// before merges, or `stored_quarter_hour`: the first moment of the event's quarter of an hour. A statement that first puts rows together by it and then looks merges up, once for each number, is faster
 /// than one that reads `person_number`, which looks them up for each event.
 #[derive(Debug, Clone)]
 pub struct EventRows {
@@ -54,6 +54,13 @@ impl EventRows {
         self.only(date_filter(&["timestamp"], Some(from), Some(to)))
     }
 
+    /// Whether nothing is asked of an event but its name and whether a program sent it: the store counts those already, by
+    /// `stored_quarter_hour`.
+    #[must_use]
+    pub fn are_of_names_alone(&self) -> bool {
+        self.columns.iter().map(|(_, value)| value).chain(&self.conditions).all(is_of_name_alone)
+    }
+
     /// The statement that gives them: `SELECT … AS name, … FROM …`.
     ///
     /// # Errors
@@ -67,5 +74,20 @@ impl EventRows {
             self.columns.into_iter().map(|(name, expr)| (name, SelectItem { expr, alias: None })).unzip();
         let select = Select { items, filter: joined(self.conditions, false), ..Select::default() };
         Ok(ground.compile(&from_table(select, "events"))?.named(&names))
+    }
+}
+
+/// Whether a value follows from an event's name and whether a program sent it.
+fn is_of_name_alone(value: &Expr) -> bool {
+    match &value.kind {
+        ExprKind::Literal(_) => true,
+        ExprKind::Field(steps) => matches!(steps.as_slice(), [name] if name == "event" || name == "is_bot"),
+        ExprKind::Compare(CompareOp::InCohort | CompareOp::NotInCohort, ..) => false,
+        ExprKind::Compare(_, left, right) => is_of_name_alone(left) && is_of_name_alone(right),
+        ExprKind::Not(of) => is_of_name_alone(of),
+        ExprKind::And(all) | ExprKind::Or(all) | ExprKind::Array(all) | ExprKind::Tuple(all) => {
+            all.iter().all(is_of_name_alone)
+        }
+        _ => false,
     }
 }

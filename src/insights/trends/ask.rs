@@ -175,9 +175,12 @@ impl<'a> Trend<'a> {
             for (at, column) in columns.into_iter().enumerate() {
                 rows = rows.column(("b", at), column);
             }
+            let is_counted =
+                measure.count == TrendCount::Rows && range.is_of_quarter_hours() && rows.are_of_names_alone();
+            let time = if is_counted { "stored_quarter_hour" } else { "timestamp" };
             let needs_time = !self.is_aggregated || measure.count == TrendCount::First;
             if needs_time {
-                rows = rows.column("at", field(&["timestamp"]));
+                rows = rows.column("at", field(&[time]));
             }
             let (from, to) = match measure.count {
                 TrendCount::First => (None, range.to),
@@ -192,11 +195,7 @@ impl<'a> Trend<'a> {
                 }
                 _ => (Some(range.from), range.to),
             };
-            let rows = match from {
-                Some(from) => rows.within(from, to),
-                None => rows.only(date_filter(&["timestamp"], None, Some(to))),
-            };
-            rows.sql(ground)?
+            rows.only(date_filter(&[time], from, Some(to))).sql(ground)?
         };
         let split = by.map(|by| Split { columns: by.columns.len(), limit: by.limit, hides_others: by.hides_others });
         let is_once = self.is_cumulative && measure.counts_actors();

@@ -8,6 +8,7 @@ mod buckets;
 mod date_range;
 mod filter;
 mod interval;
+mod quarter_hours;
 mod reader;
 mod traffic;
 mod trends;

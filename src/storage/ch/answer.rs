@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use clickhouse::query::Query;
 use clickhouse::{RowOwned, RowRead};
 
+use super::failure::blames_files;
 use super::{ChError, ClickHouse, Sql};
 
 /// What an answer cost the store.
@@ -32,19 +34,29 @@ impl Cost {
 impl ClickHouse {
     /// All rows of a question, and its cost.
     pub(super) async fn rows<T: RowOwned + RowRead>(&self, sql: &Sql) -> Result<(Vec<T>, Cost), ChError> {
-        let started = Instant::now();
-        // The summary stands in a header: only a finished query can fill it.
-        let mut cursor = self.ask(sql).with_setting("wait_end_of_query", "1").fetch::<T>()?;
-        let mut rows = Vec::new();
-        while let Some(row) = cursor.next().await? {
-            rows.push(row);
+        match rows_of(self.ask(sql)).await {
+            // Counts that parts bring along are not waited for until they are on disk; the rows are there without them.
+            Err(error) if blames_files(&error) => {
+                rows_of(self.ask(sql).with_setting("optimize_use_projections", "0")).await
+            }
+            found => found,
         }
-        let summary = cursor.summary();
-        let cost = Cost {
-            rows_read: summary.and_then(|s| s.read_rows()),
-            bytes_read: summary.and_then(|s| s.read_bytes()),
-            elapsed: started.elapsed(),
-        };
-        Ok((rows, cost))
     }
+}
+
+async fn rows_of<T: RowOwned + RowRead>(query: Query) -> Result<(Vec<T>, Cost), ChError> {
+    let started = Instant::now();
+    // The summary stands in a header: only a finished query can fill it.
+    let mut cursor = query.with_setting("wait_end_of_query", "1").fetch::<T>()?;
+    let mut rows = Vec::new();
+    while let Some(row) = cursor.next().await? {
+        rows.push(row);
+    }
+    let summary = cursor.summary();
+    let cost = Cost {
+        rows_read: summary.and_then(|s| s.read_rows()),
+        bytes_read: summary.and_then(|s| s.read_bytes()),
+        elapsed: started.elapsed(),
+    };
+    Ok((rows, cost))
 }

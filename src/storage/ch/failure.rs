@@ -23,6 +23,17 @@ const DATA_ERRORS: &[u32] = &[
     469, // VIOLATED_CONSTRAINT
 ];
 
+/// Error codes of files that are not as they were written.
+const FILE_ERRORS: &[u32] = &[
+    32,  // ATTEMPT_TO_READ_AFTER_EOF
+    33,  // CANNOT_READ_ALL_DATA
+    40,  // CHECKSUM_DOESNT_MATCH
+    107, // FILE_DOESNT_EXIST
+    226, // NO_FILE_IN_DATA_PART
+    246, // CORRUPTED_DATA
+    271, // CANNOT_DECOMPRESS
+];
+
 /// The number of ClickHouse's error, if it was ClickHouse that answered.
 #[must_use]
 pub fn error_code(error: &ChError) -> Option<u32> {
@@ -35,6 +46,12 @@ pub fn error_code(error: &ChError) -> Option<u32> {
 #[must_use]
 pub fn blames_data(error: &ChError) -> bool {
     error_code(error).is_some_and(|code| DATA_ERRORS.contains(&code))
+}
+
+/// Whether a file of the store is damaged or missing.
+#[must_use]
+pub(super) fn blames_files(error: &ChError) -> bool {
+    error_code(error).is_some_and(|code| FILE_ERRORS.contains(&code))
 }
 
 /// Whether an insert was refused because it began later than its name allows; nothing of it is stored.

@@ -32,6 +32,7 @@ mod overrides;
 mod paths;
 mod person_events;
 mod persons_mirror;
+mod quarter_hours;
 mod retention;
 mod row_binary;
 mod sessions;

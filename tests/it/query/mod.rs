@@ -13,6 +13,7 @@ mod lifecycle;
 mod lists;
 mod operators;
 mod paths;
+mod quarter_hours;
 mod random;
 mod refusals;
 mod retention;

@@ -231,6 +231,12 @@ impl TestApp {
         &self.pg
     }
 
+    /// Runs a statement in ClickHouse.
+    pub async fn ch_execute(&self, sql: &str) {
+        let client = SharedStores::get().ch_client(&self.name);
+        client.query_raw(sql).execute().await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+    }
+
     /// Rows of ClickHouse as JSON objects, numbers as numbers.
     pub async fn ch_rows(&self, sql: &str) -> Vec<Value> {
         let client =

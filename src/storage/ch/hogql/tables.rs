@@ -248,6 +248,7 @@ fn event_column(names: &[&str], steps: &[String], scope: &QueryScope<'_>, needs:
             value(PERSON_NUMBER, Ty::Whole, false)
         }
         ["stored_person_number"] => value("events.person_id", Ty::Whole, false),
+        ["stored_quarter_hour"] => moment("toStartOfFifteenMinutes(events.timestamp)", false),
         ["is_bot"] => value("(ifNull(events.`$bot_class`, '') != '')", Ty::Flag, false),
         ["is_cookieless"] => {
             let mut sql = Sql::new("(events.person_id >= ");
