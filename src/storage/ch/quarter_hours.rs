@@ -6,7 +6,8 @@ use super::{ChError, ClickHouse};
 
 const INCOMPLETE: &str = "SELECT
     (SELECT count() FROM system.parts
-     WHERE database = currentDatabase() AND table = 'events' AND active AND NOT has(projections, 'quarter_hours'))
+     WHERE database = currentDatabase() AND table = 'events' AND active AND rows > 0
+       AND NOT has(projections, 'quarter_hours'))
   + (SELECT count() FROM system.projection_parts
      WHERE database = currentDatabase() AND table = 'events' AND active AND name = 'quarter_hours' AND is_broken)";
 
