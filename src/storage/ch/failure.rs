@@ -32,6 +32,8 @@ const FILE_ERRORS: &[u32] = &[
     226, // NO_FILE_IN_DATA_PART
     246, // CORRUPTED_DATA
     271, // CANNOT_DECOMPRESS
+    361, // SEEK_POSITION_OUT_OF_BOUND
+    432, // UNKNOWN_CODEC: where there are zeros
 ];
 
 /// The number of ClickHouse's error, if it was ClickHouse that answered.

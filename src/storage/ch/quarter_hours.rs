@@ -4,12 +4,12 @@
 
 use super::{ChError, ClickHouse};
 
-const INCOMPLETE: &str = "SELECT
+const INCOMPLETE: &str = "SELECT assumeNotNull(
     (SELECT count() FROM system.parts
      WHERE database = currentDatabase() AND table = 'events' AND active AND rows > 0
        AND NOT has(projections, 'quarter_hours'))
   + (SELECT count() FROM system.projection_parts
-     WHERE database = currentDatabase() AND table = 'events' AND active AND name = 'quarter_hours' AND is_broken)";
+     WHERE database = currentDatabase() AND table = 'events' AND active AND name = 'quarter_hours' AND is_broken))";
 
 const UNDER_WAY: &str = "SELECT count() FROM system.mutations
 WHERE database = currentDatabase() AND table = 'events' AND NOT is_done AND position(command, 'quarter_hours') > 0";
