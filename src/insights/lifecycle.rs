@@ -10,6 +10,7 @@ use super::sql::{compare, field, from_table, made, sql_error};
 use super::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::{Interval, InvalidQuery, Reader, ResolvedRange};
 use crate::sql::{CompareOp, ExprKind, Select, SelectItem};
+use crate::storage::ch::hogql::ActorsBehind;
 use crate::storage::ch::{LifecyclePoint, LifecycleQuestion, Sql, lifecycle_people_sql, lifecycle_sql};
 
 /// What somebody can be, with the number that the store calls it.
@@ -121,7 +122,7 @@ fn lines(lifecycle: &Lifecycle<'_>, points: &[LifecyclePoint]) -> Vec<Value> {
         .collect()
 }
 
-/// The people who were something on a day: `status` and `day` of an `InsightActorsQuery`, any if it does not say.
+/// The people or groups who were something on a day: `status` and `day` of an `InsightActorsQuery`, any if it does not say.
 ///
 /// # Errors
 /// If a field makes no sense, or the day is none of the range's.
@@ -129,14 +130,14 @@ pub async fn lifecycle_people(
     context: QueryContext<'_>,
     selection: &Reader<'_>,
     insight: &Reader<'_>,
-) -> Result<Sql, InsightError> {
+) -> Result<ActorsBehind, InsightError> {
     let ground = Ground::of(context, insight.value().unwrap_or(&Value::Null)).await?;
     let lifecycle = Lifecycle::read(&ground).await?;
-    lifecycle.actor.must_be_person(&selection.get("source")?)?;
     let status = selection.get("status")?.word(&STATUSES)?;
     let place = selection.get("day")?;
     let find = |day| lifecycle.seen.find_bucket(day).filter(|at| *at > 0);
     let bucket = place.text()?.map(|day| find(day).ok_or_else(|| place.wrong("this is no day of the chart")));
     let bucket = bucket.transpose()?;
-    Ok(lifecycle_people_sql(context.project.id, lifecycle.question(), status, bucket))
+    let actors = lifecycle_people_sql(context.project.id, lifecycle.question(), status, bucket);
+    Ok(ActorsBehind::plain(actors, lifecycle.actor.group_index()))
 }

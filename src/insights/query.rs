@@ -13,8 +13,8 @@ use super::trends::{run_trends_query, trends_people};
 use super::web::{run_web_goals, run_web_overview, run_web_table};
 use crate::model::query::{InvalidQuery, Reader};
 use crate::model::{Clock, Project, ProjectSettings};
-use crate::storage::ch::hogql::PeopleWith;
-use crate::storage::ch::{ClickHouse, Sql};
+use crate::storage::ch::ClickHouse;
+use crate::storage::ch::hogql::ActorsBehind;
 use crate::storage::pg::Pg;
 
 /// The kinds that can be answered.
@@ -77,27 +77,25 @@ pub async fn run_query(context: QueryContext<'_>, query: &Value) -> Result<Query
     }
 }
 
-/// The people behind a point of another query's answer (`source` of an `ActorsQuery`), as a statement with one column: their
-/// numbers after merges.
-pub(super) async fn people_behind(context: QueryContext<'_>, source: &Reader<'_>) -> Result<Sql, InsightError> {
+/// The people or groups behind a point of another query's answer: `source` of an `ActorsQuery`.
+pub(super) async fn actors_behind(
+    context: QueryContext<'_>,
+    source: &Reader<'_>,
+) -> Result<ActorsBehind, InsightError> {
     let kind = source.get("kind")?;
     let said = kind.text()?.ok_or_else(|| kind.wrong("the kind of the query is needed"))?;
     let insight = source.get("source")?;
     let insight_kind = insight.get("kind")?.text()?;
     match (said, insight_kind) {
-        ("HogQLQuery", None) => hogql_people(context, source).await,
+        ("HogQLQuery", None) => hogql_people(context, source).await.map(|people| ActorsBehind::plain(people, None)),
         ("InsightActorsQuery", Some("LifecycleQuery")) => lifecycle_people(context, source, &insight).await,
-        ("InsightActorsQuery", Some("PathsQuery")) => paths_people(context, source, &insight).await,
-        ("InsightActorsQuery", Some("RetentionQuery")) => {
-            retention_people(context, source, &insight).await.map(|with| with.numbers())
-        }
+        ("InsightActorsQuery", Some("PathsQuery")) => paths_people(context, &insight).await,
+        ("InsightActorsQuery", Some("RetentionQuery")) => retention_people(context, source, &insight).await,
         ("InsightActorsQuery" | "StickinessActorsQuery", Some("StickinessQuery")) => {
             stickiness_people(context, source, &insight).await
         }
         ("FunnelsActorsQuery", Some("FunnelsQuery")) => funnel_people(context, source, &insight).await,
-        ("InsightActorsQuery", Some("TrendsQuery")) => {
-            trends_people(context, source, &insight).await.map(|with| with.numbers())
-        }
+        ("InsightActorsQuery", Some("TrendsQuery")) => trends_people(context, source, &insight).await,
         _ => {
             let of = insight_kind.map(|of| format!(" of {of}")).unwrap_or_default();
             Err(kind.wrong(format!("the people of {said}{of} cannot be listed yet")).into())
@@ -105,22 +103,16 @@ pub(super) async fn people_behind(context: QueryContext<'_>, source: &Reader<'_>
     }
 }
 
-/// As [`people_behind`], with what the answer says of each besides; `None` if there is nothing, or no source.
-pub(super) async fn people_with(
+/// The same where only people will do, as for a cohort.
+pub(super) async fn people_behind(
     context: QueryContext<'_>,
     source: &Reader<'_>,
-) -> Result<Option<PeopleWith>, InsightError> {
-    if source.is_missing() {
-        return Ok(None);
+) -> Result<ActorsBehind, InsightError> {
+    let behind = actors_behind(context, source).await?;
+    if behind.group_index.is_some() {
+        return Err(source.get("source")?.wrong("people are needed here, and this counts groups").into());
     }
-    let insight = source.get("source")?;
-    match (source.get("kind")?.text()?, insight.get("kind")?.text()?) {
-        (Some("InsightActorsQuery"), Some("RetentionQuery")) => {
-            retention_people(context, source, &insight).await.map(Some)
-        }
-        (Some("InsightActorsQuery"), Some("TrendsQuery")) => trends_people(context, source, &insight).await.map(Some),
-        _ => Ok(None),
-    }
+    Ok(behind)
 }
 
 /// What a page's wrapper holds.

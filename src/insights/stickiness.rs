@@ -6,6 +6,7 @@ use super::ground::{Actor, Answered, EventRows, Ground, SeriesNode, action_json,
 use super::sql::{field, sql_error};
 use super::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::{DateBound, DateRange, Interval, InvalidQuery, Reader, ResolvedRange};
+use crate::storage::ch::hogql::ActorsBehind;
 use crate::storage::ch::{CountIs, Sql, StickinessPoint, StickinessQuestion, stickiness_people_sql, stickiness_sql};
 
 const MAX_SERIES: usize = 26;
@@ -152,7 +153,7 @@ pub async fn run_stickiness(context: QueryContext<'_>, json: &Value) -> Result<Q
     Ok(answered.with(lines, &stickiness.range))
 }
 
-/// The people who were active in so many intervals: `day`, `operator` and `series` of a `StickinessActorsQuery`.
+/// The people or groups who were active in so many intervals: `day`, `operator` and `series` of a `StickinessActorsQuery`.
 ///
 /// # Errors
 /// If a field makes no sense.
@@ -160,7 +161,7 @@ pub async fn stickiness_people(
     context: QueryContext<'_>,
     selection: &Reader<'_>,
     insight: &Reader<'_>,
-) -> Result<Sql, InsightError> {
+) -> Result<ActorsBehind, InsightError> {
     let ground = Ground::of(context, insight.value().unwrap_or(&Value::Null)).await?;
     let stickiness = Stickiness::read(&ground).await?;
     let day = selection.get("day")?;
@@ -172,7 +173,6 @@ pub async fn stickiness_people(
     let place = selection.get("series")?;
     let series = place.count(0, u32::MAX)?.unwrap_or(0) as usize;
     let (_, actor) = stickiness.series.get(series).ok_or_else(|| place.wrong("there is no such series"))?;
-    actor.must_be_person(&selection.get("source")?)?;
     let is_previous = selection.get("compare")?.word(&[("current", false), ("previous", true)])?.unwrap_or(false);
     let range = if is_previous { stickiness.previous.as_ref() } else { Some(&stickiness.range) };
     let range = range.ok_or_else(|| InvalidQuery::new("source.compare", "nothing is compared here"))?;
@@ -182,5 +182,6 @@ pub async fn stickiness_people(
         false => compared(&operator, number)?,
     };
     let events = stickiness.events(&ground, series, range)?;
-    Ok(stickiness_people_sql(context.project.id, stickiness.question(series, range, &events), is))
+    let actors = stickiness_people_sql(context.project.id, stickiness.question(series, range, &events), is);
+    Ok(ActorsBehind::plain(actors, actor.group_index()))
 }

@@ -10,6 +10,7 @@ use crate::model::query::Reader;
 use crate::model::{ActionId, CohortId};
 use crate::sql::{Expr, Select, SelectItem, parse_expr};
 use crate::storage::ch::Sql;
+use crate::storage::ch::hogql::ActorsBehind;
 
 use super::{Definition, MAX_WITHIN, filters_condition, in_cohort, steps_condition};
 
@@ -69,14 +70,24 @@ pub async fn people_of(context: QueryContext<'_>, question: &Value) -> Result<Sq
     let body = json!({ "query": question });
     let reader = Reader::new(&body).get("query")?;
     if reader.get("kind")?.text()? != Some("ActorsQuery") {
-        return people_behind(context, &reader).await;
+        return Ok(numbers(&people_behind(context, &reader).await?));
     }
     let source = reader.get("source")?;
-    let only_people = if source.is_missing() { None } else { Some(people_behind(context, &source).await?) };
+    let behind = if source.is_missing() { None } else { Some(people_behind(context, &source).await?) };
     let types = PropertyTypes::of(context, question).await?;
     let filter = joined(actor_conditions(&reader, &types)?, false);
     let items = vec![SelectItem { expr: field(&["number"]), alias: None }];
     let query = from_table(Select { items, filter, ..Select::default() }, "persons");
-    let compiled = prepare(context, &types, &Question { only_people, ..Question::made(&query, "query") }, None)?;
+    let compiled = prepare(context, &types, &Question { behind, ..Question::made(&query, "query") }, None)?;
     Ok(compiled.named(&["person".into()]))
+}
+
+/// Their numbers alone.
+fn numbers(people: &ActorsBehind) -> Sql {
+    if people.said.is_none() {
+        return people.actors.clone();
+    }
+    let mut sql = Sql::new("SELECT whole FROM (");
+    sql.append(&people.actors).push(")");
+    sql
 }

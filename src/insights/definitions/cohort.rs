@@ -35,6 +35,7 @@ impl Cohort {
         let people = self.of_people(place, types)?;
         Ok(match target {
             FilterTarget::Persons => people,
+            FilterTarget::Groups => return Err(place.wrong("cohorts are of people, not of groups")),
             // The numbers on events are looked up, not merges for every event.
             FilterTarget::Events => {
                 let number = inside(field(&["number"]), chosen("number", "persons", people));

@@ -1,7 +1,7 @@
 //! A funnel's statements, and everybody whom they give, ready to be followed.
 
 use super::breakdown::{Attribution, FunnelBreakdown};
-use super::lives::{Dealt, Event, Life, Lives};
+use super::lives::{Dealt, Event, Life, Lives, Who};
 use super::read::Funnel;
 use super::rules::{Rules, Seen, StepOrder, bits_up};
 use crate::insights::InsightError;
@@ -19,7 +19,7 @@ const PARTS: u64 = 8;
 /// After so many people, others who wait for this thread get their turn.
 const PEOPLE_AT_ONCE: usize = 2_000;
 
-/// Hands out everybody's events in order, once for each value they are counted under: their number, the value, the events.
+/// Hands out everybody's events in order, once for each value they are counted under: who, the value, the events.
 ///
 /// # Errors
 /// If a condition names what there is not, there is too much to be held, or the store does not answer.
@@ -27,7 +27,7 @@ pub async fn each_person(
     ground: &Ground<'_>,
     funnel: &Funnel<'_>,
     answered: &mut Answered,
-    mut each: impl FnMut(u64, &str, &[Seen]) + Send,
+    mut each: impl FnMut(Who<'_>, &str, &[Seen]) + Send,
 ) -> Result<(), InsightError> {
     let merges = match funnel.actor.counted() {
         Counted::People => ground.context.ch.merged_people(ground.context.project.id).await?,
@@ -50,7 +50,7 @@ async fn each_of(
     merges: &[(u64, u64)],
     cohort: Option<&CohortPart>,
     answered: &mut Answered,
-    each: &mut (impl FnMut(u64, &str, &[Seen]) + Send),
+    each: &mut (impl FnMut(Who<'_>, &str, &[Seen]) + Send),
 ) -> Result<(), InsightError> {
     let asked = Statements::of(ground, funnel, cohort)?;
     let attribution = funnel.breakdown.as_ref().map_or(Attribution::FirstTouch, |breakdown| breakdown.attribution);
@@ -225,13 +225,13 @@ fn by_value(
     dealt: &Dealt,
     life: &Life<'_>,
     seen: &mut Vec<Seen>,
-    each: &mut impl FnMut(u64, &str, &[Seen]),
+    each: &mut impl FnMut(Who<'_>, &str, &[Seen]),
 ) {
     let is_step = |event: &&Event| event.marks & rules.all_steps() != 0;
     let mut give = |value: u32, events: &mut dyn Iterator<Item = Seen>| {
         seen.clear();
         seen.extend(events);
-        each(life.number, dealt.value(value), seen);
+        each(life.who, dealt.value(value), seen);
     };
     let plain = |event: &Event| Seen { at: event.at, marks: event.marks, is_other: false };
     match attribution {

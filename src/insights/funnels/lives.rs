@@ -30,11 +30,19 @@ pub struct Event {
     pub value: u32,
 }
 
+/// Whose a life is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Who<'a> {
+    /// A person, by number.
+    Person(u64),
+    /// A group by its key, or whatever else goes through a funnel by its name.
+    Named(&'a str),
+}
+
 /// One person, whole after merges.
 #[derive(Debug)]
 pub struct Life<'a> {
-    /// Their number; 0 if not people are counted.
-    pub number: u64,
+    pub who: Who<'a>,
     /// When they first did each of the things of which that was asked.
     pub firsts: &'a [i64],
     /// In order.
@@ -84,7 +92,8 @@ pub struct Lives {
 pub struct Dealt {
     values: Words,
     numbers: Vec<u64>,
-    are_people: bool,
+    /// What actors that are no people are called, at the place that is their number.
+    names: Vec<Box<str>>,
     /// Where each one's events end.
     ends: Vec<usize>,
     events: Vec<(i64, u64)>,
@@ -275,7 +284,7 @@ impl Lives {
         }
         self.firsts.resize(self.numbers.len() * self.first_count, NEVER);
         Dealt {
-            are_people: self.actors.words.is_empty(),
+            names: self.actors.words,
             values: self.values,
             numbers: self.numbers,
             ends,
@@ -325,8 +334,10 @@ impl Dealt {
                 })
             });
             let firsts = &self.firsts[place * self.first_count..(place + 1) * self.first_count];
-            let number = if self.are_people { self.numbers[place] } else { 0 };
-            each(Life { number, firsts, events: &mut events });
+            let number = self.numbers[place];
+            let named = usize::try_from(number).ok().and_then(|number| self.names.get(number));
+            let who = named.map_or(Who::Person(number), |name| Who::Named(name));
+            each(Life { who, firsts, events: &mut events });
         }
     }
 }
@@ -376,7 +387,8 @@ mod tests {
                 let dealt = lives.deal();
                 dealt.each(0..dealt.count(), u64::MAX, |life| {
                     let events: Vec<(i64, u64)> = life.events.iter().map(|event| (event.at, event.marks)).collect();
-                    assert!(found.insert(life.number, events).is_none(), "nobody comes twice");
+                    let Who::Person(number) = life.who else { panic!("a person") };
+                    assert!(found.insert(number, events).is_none(), "nobody comes twice");
                 });
             }
             prop_assert_eq!(found, expected);

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::ask::each_person;
+use super::lives::Who;
 use super::people::which_step;
 use super::reached;
 use super::read::Funnel;
@@ -67,10 +68,13 @@ async fn find(
 ) -> Result<StepPeople, InsightError> {
     let ground = Ground::of(context, query).await?;
     let funnel = Funnel::read(&ground).await?;
-    funnel.actor.must_be_person(source)?;
+    if funnel.actor.group_index(source)?.is_some() {
+        return Err(source.wrong("paths around a funnel are those of people, not of groups").into());
+    }
     let (did, did_not) = which_step(step, &funnel)?;
     let mut found = StepPeople { people: Vec::new(), are_dropped: did_not != 0, window: funnel.rules.window };
-    each_person(&ground, &funnel, answered, |person, _, events| {
+    each_person(&ground, &funnel, answered, |who, _, events| {
+        let Who::Person(person) = who else { return };
         let reached = reached(&funnel.rules, events);
         if let Some(reached) = reached.filter(|reached| reached.steps & did == did && reached.steps & did_not == 0) {
             let before = bits_down(reached.steps & (did - 1)).next();

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 
 use super::ask::each_person;
+use super::lives::Who;
 use super::read::{Funnel, FunnelView};
 use super::shape::{OTHER, ranked};
 use super::tally::Tally;
@@ -12,7 +13,8 @@ use super::{Buckets, MAX_VALUES, reached};
 use crate::insights::ground::{Answered, Ground};
 use crate::insights::{InsightError, QueryContext};
 use crate::model::query::{InvalidQuery, Reader};
-use crate::storage::ch::{Sql, numbers_sql};
+use crate::storage::ch::hogql::ActorsBehind;
+use crate::storage::ch::{numbers_sql, texts_sql};
 
 /// Whom a selection means.
 enum Which {
@@ -29,7 +31,7 @@ enum Which {
     },
 }
 
-/// The people of a `FunnelsActorsQuery`: `funnelStep` from 1 on, who came so far; from -2 on, who dropped off just before;
+/// The people or groups of a `FunnelsActorsQuery`: `funnelStep` from 1 on, who came so far; from -2 on, who dropped off just before;
 /// `funnelCustomSteps`: who came to one of these and no further;
 /// `funnelTrendsEntrancePeriodStart` with `funnelTrendsDropOff` of a trend. `funnelStepBreakdown` says of which value.
 ///
@@ -39,10 +41,10 @@ pub async fn funnel_people(
     context: QueryContext<'_>,
     selection: &Reader<'_>,
     insight: &Reader<'_>,
-) -> Result<Sql, InsightError> {
+) -> Result<ActorsBehind, InsightError> {
     let ground = Ground::of(context, insight.value().unwrap_or(&Value::Null)).await?;
     let mut funnel = Funnel::read(&ground).await?;
-    funnel.actor.must_be_person(&selection.get("source")?)?;
+    let group_index = funnel.actor.group_index(&selection.get("source")?)?;
     let which = which(selection, &funnel)?;
     let place = selection.get("funnelStepBreakdown")?;
     let wanted = wanted(&place)?;
@@ -59,8 +61,8 @@ pub async fn funnel_people(
         _ => true,
     };
     let buckets = Buckets::of(&funnel.range);
-    let mut numbers = Vec::new();
-    each_person(&ground, &funnel, &mut Answered::default(), |number, value, events| {
+    let (mut numbers, mut names, mut name_bytes) = (Vec::new(), Vec::new(), 0);
+    each_person(&ground, &funnel, &mut Answered::default(), |who, value, events| {
         let is_one = match which {
             Which::Steps { did, did_not } => {
                 is_wanted(value)
@@ -80,18 +82,28 @@ pub async fn funnel_people(
             }
         };
         if is_one {
-            numbers.push(number);
+            match who {
+                Who::Person(number) => numbers.push(number),
+                Who::Named(name) => {
+                    name_bytes += name.len();
+                    if name_bytes <= MAX_NAME_BYTES {
+                        names.push(name.to_owned());
+                    }
+                }
+            }
         }
     })
     .await?;
-    if numbers.len() > MAX_PEOPLE {
+    if numbers.len() > MAX_PEOPLE || name_bytes > MAX_NAME_BYTES {
         return Err(InsightError::TooLarge);
     }
-    Ok(numbers_sql(&mut numbers))
+    let actors = if group_index.is_some() { texts_sql(&names) } else { numbers_sql(&mut numbers) };
+    Ok(ActorsBehind::plain(actors, group_index))
 }
 
 /// More do not fit into a statement.
 const MAX_PEOPLE: usize = 3_000_000;
+const MAX_NAME_BYTES: usize = 8_000_000;
 
 fn which(selection: &Reader<'_>, funnel: &Funnel<'_>) -> Result<Which, InvalidQuery> {
     if funnel.view == FunnelView::Trends {

@@ -263,14 +263,14 @@ impl FunnelActor {
         }
     }
 
-    /// Nothing if people go through the funnel: only they can be listed.
+    /// The type of groups that go through the funnel; none if people do.
     ///
     /// # Errors
-    /// If others do.
-    pub fn must_be_person(&self, place: &Reader<'_>) -> Result<(), InvalidQuery> {
+    /// If others do: they cannot be listed.
+    pub fn group_index(&self, place: &Reader<'_>) -> Result<Option<usize>, InvalidQuery> {
         match self {
-            Self::Known(actor) => actor.must_be_person(place),
-            Self::Value(_) => Err(place.wrong("only people can be listed yet")),
+            Self::Known(actor) => Ok(actor.group_index()),
+            Self::Value(_) => Err(place.wrong("people and groups can be listed, the values of an expression cannot")),
         }
     }
 }

@@ -46,11 +46,12 @@ impl Actor {
         }
     }
 
-    /// Nothing if people are counted: only they can be listed.
-    ///
-    /// # Errors
-    /// If groups are.
-    pub fn must_be_person(self, place: &Reader<'_>) -> Result<(), InvalidQuery> {
-        if self == Self::Person { Ok(()) } else { Err(place.wrong("groups cannot be listed yet, people can")) }
+    /// The type of the groups; none if people are counted.
+    #[must_use]
+    pub fn group_index(self) -> Option<usize> {
+        match self {
+            Self::Person => None,
+            Self::Group(column) => GROUPS.iter().position(|known| *known == column),
+        }
     }
 }

@@ -98,8 +98,7 @@ impl<'a> Ground<'a> {
             person_type: &person_type,
             placeholders: &std::collections::HashMap::new(),
             named: self.types.named(),
-            only_people: None,
-            people_with: None,
+            behind: None,
         };
         compile(query, &scope, None).map_err(|error| InvalidQuery::new("query", error.message))
     }

@@ -9,6 +9,7 @@ use crate::insights::ground::{Answered, Ground};
 use crate::insights::sql::sql_error;
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::Reader;
+use crate::storage::ch::hogql::ActorsBehind;
 use crate::storage::ch::{PathEdge, Sql, paths_people_sql, paths_sql};
 
 /// Answers a `PathsQuery`.
@@ -57,19 +58,15 @@ fn connected(edges: Vec<PathEdge>) -> Vec<PathEdge> {
     edges.into_iter().zip(is_reached).filter(|(_, is)| *is).map(|(edge, _)| edge).collect()
 }
 
-/// The people whose paths go by an edge or end at a step: `pathStartKey`, `pathEndKey` and `pathDropoffKey`.
+/// The people or groups whose paths go by an edge or end at a step: `pathStartKey`, `pathEndKey` and `pathDropoffKey`.
 ///
 /// # Errors
 /// If a field makes no sense.
-pub async fn paths_people(
-    context: QueryContext<'_>,
-    selection: &Reader<'_>,
-    insight: &Reader<'_>,
-) -> Result<Sql, InsightError> {
+pub async fn paths_people(context: QueryContext<'_>, insight: &Reader<'_>) -> Result<ActorsBehind, InsightError> {
     let ground = Ground::of(context, insight.value().unwrap_or(&Value::Null)).await?;
     let paths = Paths::read(&ground, &mut Answered::default()).await?;
-    paths.actor.must_be_person(&selection.get("source")?)?;
-    Ok(paths_people_sql(context.project.id, paths.question(), &paths.keys))
+    let actors = paths_people_sql(context.project.id, paths.question(), &paths.keys);
+    Ok(ActorsBehind::plain(actors, paths.actor.group_index()))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::insights::ground::{Answered, Ground};
 use crate::insights::sql::sql_error;
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::Reader;
-use crate::storage::ch::hogql::PeopleWith;
+use crate::storage::ch::hogql::{ActorsBehind, Said};
 use crate::storage::ch::{RetentionPoint, retention_people_sql, retention_sql};
 
 /// What the query API calls all values beyond the limit.
@@ -88,7 +88,7 @@ fn shown_values<'p>(retention: &Retention, points: &'p [RetentionPoint]) -> Vec<
     ranked.into_iter().map(|(value, _)| value).collect()
 }
 
-/// The people who began in an interval, and the columns they were there in: `interval` and `breakdown` of an
+/// The people or groups who began in an interval, and the columns they were there in: `interval` and `breakdown` of an
 /// `InsightActorsQuery`.
 ///
 /// # Errors
@@ -97,10 +97,9 @@ pub async fn retention_people(
     context: QueryContext<'_>,
     selection: &Reader<'_>,
     insight: &Reader<'_>,
-) -> Result<PeopleWith, InsightError> {
+) -> Result<ActorsBehind, InsightError> {
     let ground = Ground::of(context, insight.value().unwrap_or(&Value::Null)).await?;
     let retention = Retention::read(&ground).await?;
-    retention.actor.must_be_person(&selection.get("source")?)?;
     let place = selection.get("interval")?;
     let last = u32::try_from(retention.range.buckets.len().saturating_sub(1)).unwrap_or(u32::MAX);
     let start = place.count(0, last)?.ok_or_else(|| place.wrong("the interval they began in is needed"))?;
@@ -123,7 +122,9 @@ pub async fn retention_people(
             (&found.ok_or_else(|| place.wrong("one of the cohorts is needed here"))?.1, None)
         }
     };
-    Ok(retention_people_sql(context.project.id, retention.question(events), start, value.as_deref()))
+    let actors = retention_people_sql(context.project.id, retention.question(events), start, value.as_deref());
+    let said = Some(Said { name: "appearances", is_list: true });
+    Ok(ActorsBehind { actors, said, group_index: retention.actor.group_index() })
 }
 
 /// A value of a breakdown as text.

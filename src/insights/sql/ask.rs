@@ -14,7 +14,7 @@ use crate::model::query::{InvalidQuery, WeekStart};
 use crate::model::value_kinds::{MAX_PROPERTIES, ValueKinds, is_kept_name};
 use crate::sql::{Expr, Query, SqlError};
 use crate::storage::ch::hogql::{
-    CompiledQuery, LimitRule, Named, PeopleWith, PropertyFacts, PropertyType, QueryScope, SqlRows, compile,
+    ActorsBehind, CompiledQuery, LimitRule, Named, PropertyFacts, PropertyType, QueryScope, SqlRows, compile,
 };
 use crate::storage::ch::{ChError, Sql, error_code};
 use crate::storage::pg::{PgError, PropertyKind, SeenProperty};
@@ -158,17 +158,15 @@ pub struct Question<'a> {
     pub field: &'static str,
     /// What `{name}` stands for.
     pub placeholders: HashMap<String, Expr>,
-    /// Of people, only these: a statement with one column, their numbers after merges.
-    pub only_people: Option<Sql>,
-    /// Of people, only these, with what is said of each.
-    pub people_with: Option<PeopleWith>,
+    /// Of people or groups, only these.
+    pub behind: Option<ActorsBehind>,
 }
 
 impl<'a> Question<'a> {
     /// One that was put together here for a field of the request, about everybody.
     #[must_use]
     pub fn made(query: &'a Query, field: &'static str) -> Self {
-        Self { query, text: "", field, placeholders: HashMap::new(), only_people: None, people_with: None }
+        Self { query, text: "", field, placeholders: HashMap::new(), behind: None }
     }
 }
 
@@ -199,8 +197,7 @@ pub(in crate::insights) fn prepare(
         person_type: &person_type,
         placeholders: &question.placeholders,
         named: types.named(),
-        only_people: question.only_people.as_ref(),
-        people_with: question.people_with.as_ref(),
+        behind: question.behind.as_ref(),
     };
     let said = |error: SqlError| {
         // What was put together here has no text to point into.

@@ -180,7 +180,7 @@ pub(super) fn orders(texts: &[&str], person: &Expr, name: &Expr) -> Result<Vec<O
         let mut found = found.map_err(|error| InvalidQuery::new(format!("orderBy[{at}]"), error.describe(text)))?;
         if let ExprKind::Field(steps) = &found.expr.kind {
             found.expr = match steps.as_slice() {
-                [whole] if whole == "person" || whole == "actor" => person.clone(),
+                [whole] if matches!(whole.as_str(), "person" | "actor" | "group") => person.clone(),
                 [said] if said == "person_display_name" => name.clone(),
                 _ => found.expr,
             };

@@ -19,6 +19,7 @@ pub enum FilterTarget {
     Events,
     Persons,
     Sessions,
+    Groups,
 }
 
 /// What all of these filters ask: a list, or a group `{"type": "AND"|"OR", "values": […]}`. `None` if nothing.
@@ -216,6 +217,8 @@ fn subject(kind: &str, key: &str, target: FilterTarget, types: &PropertyTypes) -
         ("person" | "event", FilterTarget::Persons) => {
             Subject { expr: field(&["properties", key]), ty: types.person(key), is_list: false }
         }
+        ("group", FilterTarget::Groups) if key == "$group_key" => plain(&["key"]),
+        ("group", FilterTarget::Groups) => plain(&["properties", key]),
         ("session", FilterTarget::Events) => plain(&["session", key]),
         ("session", FilterTarget::Sessions) => plain(&[key]),
         ("element", FilterTarget::Events) => match key {

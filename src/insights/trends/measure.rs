@@ -162,25 +162,32 @@ impl Measure {
         }
     }
 
-    /// The events of a number as those of people: what is behind it.
-    ///
-    /// # Errors
-    /// If it counts groups: only people can be listed.
-    pub fn people(
-        &self,
-        node: &SeriesNode<'_>,
-        ground: &Ground<'_>,
-        place: &Reader<'_>,
-    ) -> Result<EventRows, InvalidQuery> {
-        if let Whom::Actor(actor) = self.whom {
-            actor.must_be_person(place)?;
-            return Ok(self.rows(node, ground));
+    /// The events of a number as those of who is behind it: groups if it counts them, else people.
+    #[must_use]
+    pub fn people(&self, node: &SeriesNode<'_>, ground: &Ground<'_>) -> EventRows {
+        if let Whom::Actor(_) = self.whom {
+            return self.rows(node, ground);
         }
         let rows = EventRows::of(ground).only(node.condition.clone());
         let rows = rows.column("actor", field(&["stored_person_number"]));
         let session = field(&["$session_id"]);
         let is_session = matches!(self.count, TrendCount::SessionNumbers(_)) || self.whom == Whom::Session;
-        Ok(rows.only(is_session.then(|| compare(CompareOp::NotEqual, session, text("")))))
+        rows.only(is_session.then(|| compare(CompareOp::NotEqual, session, text(""))))
+    }
+
+    /// What the store is told of those behind a number.
+    #[must_use]
+    pub fn people_counted(&self) -> Counted {
+        if self.group_index().is_some() { Counted::Groups } else { Counted::People }
+    }
+
+    /// The type of the groups that it counts, if it counts groups.
+    #[must_use]
+    pub fn group_index(&self) -> Option<usize> {
+        match self.whom {
+            Whom::Actor(actor) => actor.group_index(),
+            Whom::Session | Whom::Nobody => None,
+        }
     }
 }
 

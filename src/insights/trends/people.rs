@@ -9,10 +9,10 @@ use crate::insights::ground::{CohortPart, Ground};
 use crate::insights::sql::{date_filter, field};
 use crate::insights::{InsightError, Period, QueryContext};
 use crate::model::query::{Interval, InvalidQuery, Reader, ResolvedRange};
-use crate::storage::ch::hogql::PeopleWith;
-use crate::storage::ch::{Counted, MISSING, Split, TrendCount, TrendQuestion, ValuesAre, trend_people_sql, trend_sql};
+use crate::storage::ch::hogql::{ActorsBehind, Said};
+use crate::storage::ch::{MISSING, Split, TrendCount, TrendQuestion, ValuesAre, trend_people_sql, trend_sql};
 
-/// The people behind a number, and of how many events each: `event_count`.
+/// The people or groups behind a number, and of how many events each: `event_count`.
 ///
 /// # Errors
 /// If a field makes no sense, or what is behind the number cannot be listed.
@@ -20,7 +20,7 @@ pub async fn trends_people(
     context: QueryContext<'_>,
     selection: &Reader<'_>,
     insight: &Reader<'_>,
-) -> Result<PeopleWith, InsightError> {
+) -> Result<ActorsBehind, InsightError> {
     let ground = Ground::of(context, insight.value().unwrap_or(&Value::Null)).await?;
     let trend = Trend::read(&ground).await?;
     let place = selection.get("series")?;
@@ -50,7 +50,7 @@ pub async fn trends_people(
     };
 
     let range = narrowed(&trend, whole, selection)?;
-    let mut rows = measure.people(node, &ground, &selection.get("source")?)?;
+    let mut rows = measure.people(node, &ground);
     rows = rows.only(cohort.and_then(|(_, cohort)| cohort.condition.clone()));
     if let Some(by) = trend.by_values() {
         for (at, (column, extremes)) in by.columns.iter().zip(&extremes).enumerate() {
@@ -79,7 +79,7 @@ pub async fn trends_people(
     let split = trend.by_values().map(|by| Split { columns: by.columns.len(), limit: by.limit, hides_others: false });
     let question = TrendQuestion {
         count: measure.count,
-        counted: Counted::People,
+        counted: measure.people_counted(),
         events: &events,
         range: &range,
         fine: None,
@@ -88,8 +88,9 @@ pub async fn trends_people(
         is_once: false,
         split,
     };
-    let people = trend_people_sql(context.project.id, question, values.as_ref());
-    Ok(PeopleWith { people, name: "event_count", is_list: false })
+    let actors = trend_people_sql(context.project.id, question, values.as_ref());
+    let said = Some(Said { name: "event_count", is_list: false });
+    Ok(ActorsBehind { actors, said, group_index: measure.group_index() })
 }
 
 /// The bucket that is asked about, else the whole range.

@@ -144,7 +144,7 @@ pub fn numbers_sql(numbers: &mut Vec<u64>) -> Sql {
     numbers.sort_unstable();
     numbers.dedup();
     if numbers.is_empty() {
-        return Sql::new("SELECT toUInt64(0) WHERE false");
+        return Sql::new("SELECT toUInt64(0) AS whole WHERE false");
     }
     // How much each is more than the one before: their numbers are near each other, and there may be a million.
     let mut steps = String::new();
@@ -157,7 +157,19 @@ pub fn numbers_sql(numbers: &mut Vec<u64>) -> Sql {
         before = *number;
     }
     let mut sql = Sql::new("SELECT arrayJoin(arrayCumSum(arrayMap(x -> toUInt64(x), splitByChar('-', ");
-    sql.text_literal(&steps).push("))))");
+    sql.text_literal(&steps).push(")))) AS whole");
+    sql
+}
+
+/// Texts as a statement with one column, `whole`.
+#[must_use]
+pub fn texts_sql(texts: &[String]) -> Sql {
+    if texts.is_empty() {
+        return Sql::new("SELECT '' AS whole WHERE false");
+    }
+    // No text that was stored holds a zero byte: Postgres takes none.
+    let mut sql = Sql::new("SELECT DISTINCT arrayJoin(splitByChar('\\0', ");
+    sql.text_literal(&texts.join("\0")).push(")) AS whole");
     sql
 }
 
@@ -186,6 +198,6 @@ mod tests {
     fn people_are_named_by_their_distances() {
         let sql = numbers_sql(&mut vec![1_000_003, 7, 1_000_000, 7]);
         assert!(sql.text().contains("'7-999993-3'"), "{}", sql.text());
-        assert_eq!(numbers_sql(&mut Vec::new()).text(), "SELECT toUInt64(0) WHERE false");
+        assert_eq!(numbers_sql(&mut Vec::new()).text(), "SELECT toUInt64(0) AS whole WHERE false");
     }
 }

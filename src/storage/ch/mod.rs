@@ -59,7 +59,7 @@ pub use events_read::{EventCursor, EventFilter, EventPage, EventSlice, EventSpan
 pub use events_record::{EventRecord, Wanted};
 pub use export::ExportedLines;
 pub use failure::{blames_data, comes_too_late, error_code};
-pub use funnels::{FunnelActors, FunnelBlock, FunnelQuestion, funnel_firsts_sql, funnel_sql, numbers_sql};
+pub use funnels::{FunnelActors, FunnelBlock, FunnelQuestion, funnel_firsts_sql, funnel_sql, numbers_sql, texts_sql};
 pub use group_events::{GroupActivity, GroupPerson};
 pub use groups_mirror::MirroredGroup;
 pub use inserts_running::InsertsRunning;

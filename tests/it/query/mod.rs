@@ -6,6 +6,7 @@ mod endpoint;
 mod filters;
 mod funnels;
 mod groups;
+mod groups_behind;
 mod hostile;
 mod isolation;
 mod kinds;

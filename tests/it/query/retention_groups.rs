@@ -56,10 +56,6 @@ async fn groups_come_back_whoever_of_them_does() {
     assert_eq!(others, [[2, 1, 1], [1, 0, 0], [1, 0, 0]], "Cy's company has none, and Dee has no company");
     assert_eq!(of_tools, [[1, 0, 0], [1, 0, 0], [0, 0, 0]], "Ada, and Bob a day later");
 
-    let source = json!({ "kind": "RetentionQuery", "aggregation_group_type_index": 0 });
-    let source = json!({ "kind": "InsightActorsQuery", "interval": 0, "source": source });
-    let reply = desk.reply(json!({ "kind": "ActorsQuery", "source": source })).await;
-    assert_eq!((reply.status.as_u16(), &reply.json()["attr"]), (400, &json!("source.source")), "{}", reply.text());
     let reply = desk.reply(json!({ "kind": "RetentionQuery", "aggregation_group_type_index": 5 })).await;
     assert_eq!(reply.json()["attr"], "aggregation_group_type_index", "{}", reply.text());
 }

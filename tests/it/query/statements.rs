@@ -113,8 +113,7 @@ fn statement(sql: &str) -> String {
         person_type: &|_| Some(PropertyType::Text),
         placeholders: &placeholders,
         named: &named,
-        only_people: None,
-        people_with: None,
+        behind: None,
     };
     let compiled = compile(&query, &scope, Some(LimitRule { default: 100, most: 50_000 }));
     let sql = compiled.unwrap_or_else(|e| panic!("{}", e.describe(sql))).sql;

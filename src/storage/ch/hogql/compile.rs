@@ -29,30 +29,35 @@ pub struct QueryScope<'a> {
     pub placeholders: &'a HashMap<String, Expr>,
     /// What the question may name.
     pub named: &'a Named,
-    /// Only these people: a statement with one column, their numbers after merges.
-    pub only_people: Option<&'a Sql>,
-    /// Only these people, and what is said of each.
-    pub people_with: Option<&'a PeopleWith>,
+    /// Only these people, or these groups.
+    pub behind: Option<&'a ActorsBehind>,
 }
 
-/// Some people, and what is said of each: a column of its own where people are listed.
+/// Some people or groups, and maybe what is said of each: a column of its own where they are listed.
 #[derive(Debug, Clone)]
-pub struct PeopleWith {
-    /// A statement with the columns `whole`, their numbers after merges, each once, and `said`.
-    pub people: Sql,
-    /// What the language calls `said`.
+pub struct ActorsBehind {
+    /// A statement with the column `whole`: the numbers of people after merges, or the keys of groups. If something is said of
+    /// each, they come once, and `said` is beside them.
+    pub actors: Sql,
+    pub said: Option<Said>,
+    /// The type of the groups; none if they are people.
+    pub group_index: Option<usize>,
+}
+
+/// What is said of somebody in a list.
+#[derive(Debug, Clone, Copy)]
+pub struct Said {
+    /// What the language calls it.
     pub name: &'static str,
     /// Whether it is a list, not a number.
     pub is_list: bool,
 }
 
-impl PeopleWith {
-    /// Their numbers alone.
+impl ActorsBehind {
+    /// People or groups of whom nothing is said.
     #[must_use]
-    pub fn numbers(&self) -> Sql {
-        let mut sql = Sql::new("SELECT whole FROM (");
-        sql.append(&self.people).push(")");
-        sql
+    pub fn plain(actors: Sql, group_index: Option<usize>) -> Self {
+        Self { actors, said: None, group_index }
     }
 }
 

@@ -60,6 +60,17 @@ pub(super) fn push_group_of_event(sql: &mut Sql, index: usize, scope: &QueryScop
 
 /// A column of the table of groups.
 pub(super) fn group_column(names: &[&str], steps: &[String], scope: &QueryScope<'_>) -> Option<Value> {
+    if let Some(behind) = scope.behind.filter(|behind| behind.group_index.is_some()) {
+        let said = behind.said.filter(|said| names == [said.name]);
+        match names {
+            ["id" | "actor_id"] => return value("one_group.key", Ty::Text, false),
+            ["created_at"] => return moment("one_group.created_at", true),
+            _ => {}
+        }
+        if let Some(said) = said {
+            return value("one_group.said", if said.is_list { Ty::List } else { Ty::Whole }, false);
+        }
+    }
     match names {
         ["index"] => value("one_group.type_index", Ty::Whole, false),
         ["key"] => value("one_group.key", Ty::Text, false),
@@ -70,8 +81,21 @@ pub(super) fn group_column(names: &[&str], steps: &[String], scope: &QueryScope<
     }
 }
 
-/// ` FROM …` of that table.
+/// ` FROM …` of that table. Of groups behind a number also those are in it of which nothing was ever told but their keys.
 pub(super) fn print_groups(sql: &mut Sql, scope: &QueryScope<'_>) {
+    if let Some((behind, index)) = scope.behind.and_then(|behind| Some((behind, behind.group_index?))) {
+        sql.push(" FROM (SELECT toUInt8(").number(index as u64).push(") AS type_index, behind.whole AS key, ");
+        sql.push(
+            "if(told.told_key = '', NULL, told.told_created_at) AS created_at, told.told_properties AS properties",
+        );
+        sql.push(if behind.said.is_some() { ", behind.said AS said FROM (" } else { " FROM (" });
+        sql.append(&behind.actors)
+            .push(") AS behind LEFT JOIN (SELECT key AS told_key, created_at AS told_created_at, ");
+        sql.push("properties AS told_properties FROM groups FINAL WHERE project_id = ").param("UInt32", scope.project);
+        sql.push(" AND type_index = ").number(index as u64).push(" AND NOT is_deleted) AS told ");
+        sql.push("ON told.told_key = behind.whole) AS one_group");
+        return;
+    }
     sql.push(" FROM (SELECT type_index, key, created_at, properties FROM groups FINAL WHERE project_id = ");
     sql.param("UInt32", scope.project).push(" AND NOT is_deleted) AS one_group");
 }

@@ -133,10 +133,10 @@ impl Table {
             Self::Events => event_column(&names, steps, scope, needs),
             Self::Persons => {
                 needs.person_now = true;
-                match (names.as_slice(), scope.people_with) {
+                match (names.as_slice(), scope.behind.and_then(|behind| behind.said)) {
                     (["actor_id"], _) => person_column(&["id"], steps, scope),
-                    ([name], Some(with)) if *name == with.name => {
-                        value("behind.said", if with.is_list { Ty::List } else { Ty::Whole }, false)
+                    ([name], Some(said)) if *name == said.name => {
+                        value("behind.said", if said.is_list { Ty::List } else { Ty::Whole }, false)
                     }
                     _ => person_column(&names, steps, scope),
                 }
@@ -345,11 +345,15 @@ fn persons_now(scope: &QueryScope<'_>) -> Sql {
 
 /// ` WHERE …` for the people that a question is about, if not all.
 fn push_only_people(sql: &mut Sql, scope: &QueryScope<'_>) {
-    if let Some(with) = scope.people_with {
-        sql.push(" INNER JOIN (").append(&with.people).push(") AS behind ON behind.whole = person_now.now_number");
-    }
-    if let Some(people) = scope.only_people {
-        sql.push(" WHERE person_now.now_number IN (").append(people).push(")");
+    match scope.behind {
+        Some(behind) if behind.group_index.is_some() => {}
+        Some(behind) if behind.said.is_some() => {
+            sql.push(" INNER JOIN (")
+                .append(&behind.actors)
+                .push(") AS behind ON behind.whole = person_now.now_number");
+        }
+        Some(behind) => drop(sql.push(" WHERE person_now.now_number IN (").append(&behind.actors).push(")")),
+        None => {}
     }
 }
 

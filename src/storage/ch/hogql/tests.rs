@@ -120,8 +120,7 @@ fn printed(text: &str) -> Option<String> {
         person_type: &|_| None,
         placeholders: &placeholders,
         named: &super::Named::default(),
-        only_people: None,
-        people_with: None,
+        behind: None,
     };
     let compiled = compile(&query, &scope, Some(LimitRule { default: 100, most: 50_000 })).ok()?;
     Some(compiled.sql.text().to_owned())

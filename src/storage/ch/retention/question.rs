@@ -3,7 +3,6 @@
 use clickhouse::Row;
 use serde::Deserialize;
 
-use super::super::hogql::PeopleWith;
 use super::super::{ChError, ClickHouse, Cost, Counted, Sql};
 use super::{bits, moments};
 use crate::model::ProjectId;
@@ -149,14 +148,15 @@ pub fn retention_sql(project: ProjectId, question: RetentionQuestion<'_>) -> Sql
     if question.needs_moments() { moments::counts(project, question) } else { bits::counts(project, question) }
 }
 
-/// Those who began in an interval, with a breakdown's value if one is given, and the columns they were there in.
+/// Those who began in an interval, with a breakdown's value if one is given, as `whole`, and the columns they were there in, as
+/// `said`.
 #[must_use]
 pub fn retention_people_sql(
     project: ProjectId,
     question: RetentionQuestion<'_>,
     start: u32,
     value: Option<&str>,
-) -> PeopleWith {
+) -> Sql {
     let mut people = Sql::new("SELECT whole, arraySort(groupUniqArrayArray(columns)) AS said\nFROM (\n");
     people.append(&match question.needs_moments() {
         true => moments::people(project, question),
@@ -167,5 +167,5 @@ pub fn retention_people_sql(
         people.push(" AND value = ").param("String", value);
     }
     people.push("\nGROUP BY whole");
-    PeopleWith { people, name: "appearances", is_list: true }
+    people
 }
