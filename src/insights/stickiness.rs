@@ -27,7 +27,7 @@ impl<'a> Stickiness<'a> {
     async fn read(ground: &Ground<'a>) -> Result<Self, InsightError> {
         let query = &ground.query;
         let series = SeriesNode::read_all(&query.get("series")?, ground, MAX_SERIES)?;
-        let series = series.into_iter().map(|node| Ok((actor(&node.place)?, node)));
+        let series = series.into_iter().map(|node| Ok((actor(&node.place, query)?, node)));
         let series: Result<Vec<_>, InvalidQuery> = series.map(|both| both.map(|(actor, node)| (node, actor))).collect();
         let filter = query.get("stickinessFilter")?;
         let is_cumulative =
@@ -86,15 +86,15 @@ impl<'a> Stickiness<'a> {
     }
 }
 
-/// Whom a series counts: people whatever its math is, unless it says groups.
-fn actor(series: &Reader<'_>) -> Result<Actor, InvalidQuery> {
+/// Whom a series counts: people whatever its math is, unless it or the question says groups.
+fn actor(series: &Reader<'_>, query: &Reader<'_>) -> Result<Actor, InvalidQuery> {
     let math = series.get("math")?;
     match math.text()? {
-        None | Some("total" | "dau") => Ok(Actor::Person),
-        Some("unique_group") => {
-            let index = series.get("math_group_type_index")?;
-            if index.is_missing() { Err(index.wrong("the type of the groups is needed")) } else { Actor::read(&index) }
-        }
+        None | Some("total" | "dau") => Actor::read(&query.get("aggregation_group_type_index")?),
+        Some("unique_group") => match Actor::of_series(series, query)? {
+            Actor::Person => Err(series.get("math_group_type_index")?.wrong("the type of the groups is needed")),
+            groups => Ok(groups),
+        },
         Some(other) => {
             Err(math.wrong(format!("stickiness cannot be counted by {other:?}; total and unique_group can")))
         }

@@ -26,6 +26,16 @@ impl Actor {
         Ok(index.and_then(|index| GROUPS.get(index as usize)).map_or(Self::Person, |column| Self::Group(column)))
     }
 
+    /// Reads whom a series counts that says so itself, by `math_group_type_index`; else what the whole question says.
+    ///
+    /// # Errors
+    /// If either is no such index.
+    pub fn of_series(series: &Reader<'_>, query: &Reader<'_>) -> Result<Self, InvalidQuery> {
+        let of_all = Self::read(&query.get("aggregation_group_type_index")?)?;
+        let own = Self::read(&series.get("math_group_type_index")?)?;
+        Ok(if own == Self::Person { of_all } else { own })
+    }
+
     /// What the store is told to count.
     #[must_use]
     pub fn counted(self) -> Counted {

@@ -49,7 +49,7 @@ impl Measure {
     pub fn read(node: &SeriesNode<'_>, ground: &Ground<'_>, interval: Interval) -> Result<Self, InvalidQuery> {
         let place = node.place.get("math")?;
         let group = node.place.get("math_group_type_index")?;
-        let actor = Actor::read(&group)?;
+        let actor = Actor::of_series(&node.place, &ground.query)?;
         let of = |count, whom| Self { count, whom, value: None, fits: None, days: 0, multiplier: 1.0 };
         let active = |days| {
             let parts = match interval {
@@ -68,7 +68,7 @@ impl Measure {
             "weekly_active" => active(7),
             "monthly_active" => active(30),
             "unique_session" => of(TrendCount::Actors, Whom::Session),
-            "unique_group" if group.is_missing() => return Err(group.wrong("the type of the groups is needed")),
+            "unique_group" if actor == Actor::Person => return Err(group.wrong("the type of the groups is needed")),
             "unique_group" => of(TrendCount::Actors, Whom::Actor(actor)),
             "first_time_for_user" => {
                 let mut fits = ground.conditions.clone();

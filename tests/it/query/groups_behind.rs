@@ -175,3 +175,31 @@ async fn a_group_is_shown_whole_and_found_by_name_key_and_properties() {
         json!({ "kind": "ActorsQuery", "source": { "kind": "FunnelsActorsQuery", "funnelStep": 1, "source": funnel } });
     assert_eq!(desk.reply(query).await.assert_status(400).json()["attr"], "source.source");
 }
+
+#[tokio::test]
+async fn a_whole_trend_or_stickiness_counts_groups_where_it_says_so() {
+    let desk = desk().await;
+    let dates = json!({ "date_from": DATES.0, "date_to": DATES.1 });
+    let ask = async |kind: &str, math: &str, more: Value| {
+        let mut query = json!({ "kind": kind, "series": [{ "event": "visit", "math": math }], "dateRange": dates,
+            "aggregation_group_type_index": 0 });
+        more.as_object().unwrap().iter().for_each(|(key, value)| query[key] = value.clone());
+        desk.answer(query).await["results"][0]["data"].clone()
+    };
+    let people = json!({ "aggregation_group_type_index": null });
+    assert_eq!(ask("TrendsQuery", "dau", json!({})).await, json!([2, 2, 0, 0]));
+    assert_eq!(ask("TrendsQuery", "dau", people.clone()).await, json!([3, 2, 0, 0]));
+    assert_eq!(ask("TrendsQuery", "unique_group", json!({})).await, json!([2, 2, 0, 0]));
+    assert_eq!(ask("TrendsQuery", "total", json!({})).await, json!([3, 2, 0, 0]), "events are events");
+    assert_eq!(ask("TrendsQuery", "avg_count_per_actor", json!({})).await, json!([1, 1, 0, 0]));
+    // Acme twice, the others once; of people only Cy.
+    assert_eq!(ask("StickinessQuery", "dau", json!({})).await, json!([2, 1, 0, 0]));
+    assert_eq!(ask("StickinessQuery", "dau", people).await, json!([3, 1, 0, 0]));
+    for kind in ["TrendsQuery", "StickinessQuery"] {
+        let query = json!({ "kind": kind, "series": [{ "event": "visit" }], "aggregation_group_type_index": 5 });
+        assert_eq!(desk.reply(query).await.assert_status(400).json()["attr"], "aggregation_group_type_index");
+    }
+    let query = json!({ "kind": "TrendsQuery", "series": [{ "event": "visit", "math": "dau" }], "aggregation_group_type_index": 0 });
+    let all = json!({ "kind": "InsightActorsQuery", "day": "2026-10-02" });
+    assert_eq!(desk.behind(&all, &query, json!({})).await, ["acme", "o'hare\\ltd"]);
+}
