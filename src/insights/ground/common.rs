@@ -43,6 +43,7 @@ impl<'a> Ground<'a> {
             Traffic::Humans => conditions.push(not(field(&["is_bot"]))),
             Traffic::Bots => conditions.push(field(&["is_bot"])),
         }
+        sampling(&query.get("samplingFactor")?)?;
         let counts_cookieless = query.get("includeCookieless")?.flag()?;
         let weekdays = weekdays(&query)?;
         conditions.extend(weekdays.map(|weekdays| weekdays.condition("timestamp")));
@@ -101,6 +102,15 @@ impl<'a> Ground<'a> {
             behind: None,
         };
         compile(query, &scope, None).map_err(|error| InvalidQuery::new("query", error.message))
+    }
+}
+
+/// A part of all events that would do. All are read, so nothing is made of it, but it must make sense.
+fn sampling(place: &Reader<'_>) -> Result<(), InvalidQuery> {
+    let Some(value) = place.value() else { return Ok(()) };
+    match value.as_f64() {
+        Some(part) if part > 0.0 && part <= 1.0 => Ok(()),
+        _ => Err(place.wrong("a number above 0 and up to 1 is needed here")),
     }
 }
 
