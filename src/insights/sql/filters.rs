@@ -116,6 +116,9 @@ fn filter(place: &Reader<'_>, target: FilterTarget, types: &PropertyTypes) -> Re
     if kind == "hogql" {
         return parse_expr(key).map_err(|error| key_place.wrong(error.describe(key)));
     }
+    if kind == "flag" && target == FilterTarget::Events {
+        return flag(place, key);
+    }
     let subject = match kind {
         "group" if target == FilterTarget::Events => {
             let expr = group_field(&place.get("group_type_index")?, key)?;
@@ -159,6 +162,27 @@ fn filter(place: &Reader<'_>, target: FilterTarget, types: &PropertyTypes) -> Re
             .ok_or_else(|| operator_place.wrong(format!("{operator:?} is no operator that is known here")))?,
     };
     let found = found.map_err(|reason| value_place.wrong(reason))?;
+    Ok(if place.get("negation")?.flag()? { not(found) } else { found })
+}
+
+/// What a flag was for an event, as `$feature/KEY` has it. As flags depend on each other in the peers: `true` is on, whichever
+/// variant; `false` is off, and was looked up; a text is that variant.
+fn flag(place: &Reader<'_>, key: &str) -> Result<Expr, InvalidQuery> {
+    let operator = place.get("operator")?;
+    operator.word(&[("flag_evaluates_to", ()), ("exact", ())])?;
+    let was = call("toString", vec![field(&["properties", &format!("$feature/{key}")])]);
+    let is = |value: &str| compare(CompareOp::Equal, was.clone(), text(value));
+    let value = place.get("value")?;
+    let found = match value.value() {
+        Some(Value::Bool(true)) => {
+            let is_off = joined(vec![is(""), is("false")], true).expect("there are two");
+            let is_known = made(ExprKind::IsNull { of: Box::new(was.clone()), is_negated: true });
+            joined(vec![is_known, not(is_off)], false).expect("there are two")
+        }
+        Some(Value::Bool(false)) => is("false"),
+        Some(Value::String(variant)) if !variant.is_empty() => is(variant),
+        _ => return Err(value.wrong("true, false or the name of a variant is needed here")),
+    };
     Ok(if place.get("negation")?.flag()? { not(found) } else { found })
 }
 
