@@ -11,6 +11,7 @@ mod funnels;
 mod ground;
 pub mod home;
 mod lifecycle;
+mod overrides;
 mod paths;
 mod query;
 mod retention;
@@ -25,5 +26,6 @@ mod web;
 
 pub use answer::{Period, TrendResult, TrendsAnswer, ValueOf};
 pub use error::InsightError;
+pub use overrides::with_overrides;
 pub use query::{QUERY_KINDS, QueryAnswer, QueryContext, run_query};
 pub use trends::run_trends;

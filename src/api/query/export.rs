@@ -21,7 +21,8 @@ pub async fn export(
     access: ApiProjectAccess,
     Body(body): Body<QueryIn>,
 ) -> Result<Response, ApiError> {
-    let kind = body.query().get("kind").and_then(|kind| kind.as_str());
+    let query = body.question()?;
+    let kind = query.get("kind").and_then(|kind| kind.as_str());
     if kind != Some("HogQLQuery") {
         return Err(Cause::invalid("query.kind", "A HogQLQuery can be exported as CSV.").into());
     }
@@ -34,7 +35,7 @@ pub async fn export(
         project: &access.project,
         settings: &settings,
     };
-    let (columns, mut rows) = export_csv(context, body.query()).await?;
+    let (columns, mut rows) = export_csv(context, &query).await?;
     // The first piece is awaited: a question that is refused is an answer of its own, not half a file.
     let first = rows.next().await.map_err(|error| crate::insights::sql::sql_error(error, "query"))?;
     let head: Vec<String> = columns.iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();

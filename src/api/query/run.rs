@@ -14,6 +14,7 @@ use super::status::status_json;
 use crate::api::projects::Body;
 use crate::http::{ApiError, ApiProjectAccess, AppState, Cause};
 use crate::insights::running::{QueryKey, Reply, Wish};
+use crate::insights::{InsightError, with_overrides};
 
 /// Longest name that a client gives a question.
 const MAX_ID_CHARS: usize = 200;
@@ -35,10 +36,16 @@ pub struct QueryIn {
 }
 
 impl QueryIn {
-    /// The question.
-    #[must_use]
-    pub fn query(&self) -> &Value {
-        &self.query
+    /// The question, with what a dashboard lays over it.
+    ///
+    /// # Errors
+    /// If there is none, or what is laid over it makes no sense.
+    pub fn question(&self) -> Result<Value, ApiError> {
+        if !self.query.is_object() {
+            return Err(Cause::invalid("query", "The query is needed: an object with its kind.").into());
+        }
+        let laid = with_overrides(&self.query, &self.filters_override, &self.variables_override);
+        Ok(laid.map_err(InsightError::from)?)
     }
 
     fn wish(&self) -> Result<Wish, Cause> {
@@ -62,19 +69,6 @@ impl QueryIn {
             id => Ok(id),
         }
     }
-
-    /// What is not applied is refused: passed over it would be answered by other numbers than were asked for.
-    fn refuse_overrides(&self) -> Result<(), Cause> {
-        for (field, value) in
-            [("filters_override", &self.filters_override), ("variables_override", &self.variables_override)]
-        {
-            let says_nothing = value.is_null() || value.as_object().is_some_and(|all| all.values().all(Value::is_null));
-            if !says_nothing {
-                return Err(Cause::invalid(field, format!("{field} cannot be applied; change the query itself.")));
-            }
-        }
-        Ok(())
-    }
 }
 
 /// `POST /api/projects/{project}/query/`.
@@ -83,17 +77,14 @@ pub async fn run(
     access: ApiProjectAccess,
     Body(body): Body<QueryIn>,
 ) -> Result<Response, ApiError> {
-    if !body.query.is_object() {
-        return Err(Cause::invalid("query", "The query is needed: an object with its kind.").into());
-    }
+    let query = body.question()?;
     let (wish, client_query_id) = (body.wish()?, body.id()?);
-    body.refuse_overrides()?;
     let started = Instant::now();
     let project = &access.project;
     let settings = state.pg.get_project_settings(project.id).await?;
     let made_up = state.clock.new_uuid().to_string();
     let id = client_query_id.unwrap_or(&made_up);
-    let reply = state.running().answer(project, &settings, &body.query, (wish, id)).await?;
+    let reply = state.running().answer(project, &settings, &query, (wish, id)).await?;
     let (answered, status) = match reply {
         Reply::Answer { answered, status } => (Some(answered), status),
         Reply::Pending(status) => (None, Some(status)),
@@ -102,7 +93,7 @@ pub async fn run(
     let is_on_its_way = status.is_some();
     let frame = Frame {
         project,
-        cache_key: QueryKey::of("json", project, &settings, &body.query).text(),
+        cache_key: QueryKey::of("json", project, &settings, &query).text(),
         elapsed: started.elapsed(),
         client_query_id,
         status: status.map(|status| json!(status_json(&status, project))),
