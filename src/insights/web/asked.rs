@@ -35,10 +35,6 @@ impl WebAsked {
         if revenue.flag()? {
             return Err(revenue.wrong("revenue cannot be asked for yet").into());
         }
-        let host = query.get("includeHost")?;
-        if host.flag()? {
-            return Err(host.wrong("pages cannot be told apart by their hosts yet").into());
-        }
         let dates = DateRange::read(&query.get("dateRange")?)?;
         // Buckets are not used; weeks are few whatever the range.
         let range = ground.resolve(&dates, Interval::Week).await.map_err(|error| match error {
@@ -69,6 +65,26 @@ impl WebAsked {
             .column("actor", field(&["stored_person_number"]))
             .column("at", field(&["timestamp"]))
             .only(joined(within.collect(), true))
+    }
+
+    /// Clicks on links to other sites in the sessions of the range and of the one before, as `visit`, `at` and `url`.
+    #[must_use]
+    pub fn clicks_away(&self) -> EventRows {
+        let visit = Expr::call("ifNull", vec![field(&["$session_id"]), text("")], Span::default());
+        let url = Expr::call("toString", vec![field(&["properties", "$external_click_url"])], Span::default());
+        // A session is a day long at most.
+        let day = 24.hours();
+        let wider = |stretch: Stretch| {
+            let from = stretch.from.checked_sub(day).unwrap_or(stretch.from);
+            date_filter(&["timestamp"], Some(from), Some(stretch.to.checked_add(day).unwrap_or(stretch.to)))
+        };
+        let stretches = [Some(self.stretches.current), self.stretches.previous];
+        EventRows::all()
+            .column("visit", visit.clone())
+            .column("at", field(&["timestamp"]))
+            .column("url", url.clone())
+            .only([compare(CompareOp::NotEqual, visit, text("")), compare(CompareOp::NotEqual, url, text(""))])
+            .only(joined(stretches.into_iter().flatten().filter_map(wider).collect(), true))
     }
 
     /// The condition that an event reaches the goal; of none if there is no goal.

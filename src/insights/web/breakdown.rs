@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::asked::number;
 use crate::insights::sql::{field, made, text};
 use crate::sql::{ArithmeticOp, CompareOp, Expr, ExprKind, Literal, Span};
-use crate::storage::ch::{WebKeys, WebRow, WebSessionKey};
+use crate::storage::ch::{WebKeys, WebNones, WebRow, WebSessionKey};
 
 /// By what a table has its rows; the words are those of `breakdownBy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,7 @@ impl Breakdown {
         ("Page", Self::Page),
         ("InitialPage", Self::OfSession(WebSessionKey::EntryPath)),
         ("ExitPage", Self::OfSession(WebSessionKey::ExitPath)),
+        ("ExitClick", Self::OfSession(WebSessionKey::ExitClick)),
         ("PreviousPage", Self::PreviousPage),
         ("ScreenName", Self::ScreenName),
         ("InitialChannelType", Self::OfSession(WebSessionKey::ChannelType)),
@@ -62,21 +63,49 @@ impl Breakdown {
         matches!(self, Self::Page | Self::PreviousPage | Self::FrustrationMetrics) || of_session.contains(&self)
     }
 
+    /// Whether a page of it can be told with its host.
+    #[must_use]
+    pub fn has_hosts(self) -> bool {
+        let of_session = [WebSessionKey::EntryPath, WebSessionKey::ExitPath].map(Self::OfSession);
+        self == Self::Page || of_session.contains(&self)
+    }
+
+    /// Which rows without a value are shown: as the peers have it, those of campaigns and languages, and of what is made of
+    /// several.
+    #[must_use]
+    pub fn nones(self) -> WebNones {
+        match self {
+            Self::Language => WebNones::AreShown,
+            Self::OfSession(
+                WebSessionKey::UtmSource
+                | WebSessionKey::UtmMedium
+                | WebSessionKey::UtmCampaign
+                | WebSessionKey::UtmTerm
+                | WebSessionKey::UtmContent
+                | WebSessionKey::SourceMediumCampaign,
+            ) => WebNones::AreShown,
+            Self::Region | Self::City => WebNones::OfSecondAreLeftOut,
+            Self::Viewport => WebNones::AndZerosAreLeftOut,
+            _ => WebNones::AreLeftOut,
+        }
+    }
+
     /// What the store is told.
     #[must_use]
     pub fn keys(self) -> WebKeys {
         match self {
             Self::OfSession(key) => WebKeys::Session(key),
-            _ => WebKeys::Event(self.columns().len()),
+            _ => WebKeys::Event(self.columns(false).len()),
         }
     }
 
     /// The parts of the value that an event has.
     #[must_use]
-    pub fn columns(self) -> Vec<Expr> {
+    pub fn columns(self, with_host: bool) -> Vec<Expr> {
         let of = |key: &str| field(&["properties", key]);
         let number = |key: &str| call("toFloat", vec![of(key)]);
         match self {
+            Self::Page if with_host => vec![beside_host(of("$pathname"))],
             Self::Page | Self::FrustrationMetrics => vec![of("$pathname")],
             Self::PreviousPage => vec![previous_page()],
             Self::ScreenName => vec![of("$screen_name")],
@@ -116,6 +145,13 @@ impl Breakdown {
 
 fn call(name: &str, args: Vec<Expr>) -> Expr {
     Expr::call(name, args, Span::default())
+}
+
+/// A path behind the host of its event; null if there is neither.
+pub fn beside_host(path: Expr) -> Expr {
+    let or_empty = |of: Expr| call("ifNull", vec![call("toString", vec![of]), text("")]);
+    let whole = call("concat", vec![or_empty(field(&["properties", "$host"])), or_empty(path)]);
+    call("nullIf", vec![whole, text("")])
 }
 
 /// Where a view came from: the path of the page before it on the same site, or the whole address elsewhere.

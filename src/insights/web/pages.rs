@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::asked::{VIEWS, WebAsked, is_one_of, is_view};
+use super::breakdown::beside_host;
 use crate::insights::InsightError;
 use crate::insights::ground::{EventRows, Ground};
 use crate::insights::sql::field;
@@ -19,6 +20,8 @@ pub struct WantedParts {
     pub bounces: bool,
     pub scrolls: bool,
     pub times: bool,
+    /// Whether a page is told with its host.
+    pub with_host: bool,
 }
 
 /// Their events, ready for the store.
@@ -52,6 +55,10 @@ impl PageEvents {
     ) -> Result<Self, InsightError> {
         let mut events = Self::default();
         let number = |key: &str| Expr::call("toFloat", vec![field(&["properties", key])], Span::default());
+        let page = || {
+            let path = field(&["properties", PATH_BEFORE]);
+            if wanted.with_host { beside_host(path) } else { path }
+        };
         let left = || is_one_of(&[VIEWS[0], VIEWS[1], "$pageleave"]);
         if wanted.bounces {
             let filter = if wanted.scrolls { PathFilter::Stays } else { PathFilter::IsDropped };
@@ -60,7 +67,7 @@ impl PageEvents {
         }
         if wanted.scrolls {
             let rows = |rows: EventRows| {
-                rows.column("key0", field(&["properties", PATH_BEFORE]))
+                rows.column("key0", page())
                     .column("scrolled", number("$prev_pageview_max_scroll_percentage"))
                     .column("seen", number("$prev_pageview_max_content_percentage"))
                     .only([left()])
@@ -69,9 +76,7 @@ impl PageEvents {
         }
         if wanted.times {
             let rows = |rows: EventRows| {
-                rows.column("key0", field(&["properties", PATH_BEFORE]))
-                    .column("seconds", number("$prev_pageview_duration"))
-                    .only([left()])
+                rows.column("key0", page()).column("seconds", number("$prev_pageview_duration")).only([left()])
             };
             events.times = Some(sql(ground, json, asked, PathFilter::IsOfPageBefore, rows).await?);
         }

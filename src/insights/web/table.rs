@@ -9,7 +9,7 @@ use crate::insights::ground::{Answered, Ground};
 use crate::insights::sql::{field, sql_error};
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::{InvalidQuery, Reader};
-use crate::storage::ch::{WebMetric, WebRow, WebTable, web_table_sql};
+use crate::storage::ch::{WebMetric, WebRow, WebSessionKey, WebTable, web_table_sql};
 
 const MOST_ROWS: u32 = 50_000;
 const DEFAULT_ROWS: u32 = 100;
@@ -40,6 +40,7 @@ struct Table {
     metrics: Vec<WebMetric>,
     /// What is counted of pages apart.
     parts: Option<WantedParts>,
+    with_host: bool,
     order: Vec<(usize, bool)>,
     limit: u32,
     offset: u32,
@@ -59,6 +60,8 @@ impl Table {
         };
         let (scrolls, times) = (of_pages("includeScrollDepth")?, of_pages("includeAvgTimeOnPage")?);
         let bounces = query.get("includeBounceRate")?.flag()?;
+        // Of what is no page there is no host to tell, and nothing to refuse: the switch is one for all tables of the web.
+        let with_host = query.get("includeHost")?.flag()? && breakdown.has_hosts();
         let has_goal = asked.goal.is_some();
         if has_goal && breakdown == Breakdown::FrustrationMetrics {
             return Err(query.get("conversionGoal")?.wrong("a goal cannot be counted beside frustration"));
@@ -78,7 +81,8 @@ impl Table {
         Ok(Self {
             breakdown,
             order: order(&query.get("orderBy")?, &metrics)?,
-            parts: is_by_page.then_some(WantedParts { bounces: bounces || times, scrolls, times }),
+            parts: is_by_page.then_some(WantedParts { bounces: bounces || times, scrolls, times, with_host }),
+            with_host,
             limit: query.get("limit")?.count(0, MOST_ROWS)?.filter(|limit| *limit > 0).unwrap_or(DEFAULT_ROWS),
             offset: query.get("offset")?.count(0, u32::MAX)?.unwrap_or(0),
             metrics,
@@ -149,7 +153,7 @@ pub async fn run_web_table(context: QueryContext<'_>, json: &Value) -> Result<Qu
         _ => asked.counts(),
     };
     let mut rows = asked.rows(&ground).column("event", field(&["event"])).column("is_goal", asked.reaches_goal());
-    for (at, column) in table.breakdown.columns().into_iter().enumerate() {
+    for (at, column) in table.breakdown.columns(table.with_host).into_iter().enumerate() {
         rows = rows.column(("key", at), column);
     }
     let events = rows.only(counts).sql(&ground)?;
@@ -157,12 +161,19 @@ pub async fn run_web_table(context: QueryContext<'_>, json: &Value) -> Result<Qu
         Some(wanted) => Some(PageEvents::of(&ground, json, &asked, wanted).await?),
         None => None,
     };
+    let clicks = match table.breakdown {
+        Breakdown::OfSession(WebSessionKey::ExitClick) => Some(asked.clicks_away().sql(&ground)?),
+        _ => None,
+    };
     let sql = web_table_sql(
         context.project.id,
         WebTable {
             events: &events,
             keys: table.breakdown.keys(),
             rules: if table.breakdown.is_path() { &asked.rules } else { &[] },
+            has_hosts: table.with_host,
+            clicks: clicks.as_ref(),
+            nones: table.breakdown.nones(),
             has_addresses: table.breakdown == Breakdown::PreviousPage,
             is_language: table.breakdown == Breakdown::Language,
             stretches: asked.stretches,

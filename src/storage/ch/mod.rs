@@ -91,4 +91,4 @@ pub use values::values_sql;
 pub use web::{Stretch, Stretches, WebNumbers, WebVisits, web_overview_sql};
 pub use web_goals::{WebGoals, web_goals_sql};
 pub use web_pages::PageParts;
-pub use web_table::{PathRule, WebKeys, WebMetric, WebRow, WebSessionKey, WebTable, web_table_sql};
+pub use web_table::{PathRule, WebKeys, WebMetric, WebNones, WebRow, WebSessionKey, WebTable, web_table_sql};

@@ -2,7 +2,7 @@
 
 use super::Sql;
 use super::web::push_inside;
-use super::web_table::{WebMetric, WebTable, by_value, cleaned};
+use super::web_table::{ENTRY_PAGE, WebMetric, WebTable, by_value, cleaned_page};
 use crate::model::ProjectId;
 
 /// Longer times on a page are counted as this.
@@ -62,8 +62,8 @@ fn entry_bounces(project: ProjectId, table: WebTable<'_>, events: &Sql) -> Sql {
         "SELECT path, avgOrNullIf(toUInt8(is_bounce), is_current) AS now, avgOrNullIf(toUInt8(is_bounce), is_previous) \
          AS before\nFROM (\nSELECT ",
     );
-    sql.append(&cleaned(table.rules, &Sql::new("session.entry_pathname")))
-        .push(" AS path, session.is_bounce AS is_bounce, ");
+    let entry = Sql::new(if table.has_hosts { ENTRY_PAGE } else { "session.entry_pathname" });
+    sql.append(&cleaned_page(table, &entry)).push(" AS path, session.is_bounce AS is_bounce, ");
     table.stretches.push_flags(&mut sql, "session.start_at");
     sql.push("\nFROM (SELECT DISTINCT visit FROM (").append(events).push(")) AS seen\nINNER JOIN (\n");
     sql.append(&table.sessions(project)).push("\n) AS session ON session.session_id = seen.visit\n)\nGROUP BY path");
@@ -84,7 +84,7 @@ fn scrolls(project: ProjectId, table: WebTable<'_>, events: &Sql) -> Sql {
     sql.push("\nFROM (\nSELECT found.path AS path, found.scrolled AS scrolled, found.n AS n, found.deep AS deep, ");
     sql.push("found.n_seen AS n_seen, ");
     table.stretches.push_flags(&mut sql, "session.start_at");
-    sql.push("\nFROM (\nSELECT visit, ").append(&cleaned(table.rules, &Sql::new("key0")));
+    sql.push("\nFROM (\nSELECT visit, ").append(&cleaned_page(table, &Sql::new("key0")));
     sql.push(
         " AS path, sum(event.scrolled) AS scrolled, count(event.scrolled) AS n, countIf(event.seen > 0.8) AS deep, ",
     );
@@ -99,7 +99,7 @@ fn scrolls(project: ProjectId, table: WebTable<'_>, events: &Sql) -> Sql {
 /// How long pages were open before they were left.
 fn times(table: WebTable<'_>, events: &Sql) -> Sql {
     let mut sql = Sql::new("SELECT ");
-    sql.append(&cleaned(table.rules, &Sql::new("key0"))).push(" AS path");
+    sql.append(&cleaned_page(table, &Sql::new("key0"))).push(" AS path");
     let stretches = [(Some(table.stretches.current), "now"), (table.stretches.previous, "before")];
     for (stretch, name) in stretches {
         sql.push(", quantileExactInclusiveOrNullIf(0.9)(least(seconds, ").param("UInt32", MAX_PAGE_SECONDS).push("), ");

@@ -33,6 +33,8 @@ pub enum WebKeys {
 pub enum WebSessionKey {
     EntryPath,
     ExitPath,
+    /// The address of the last link to another site that was clicked.
+    ExitClick,
     ReferringDomain,
     /// The referrer's address without what follows `?` and `#`.
     ReferringUrl,
@@ -51,6 +53,7 @@ impl WebSessionKey {
         match self {
             Self::EntryPath => "session.entry_pathname",
             Self::ExitPath => "session.exit_pathname",
+            Self::ExitClick => "nullIf(click.url, '')",
             Self::ReferringDomain => "session.referring_domain",
             Self::ReferringUrl => "cutQueryStringAndFragment(session.referrer)",
             Self::UtmSource => "session.utm_source",
@@ -69,6 +72,30 @@ impl WebSessionKey {
     fn is_path(self) -> bool {
         matches!(self, Self::EntryPath | Self::ExitPath)
     }
+
+    /// The same behind the host of its page.
+    fn with_host(self) -> &'static str {
+        match self {
+            Self::EntryPath => ENTRY_PAGE,
+            Self::ExitPath => "nullIf(concat(ifNull(session.exit_host, ''), ifNull(session.exit_pathname, '')), '')",
+            _ => self.sql(),
+        }
+    }
+}
+
+/// The page that a session began on, with its host.
+pub(super) const ENTRY_PAGE: &str =
+    "nullIf(concat(ifNull(session.entry_host, ''), ifNull(session.entry_pathname, '')), '')";
+
+/// What becomes of rows whose value is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebNones {
+    AreShown,
+    AreLeftOut,
+    /// Those whose second part is missing are.
+    OfSecondAreLeftOut,
+    /// Those of which any part is missing or zero are.
+    AndZerosAreLeftOut,
 }
 
 /// A number of a row.
@@ -125,6 +152,11 @@ pub struct WebTable<'a> {
     pub keys: WebKeys,
     /// How the values are made alike, if they are paths.
     pub rules: &'a [PathRule],
+    /// Whether the values are paths behind hosts: rules are for the paths.
+    pub has_hosts: bool,
+    /// Of [`WebSessionKey::ExitClick`]: clicks as `visit`, `at` and `url`.
+    pub clicks: Option<&'a Sql>,
+    pub nones: WebNones,
     /// Whether some of the values are addresses elsewhere, which stay as they are.
     pub has_addresses: bool,
     /// Whether the value is a language: rows are made of the part before the dash, and the most frequent one after it is
@@ -185,12 +217,19 @@ pub fn web_table_sql(project: ProjectId, table: WebTable<'_>) -> Sql {
         sql.push(" / nullIf(sum(").name("m", table.fill).push(") OVER (), 0)");
     }
     sql.push(" AS fill\nFROM (\n").append(&with_pages(project, table)).push("\n)");
+    sql.push(match table.nones {
+        WebNones::AreShown => "\nWHERE true",
+        WebNones::AreLeftOut => "\nWHERE isNotNull(key0)",
+        WebNones::OfSecondAreLeftOut => "\nWHERE isNotNull(key1)",
+        WebNones::AndZerosAreLeftOut => "\nWHERE ifNull(key0, 0) != 0 AND ifNull(key1, 0) != 0",
+    });
     if table.only_counted {
-        sql.push("\nWHERE ");
+        sql.push(" AND (");
         for at in 0..table.metrics.len() {
             sql.push(if at > 0 { " OR " } else { "" }).name("m", at).push(" > 0 OR ifNull(");
             sql.name("n", at).push(", 0) > 0");
         }
+        sql.push(")");
     }
     sql.push("\nORDER BY ");
     for (at, is_descending) in table.order {
@@ -286,8 +325,8 @@ fn counted(project: ProjectId, table: WebTable<'_>) -> Sql {
     let mut sql = Sql::new("SELECT ");
     match table.keys {
         WebKeys::Session(key) => {
-            let plain = Sql::new(key.sql());
-            let value = if key.is_path() { cleaned(table.rules, &plain) } else { plain };
+            let plain = Sql::new(if table.has_hosts { key.with_host() } else { key.sql() });
+            let value = if key.is_path() { cleaned_page(table, &plain) } else { plain };
             sql.append(&value).push(" AS raw0, ");
         }
         WebKeys::Event(width) => {
@@ -309,6 +348,10 @@ fn counted(project: ProjectId, table: WebTable<'_>) -> Sql {
     }
     sql.push("\nFROM (\n").append(&found).push("\n) AS seen\nINNER JOIN (\n").append(&table.sessions(project));
     sql.push("\n) AS session ON session.session_id = seen.visit");
+    if let Some(clicks) = table.clicks {
+        sql.push("\nLEFT JOIN (\nSELECT visit, argMax(ifNull(away.url, ''), away.at) AS url\nFROM (").append(clicks);
+        sql.push(") AS away\nGROUP BY visit\n) AS click ON click.visit = seen.visit");
+    }
     sql
 }
 
@@ -341,15 +384,34 @@ fn by_visit(table: WebTable<'_>) -> Sql {
     }
     // Patterns are tried once for each value of a visit.
     sql.push(if table.has_addresses { ", if(NOT startsWith(ifNull(key0, ''), '/'), key0, " } else { ", (" });
-    sql.append(&cleaned(table.rules, &Sql::new("key0")))
+    sql.append(&cleaned_page(table, &Sql::new("key0")))
         .push(") AS raw0, argMin(who, since) AS actor, sum(n) AS views, sum(n_goals) AS goals, ");
     sql.push("sum(n_rage) AS rage_clicks, sum(n_dead) AS dead_clicks, sum(n_errors) AS errors\nFROM (\n");
     sql.append(&found).push("\n)\nGROUP BY visit, lone, raw0");
     sql
 }
 
+/// A page with all rules applied to its path.
+pub(super) fn cleaned_page(table: WebTable<'_>, page: &Sql) -> Sql {
+    if !table.has_hosts || table.rules.is_empty() {
+        return cleaned(table.rules, page);
+    }
+    // A host has no slash in it, and a path begins with one.
+    let mut path = Sql::new("substring(");
+    path.append(page).push(", position(").append(page).push(", '/'))");
+    let mut sql = Sql::new("if(position(ifNull(");
+    sql.append(page)
+        .push(", ''), '/') = 0, ")
+        .append(page)
+        .push(", concat(substring(")
+        .append(page)
+        .push(", 1, position(");
+    sql.append(page).push(", '/') - 1), ").append(&cleaned(table.rules, &path)).push("))");
+    sql
+}
+
 /// A path with all rules applied to it, each to what the one before it gave.
-pub(super) fn cleaned(rules: &[PathRule], path: &Sql) -> Sql {
+fn cleaned(rules: &[PathRule], path: &Sql) -> Sql {
     rules.iter().fold(path.clone(), |path, rule| {
         let mut sql = Sql::new("replaceRegexpAll(");
         sql.append(&path).push(", ").text_literal(&rule.pattern).push(", ").text_literal(&rule.replacement).push(")");

@@ -306,7 +306,6 @@ async fn goals_are_as_a_naive_reading_counts_them() {
         (json!({ "orderBy": ["ConversionRate"] }), "orderBy"),
         (json!({ "conversionGoal": { "customEventName": "buy" } }), "conversionGoal"),
         (json!({ "includeRevenue": true }), "includeRevenue"),
-        (json!({ "includeHost": true }), "includeHost"),
     ] {
         let reply = desk.reply(query(more)).await;
         assert_eq!((reply.status.as_u16(), &reply.json()["attr"]), (400, &json!(attr)), "{}", reply.text());
@@ -351,6 +350,9 @@ async fn tables_are_as_a_naive_reading_counts_them() {
             .answer(json!({ "kind": "WebStatsTableQuery", "breakdownBy": breakdown, "dateRange": days.range(),
                 "doPathCleaning": cleans }))
             .await;
+        // A value that is missing has a row among campaigns alone.
+        let mut expected = expected;
+        expected.retain(|value, _| value.is_some() || breakdown == "InitialUTMSource");
         let all: usize = expected.values().map(|(people, _)| people.len()).sum();
         let mut rows: Vec<_> = expected.iter().collect();
         // Nulls come last.

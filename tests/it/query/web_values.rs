@@ -85,16 +85,20 @@ async fn values_of_several_parts_languages_zones_and_frustration() {
         );
         answer["results"].clone()
     };
-    assert_eq!(table("Viewport").await[1][0], json!([1280, 720]));
-    assert_eq!(table("Timezone").await[1][0], json!(5.5));
+    assert_eq!(table("Viewport").await[0][0], json!([1280, 720]));
+    assert_eq!(table("Timezone").await[0][0], json!(5.5));
     assert_eq!(table("Language").await, json!([["en-GB", [3, null], [3, null], ""]]));
     assert_eq!(table("FrustrationMetrics").await, json!([["/cross", [1, null], [0, null], [1, null], ""]]));
     let before: BTreeSet<String> =
         table("PreviousPage").await.as_array().unwrap().iter().map(|row| row[0].to_string()).collect();
-    assert_eq!(before, BTreeSet::from(["\"/calm\"", "\"https://y.example/z\"", "null"].map(str::to_owned)));
+    assert_eq!(before, BTreeSet::from(["\"/calm\"", "\"https://y.example/z\""].map(str::to_owned)));
     let nothing = json!([["(none) / (none) / (none)", [3, null], [3, null], 1, ""]]);
     assert_eq!(table("InitialUTMSourceMediumCampaign").await, nothing);
-    for by in ["City", "Region", "Country", "DeviceType", "InitialReferringURL", "InitialChannelType"] {
+    // Nobody said where they are, on what, or what they clicked.
+    for by in ["City", "Region", "Country", "DeviceType", "ExitClick"] {
+        assert_eq!(table(by).await, json!([]), "{by}");
+    }
+    for by in ["InitialReferringURL", "InitialChannelType"] {
         assert!(!table(by).await.as_array().unwrap().is_empty(), "{by}");
     }
     let page = desk
@@ -104,6 +108,62 @@ async fn values_of_several_parts_languages_zones_and_frustration() {
         )
         .await;
     assert_eq!((&page["results"][0][0], &page["hasMore"]), (&json!("/cross"), &json!(false)));
+}
+
+#[tokio::test]
+async fn pages_are_told_with_their_hosts_and_sessions_by_the_link_they_left_by() {
+    let desk = Desk::start().await;
+    let rules = json!([{ "regex": "^/item/\\d+", "alias": "/item/:id" }]);
+    desk.change_project(&json!({ "path_cleaning_filters": rules })).await;
+    let event = |event: &str, who: &str, minute: u32, properties: Value| {
+        let mut properties = properties;
+        properties["$session_id"] = format!("visit-{who}").into();
+        json!({ "event": event, "distinct_id": who, "timestamp": format!("2026-10-05T10:{minute:02}:00Z"), "properties": properties })
+    };
+    let view = |who: &str, minute: u32, host: &str, path: &str, before: Option<&str>| {
+        let properties = json!({ "$host": host, "$pathname": path, "$current_url": format!("https://{host}{path}"),
+            "$prev_pageview_pathname": before, "$prev_pageview_max_scroll_percentage": before.map(|_| 0.5) });
+        event("$pageview", who, minute, properties)
+    };
+    let click =
+        |who: &str, minute: u32, url: &str| event("$autocapture", who, minute, json!({ "$external_click_url": url }));
+    desk.send(&json!([
+        view("a", 1, "x.example", "/item/7", None),
+        view("a", 2, "x.example", "/end", Some("/item/7")),
+        view("b", 1, "y.example", "/item/8", None),
+        click("a", 3, "https://first.example/"),
+        click("a", 4, "https://last.example/?q=1"),
+    ]))
+    .await;
+    let table = async |by: &str, more: Value| {
+        let mut query =
+            json!({ "kind": "WebStatsTableQuery", "breakdownBy": by, "dateRange": { "date_from": "2026-10-01" } });
+        more.as_object().unwrap().iter().for_each(|(key, value)| query[key] = value.clone());
+        desk.answer(query).await["results"].clone()
+    };
+    let values = |rows: &Value| {
+        rows.as_array().unwrap().iter().map(|row| row[0].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let hosts = json!({ "includeHost": true, "doPathCleaning": true });
+    assert_eq!(
+        values(&table("Page", hosts.clone()).await),
+        ["x.example/end", "x.example/item/:id", "y.example/item/:id"]
+    );
+    assert_eq!(values(&table("InitialPage", hosts.clone()).await), ["x.example/item/:id", "y.example/item/:id"]);
+    assert_eq!(values(&table("ExitPage", hosts).await), ["x.example/end", "y.example/item/:id"]);
+    assert_eq!(values(&table("Page", json!({ "doPathCleaning": true })).await), ["/item/:id", "/end"]);
+    let whole = json!({ "includeHost": true, "includeBounceRate": true, "includeScrollDepth": true });
+    let pages = table("Page", whole).await;
+    let row = |page: &str| pages.as_array().unwrap().iter().find(|row| row[0] == page).unwrap().clone();
+    // Bounced, scrolled half.
+    assert_eq!((&row("y.example/item/8")[3][0], &row("x.example/item/7")[3][0]), (&json!(1), &json!(0)), "{pages}");
+    assert_eq!(
+        (&row("x.example/item/7")[4][0], &row("y.example/item/8")[4][0]),
+        (&json!(0.5), &Value::Null),
+        "{pages}"
+    );
+    let clicks = table("ExitClick", json!({})).await;
+    assert_eq!(clicks, json!([["https://last.example/?q=1", [1, null], [2, null], 1, ""]]));
 }
 
 #[tokio::test]
@@ -122,7 +182,7 @@ async fn what_makes_no_sense_is_refused_by_field() {
             "dateRange.date_to",
         ),
         (json!({ "kind": "WebStatsTableQuery" }), "breakdownBy"),
-        (json!({ "kind": "WebStatsTableQuery", "breakdownBy": "ExitClick" }), "breakdownBy"),
+        (json!({ "kind": "WebStatsTableQuery", "breakdownBy": "Clicks" }), "breakdownBy"),
         (json!({ "kind": "WebStatsTableQuery", "breakdownBy": "Page", "limit": 50_001 }), "limit"),
         (json!({ "kind": "WebStatsTableQuery", "breakdownBy": "Page", "orderBy": ["Views"] }), "orderBy"),
         (json!({ "kind": "WebStatsTableQuery", "breakdownBy": "Page", "orderBy": ["Love", "ASC"] }), "orderBy[0]"),
