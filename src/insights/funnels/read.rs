@@ -90,7 +90,7 @@ impl<'a> Funnel<'a> {
             return Err(place.wrong("a funnel has at least two steps").into());
         }
         let optional = optional(&nodes, view, order)?;
-        let steps = nodes.into_iter().map(|node| step(node, ground)).collect::<Result<Vec<_>, _>>()?;
+        let steps = nodes.into_iter().map(step).collect::<Result<Vec<_>, _>>()?;
         let first_time = bits(steps.iter().map(|step| step.first_of.is_some()));
         let exclusions = exclusions(&filter.get("exclusions")?, ground, &steps, order)?;
         let breakdown = match view {
@@ -150,24 +150,15 @@ fn optional(nodes: &[SeriesNode<'_>], view: FunnelView, order: StepOrder) -> Res
     Ok(bits(flags.into_iter()))
 }
 
-fn step<'a>(node: SeriesNode<'a>, ground: &Ground<'_>) -> Result<FunnelStep<'a>, InvalidQuery> {
+fn step(node: SeriesNode<'_>) -> Result<FunnelStep<'_>, InvalidQuery> {
     let maths = [("total", 0), ("dau", 0), ("first_time_for_user", 1), ("first_time_for_user_with_filters", 2)];
     let first_of = match node.place.get("math")?.word(&maths)?.unwrap_or(0) {
         0 => None,
         // The first event of that name, whatever its properties are: only if they fit too, it is the step.
-        1 => Some(bare_condition(&node, ground)?),
+        1 => Some(node.is_it.clone()),
         _ => Some(node.condition.clone()),
     };
     Ok(FunnelStep { node, first_of })
-}
-
-/// What an event of a step must be, but for its properties.
-fn bare_condition(node: &SeriesNode<'_>, ground: &Ground<'_>) -> Result<Option<Expr>, InvalidQuery> {
-    let mut bare = node.place.value().cloned().unwrap_or_default();
-    if let Some(fields) = bare.as_object_mut() {
-        fields.retain(|key, _| key != "properties" && key != "fixedProperties");
-    }
-    Ok(SeriesNode::read(Reader::new(&bare), ground)?.condition)
 }
 
 fn exclusions(

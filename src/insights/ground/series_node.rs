@@ -20,9 +20,11 @@ pub enum Entity {
         id: ActionId,
         name: String,
     },
+    /// Several events or actions that count as one, by what they are called together.
+    Several(String),
 }
 
-/// An `EventsNode` or `ActionsNode` of a question: a series, a step, a target.
+/// An `EventsNode`, an `ActionsNode` or a `GroupNode` of them: a series, a step, a target of a question.
 #[derive(Debug, Clone)]
 pub struct SeriesNode<'a> {
     /// Where it stands, for reading what only some kinds have (`math` …).
@@ -58,11 +60,29 @@ impl<'a> SeriesNode<'a> {
                 conditions.push(condition);
                 Entity::Action { id: action.id, name: action.name.clone() }
             }
+            Some("GroupNode") => {
+                let several = Several::read(&place, ground)?;
+                let entity = Entity::Several(several.label);
+                return Self::with_filters(place, entity, several.condition, several.is_it, ground);
+            }
             Some(other) => {
-                return Err(kind.wrong(format!("{other} cannot be answered; EventsNode and ActionsNode can")));
+                let known = "EventsNode, ActionsNode and GroupNode can";
+                return Err(kind.wrong(format!("{other} cannot be answered; {known}")));
             }
         };
-        let is_it = joined(conditions.clone(), false);
+        let is_it = joined(conditions, false);
+        Self::with_filters(place, entity, is_it.clone(), is_it, ground)
+    }
+
+    /// With the filters of its own.
+    fn with_filters(
+        place: Reader<'a>,
+        entity: Entity,
+        condition: Option<Expr>,
+        is_it: Option<Expr>,
+        ground: &Ground<'_>,
+    ) -> Result<Self, InvalidQuery> {
+        let mut conditions: Vec<Expr> = condition.into_iter().collect();
         for filters in ["properties", "fixedProperties"] {
             conditions.extend(ground.filters(&place.get(filters)?)?);
         }
@@ -92,10 +112,63 @@ impl<'a> SeriesNode<'a> {
     #[must_use]
     pub fn label(&self) -> &str {
         match &self.entity {
-            Entity::Event(Some(event)) => event,
+            Entity::Event(Some(event)) | Entity::Several(event) => event,
             Entity::Event(None) => "All events",
             Entity::Action { name, .. } => name,
         }
+    }
+}
+
+/// Most events and actions of one series.
+const MAX_SEVERAL: usize = 50;
+
+/// What a `GroupNode` holds.
+struct Several {
+    label: String,
+    condition: Option<Expr>,
+    is_it: Option<Expr>,
+}
+
+impl Several {
+    /// Reads its nodes, each with filters of its own; what is counted of them is said of the group.
+    fn read(place: &Reader<'_>, ground: &Ground<'_>) -> Result<Self, InvalidQuery> {
+        let is_or = place.get("operator")?.word(&[("OR", true), ("AND", false)])?.unwrap_or(true);
+        let list = place.get("nodes")?;
+        let items = list.items()?;
+        if items.is_empty() || items.len() > MAX_SEVERAL {
+            return Err(list.wrong(format!("1 to {MAX_SEVERAL} events or actions are needed here")));
+        }
+        let math = |of: &Reader<'_>| Ok::<_, InvalidQuery>(of.get("math")?.text()?.unwrap_or("total").to_owned());
+        let of_all = math(place)?;
+        let mut nodes = Vec::new();
+        for item in items {
+            let kind = item.get("kind")?;
+            if kind.text()? == Some("GroupNode") {
+                return Err(kind.wrong("a group holds events and actions, not groups"));
+            }
+            let own = math(&item)?;
+            if own != "total" && own != of_all {
+                return Err(item
+                    .get("math")?
+                    .wrong("what is counted of a group is said of the group, not of one of its events"));
+            }
+            nodes.push(SeriesNode::read(item, ground)?);
+        }
+        let labels: Vec<&str> = nodes.iter().map(SeriesNode::label).collect();
+        let joined_by = |of: &dyn Fn(&SeriesNode<'_>) -> Option<Expr>| {
+            let conditions: Vec<Option<Expr>> = nodes.iter().map(of).collect();
+            if is_or {
+                // One that every event is makes all of them.
+                conditions.into_iter().collect::<Option<Vec<_>>>().and_then(|all| joined(all, true))
+            } else {
+                joined(conditions.into_iter().flatten().collect(), false)
+            }
+        };
+        Ok(Self {
+            label: labels.join(", "),
+            condition: joined_by(&|node| node.condition.clone()),
+            is_it: joined_by(&|node| node.is_it.clone()),
+        })
     }
 }
 
@@ -106,6 +179,7 @@ pub fn action_json(series: &SeriesNode<'_>, order: usize) -> Value {
     let (id, kind) = match &series.entity {
         Entity::Event(event) => (event.as_deref().into(), "events"),
         Entity::Action { id, .. } => (Value::from(id.get()), "actions"),
+        Entity::Several(_) => (Value::Null, "groups"),
     };
     json!({
         "id": id,

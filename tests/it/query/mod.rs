@@ -20,6 +20,7 @@ mod refusals;
 mod retention;
 mod retention_groups;
 mod running;
+mod several;
 mod sql;
 mod sql_words;
 mod statements;
