@@ -1,6 +1,6 @@
 //! What a series counts: its `math`.
 
-use crate::insights::ground::{Actor, EventRows, Ground, SeriesNode};
+use crate::insights::ground::{Actor, Entity, EventRows, Ground, SeriesNode};
 use crate::insights::sql::{PropertyTypes, compare, field, joined, made, person_field, text, written};
 use crate::model::query::{Interval, InvalidQuery, Reader};
 use crate::sql::{CompareOp, Expr, ExprKind, Literal, Span};
@@ -72,8 +72,13 @@ impl Measure {
             "unique_group" => of(TrendCount::Actors, Whom::Actor(actor)),
             "first_time_for_user" => {
                 let mut fits = ground.conditions.clone();
-                for name in ["properties", "fixedProperties"] {
-                    fits.extend(ground.filters(&node.place.get(name)?)?);
+                if matches!(node.entity, Entity::Several(_)) {
+                    // Each of them has filters of its own.
+                    fits.extend(node.condition.clone());
+                } else {
+                    for name in ["properties", "fixedProperties"] {
+                        fits.extend(ground.filters(&node.place.get(name)?)?);
+                    }
                 }
                 Self { fits: joined(fits, false), ..of(TrendCount::First, Whom::Actor(actor)) }
             }

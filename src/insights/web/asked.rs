@@ -72,6 +72,8 @@ impl WebAsked {
     pub fn clicks_away(&self) -> EventRows {
         let visit = Expr::call("ifNull", vec![field(&["$session_id"]), text("")], Span::default());
         let url = Expr::call("toString", vec![field(&["properties", "$external_click_url"])], Span::default());
+        // Without null: nothing is not equal to it, and so it would be one.
+        let url = Expr::call("ifNull", vec![url, text("")], Span::default());
         // A session is a day long at most.
         let day = 24.hours();
         let wider = |stretch: Stretch| {

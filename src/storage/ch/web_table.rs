@@ -349,7 +349,7 @@ fn counted(project: ProjectId, table: WebTable<'_>) -> Sql {
     sql.push("\nFROM (\n").append(&found).push("\n) AS seen\nINNER JOIN (\n").append(&table.sessions(project));
     sql.push("\n) AS session ON session.session_id = seen.visit");
     if let Some(clicks) = table.clicks {
-        sql.push("\nLEFT JOIN (\nSELECT visit, argMax(ifNull(away.url, ''), away.at) AS url\nFROM (").append(clicks);
+        sql.push("\nLEFT JOIN (\nSELECT visit, argMax(away.url, away.at) AS url\nFROM (").append(clicks);
         sql.push(") AS away\nGROUP BY visit\n) AS click ON click.visit = seen.visit");
     }
     sql
