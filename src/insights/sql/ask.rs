@@ -304,7 +304,7 @@ pub fn sql_error(error: ChError, field: &'static str) -> InsightError {
         Some(code) if ABOUT_THE_QUESTION.contains(&code) => {
             let ChError::BadResponse(text) = &error else { return error.into() };
             let said = text.split_once("DB::Exception: ").map_or(text.as_str(), |(_, said)| said);
-            let end = [": While ", " In scope ", ": In scope", " (version ", ": while "]
+            let end = [": While ", " In scope ", ": In scope", " In query ", " (version ", ": while "]
                 .iter()
                 .filter_map(|end| said.find(end));
             let said: String = said[..end.min().unwrap_or(said.len())].chars().take(500).collect();

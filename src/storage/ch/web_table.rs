@@ -217,14 +217,17 @@ pub fn web_table_sql(project: ProjectId, table: WebTable<'_>) -> Sql {
         sql.push(" / nullIf(sum(").name("m", table.fill).push(") OVER (), 0)");
     }
     sql.push(" AS fill\nFROM (\n").append(&with_pages(project, table)).push("\n)");
-    sql.push(match table.nones {
-        WebNones::AreShown => "\nWHERE true",
-        WebNones::AreLeftOut => "\nWHERE isNotNull(key0)",
-        WebNones::OfSecondAreLeftOut => "\nWHERE isNotNull(key1)",
-        WebNones::AndZerosAreLeftOut => "\nWHERE ifNull(key0, 0) != 0 AND ifNull(key1, 0) != 0",
-    });
+    let has_value = match table.nones {
+        WebNones::AreShown => None,
+        WebNones::AreLeftOut => Some("isNotNull(key0)"),
+        WebNones::OfSecondAreLeftOut => Some("isNotNull(key1)"),
+        WebNones::AndZerosAreLeftOut => Some("ifNull(key0, 0) != 0 AND ifNull(key1, 0) != 0"),
+    };
+    if let Some(has_value) = has_value {
+        sql.push("\nWHERE ").push(has_value);
+    }
     if table.only_counted {
-        sql.push(" AND (");
+        sql.push(if has_value.is_some() { " AND (" } else { "\nWHERE (" });
         for at in 0..table.metrics.len() {
             sql.push(if at > 0 { " OR " } else { "" }).name("m", at).push(" > 0 OR ifNull(");
             sql.name("n", at).push(", 0) > 0");
