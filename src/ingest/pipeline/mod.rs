@@ -86,7 +86,7 @@ impl PipelineConfig {
     #[must_use]
     pub fn new(quarantine_dir: PathBuf) -> Self {
         Self {
-            max_events: 10_000,
+            max_events: 7_000,
             max_bytes: 32 << 20,
             interval: Duration::from_millis(500),
             longest_pause: backoff::LONGEST,

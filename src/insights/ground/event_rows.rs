@@ -13,8 +13,9 @@ use crate::storage::ch::hogql::ColumnName;
 ///
 /// Besides the columns that the query language has for everybody (`timestamp`, `event`, `properties.x`,
 /// `person.properties.x`, `session.x`, `person_number` …), a column may be `stored_person_number`: the number on the event,
-/// before merges, or `stored_quarter_hour`: the first moment of the event's quarter of an hour. A statement that first puts rows together by it and then looks merges up, once for each number, is faster
-/// than one that reads `person_number`, which looks them up for each event.
+/// before merges, or `stored_quarter_hour`: the first moment of the event's quarter of an hour. A statement that first puts
+/// rows together by such a number and then looks merges up, once for each, is faster than one that reads `person_number`, which
+/// looks them up for each event.
 #[derive(Debug, Clone)]
 pub struct EventRows {
     columns: Vec<(ColumnName, Expr)>,
