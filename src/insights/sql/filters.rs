@@ -166,7 +166,8 @@ fn filter(place: &Reader<'_>, target: FilterTarget, types: &PropertyTypes) -> Re
 }
 
 /// What a flag was for an event, as `$feature/KEY` has it. As flags depend on each other in the peers: `true` is on, whichever
-/// variant; `false` is off, and was looked up; a text is that variant.
+/// variant; `false` is off, and was looked up; a text is that variant. The property is read by its type in the project: of one
+/// that is a yes or no there, a variant is no value.
 fn flag(place: &Reader<'_>, key: &str) -> Result<Expr, InvalidQuery> {
     let operator = place.get("operator")?;
     operator.word(&[("flag_evaluates_to", ()), ("exact", ())])?;
