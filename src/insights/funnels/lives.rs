@@ -241,7 +241,9 @@ impl Lives {
             }
         };
         self.places.put(whole, place);
-        self.places.put(number, place);
+        if number != whole {
+            self.places.put(number, place);
+        }
         place
     }
 

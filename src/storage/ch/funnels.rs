@@ -5,6 +5,7 @@
 //! quick nor exact. Reading columns is what it is best at: so it only says of each row whose it is, when it was, and what it is
 //! to the funnel.
 
+use super::merges::merges_sql;
 use super::native_read::{Numbers, Texts, each_block};
 use super::{ChError, ClickHouse, Cost, Sql};
 use crate::model::ProjectId;
@@ -77,9 +78,7 @@ impl ClickHouse {
     /// # Errors
     /// If ClickHouse does not answer or refuses.
     pub async fn merged_people(&self, project: ProjectId) -> Result<Vec<(u64, u64)>, ChError> {
-        let mut sql = Sql::new("SELECT from_id, argMax(into_id, version) AS into_id\nFROM person_overrides\n");
-        sql.push("WHERE project_id = ").param("UInt32", project).push("\nGROUP BY from_id");
-        let (rows, _) = self.rows::<Merge>(&sql).await?;
+        let (rows, _) = self.rows::<Merge>(&merges_sql(project)).await?;
         Ok(rows.into_iter().map(|merge| (merge.from_id, merge.into_id)).collect())
     }
 }

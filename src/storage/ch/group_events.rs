@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::days::push_from;
 use super::events_read::{micros, numbers};
+use super::merges::merges_sql;
 use super::person_events::GROUP_COLUMNS;
 use super::{ChError, ClickHouse, Sql};
 use crate::model::{PersonId, ProjectId};
@@ -57,9 +58,8 @@ impl ClickHouse {
         );
         push_of_group(sql.param("UInt32", project).push(" AND "), index, key);
         push_from(&mut sql, since);
-        sql.push("\n    GROUP BY person_id\n  ) AS found\n  LEFT JOIN (\n    SELECT from_id, argMax(into_id, version) AS into_id\n    ");
-        sql.push("FROM person_overrides\n    WHERE project_id = ").param("UInt32", project);
-        sql.push("\n    GROUP BY from_id\n  ) AS merge ON merge.from_id = found.person_id\n  GROUP BY person\n)");
+        sql.push("\n    GROUP BY person_id\n  ) AS found\n  LEFT JOIN (").append(&merges_sql(project));
+        sql.push(") AS merge ON merge.from_id = found.person_id\n  GROUP BY person\n)");
         sql.push("\nORDER BY last_us DESC, person\nLIMIT ").param("UInt64", limit as u64);
         let rows: Vec<Row> = self.json_rows(&sql).await?;
         let first = rows.first().map(|row| (row.event_sum, row.person_count)).unwrap_or_default();

@@ -1,7 +1,6 @@
 //! Paths: what people do one after another.
 //!
-//! What each did is kept in one list: first for each number on the events, then, when merges have been looked up once for each
-//! number, for each person. The list is cut into sittings, repetitions are one, and what is left are steps.
+//! What each did is kept in one list. The list is cut into sittings, repetitions are one, and what is left are steps.
 
 use clickhouse::Row;
 use serde::Deserialize;
@@ -203,12 +202,12 @@ fn sittings(project: ProjectId, question: PathsQuestion<'_>) -> Sql {
     sql.param("Int64", SITTING_MICROS);
     sql.push(", done, arrayDifference(arrayMap(one -> toInt64(bitShiftRight(one, 64)), done)))) AS sitting\nFROM (\n");
     let mut found = Sql::new(
-        "SELECT actor, groupArray(bitOr(bitShiftLeft(toUInt128(toUnixTimestamp64Micro(at)), 64), toUInt128(cityHash64(item)))) \
-         AS seen\nFROM (\n",
+        "SELECT actor, bitOr(bitShiftLeft(toUInt128(toUnixTimestamp64Micro(at)), 64), toUInt128(cityHash64(item))) AS one\n\
+         FROM (\n",
     );
-    found.append(&items(question)).push("\n)\nGROUP BY actor");
-    let mut lived = Sql::new("SELECT whole, arraySort(groupArrayArray(seen)) AS done\nFROM (\n");
-    lived.append(&after_merges(project, question.counted, "seen", &found)).push("\n)\nGROUP BY whole");
+    found.append(&items(question)).push("\n)");
+    let mut lived = Sql::new("SELECT whole, arraySort(groupArray(one)) AS done\nFROM (\n");
+    lived.append(&after_merges(project, question.counted, "one", &found)).push("\n)\nGROUP BY whole");
     if let Some(around) = question.around {
         sql.push(
             "SELECT lived.whole AS whole, arrayFilter(one -> toInt64(bitShiftRight(one, 64)) >= span.since \
@@ -256,7 +255,7 @@ pub fn spans_sql(mut spans: Vec<SpanOfPerson>) -> Sql {
 /// Events with their items as they are called: `actor`, `at`, `item`.
 fn items(question: PathsQuestion<'_>) -> Sql {
     let PathNames { replacements, groups, excluded } = question.names;
-    let mut sql = Sql::new("SELECT actor, at, ifNull(item::Nullable(String), '') AS item FROM (");
+    let mut sql = Sql::new("SELECT actor, at, ifNull(toString(item), '') AS item FROM (");
     sql.append(question.events).push(")");
     for (pattern, alias) in replacements {
         let mut outer = Sql::new("SELECT actor, at, replaceRegexpAll(item, ");

@@ -21,6 +21,7 @@ use jiff::Timestamp;
 
 use super::Sql;
 use super::events_read::push_moment;
+use super::merges::merges_sql;
 use crate::model::session::{ENTRY_TEXTS, EXIT_TEXTS, MAX_URLS};
 use crate::model::{PersonId, ProjectId};
 
@@ -57,9 +58,8 @@ pub fn sessions_sql(project: ProjectId, scope: &SessionScope) -> Sql {
     );
     sql.param("UInt32", BOUNCE_SECONDS).push(")::Nullable(Bool) AS is_bounce\nFROM (\n");
     sql.append(&put_together(project, scope));
-    sql.push("\n) AS together\nLEFT JOIN (\n  SELECT from_id, argMax(into_id, version) AS into_id\n");
-    sql.push("  FROM person_overrides\n  WHERE project_id = ").param("UInt32", project);
-    sql.push("\n  GROUP BY from_id\n) AS merge ON merge.from_id = together.last_person");
+    sql.push("\n) AS together\nLEFT JOIN (").append(&merges_sql(project));
+    sql.push(") AS merge ON merge.from_id = together.last_person");
     sql
 }
 

@@ -74,10 +74,10 @@ fn active(project: ProjectId, question: StickinessQuestion<'_>) -> Sql {
     }
     let mut found = Sql::new("SELECT actor, intDiv(");
     found.append(&bucket_index(question.range, "at")).push(", ").param("UInt32", question.buckets_each);
-    found.push(") AS bucket, count() AS n\nFROM (").append(question.events).push(")\nGROUP BY actor, bucket");
+    found.push(") AS bucket\nFROM (").append(question.events).push(")");
     let mut sql =
-        Sql::new("SELECT whole, count() AS intervals\nFROM (\nSELECT whole, bucket, sum(n) AS events\nFROM (\n");
-    sql.append(&after_merges(project, question.counted, "bucket, n", &found));
+        Sql::new("SELECT whole, count() AS intervals\nFROM (\nSELECT whole, bucket, count() AS events\nFROM (\n");
+    sql.append(&after_merges(project, question.counted, "bucket", &found));
     sql.push("\n)\nGROUP BY whole, bucket\nHAVING events");
     push_count(&mut sql, question.criteria);
     sql.push("\n)\nGROUP BY whole");
@@ -86,9 +86,9 @@ fn active(project: ProjectId, question: StickinessQuestion<'_>) -> Sql {
 
 /// The same where one event is enough: a bit for each interval.
 fn active_at_all(project: ProjectId, question: StickinessQuestion<'_>) -> Sql {
-    let mut found = Sql::new("SELECT actor, groupBitOr(bitShiftLeft(toUInt64(1), toUInt8(intDiv(");
+    let mut found = Sql::new("SELECT actor, bitShiftLeft(toUInt64(1), toUInt8(intDiv(");
     found.append(&bucket_index(question.range, "at")).push(", ").param("UInt32", question.buckets_each);
-    found.push(")))) AS bits\nFROM (").append(question.events).push(")\nGROUP BY actor");
+    found.push("))) AS bits\nFROM (").append(question.events).push(")");
     let mut sql = Sql::new("SELECT whole, toUInt64(bitCount(groupBitOr(bits))) AS intervals\nFROM (\n");
     sql.append(&after_merges(project, question.counted, "bits", &found)).push("\n)\nGROUP BY whole");
     sql

@@ -1,6 +1,7 @@
 //! Tables and their columns. **The one place that prints a table's name**, each with its project.
 
 use super::super::Sql;
+use super::super::merges::merges_sql;
 use super::super::sessions_sql::{SessionScope, sessions_sql};
 use super::cohort_tables::{
     person_number_column, print_person_numbers, print_static_cohort_members, static_cohort_member_column,
@@ -360,10 +361,8 @@ fn push_only_people(sql: &mut Sql, scope: &QueryScope<'_>) {
 fn print_events(sql: &mut Sql, scope: &QueryScope<'_>, needs: Needs) {
     sql.push(" FROM events");
     if needs.person {
-        sql.push(
-            " LEFT JOIN (SELECT from_id, argMax(into_id, version) AS into_id FROM person_overrides WHERE project_id = ",
-        );
-        sql.param("UInt32", scope.project).push(" GROUP BY from_id) AS merge ON merge.from_id = events.person_id");
+        sql.push(" LEFT JOIN (").append(&merges_sql(scope.project));
+        sql.push(") AS merge ON merge.from_id = events.person_id");
     }
     if needs.person_now {
         sql.push(" LEFT JOIN ").append(&persons_now(scope));

@@ -2,7 +2,6 @@
 
 use super::super::Sql;
 use super::super::buckets::bucket_index;
-use super::super::merges::after_merges;
 use super::question::{Begins, RetentionQuestion};
 use crate::model::ProjectId;
 
@@ -68,36 +67,17 @@ fn is_one_word(question: RetentionQuestion<'_>) -> bool {
 
 /// A row for each person (and value of the breakdown): `whole`, `value`, the bits `returns`, and `began` or `start`.
 fn marks(project: ProjectId, question: RetentionQuestion<'_>) -> Sql {
-    let is_each = question.begins == Begins::EachInterval;
-    let is_ever = question.begins == Begins::FirstEver;
-    let mut found = Sql::new("SELECT ");
-    found.append(&question.keys("actor")).push(", ").append(&bits(question, "returns")).push(" AS returned, ");
-    if is_each {
-        found.append(&bits(question, "begins")).push(" AS began");
-    } else {
-        found.push("minOrNullIf(at, begins) AS first_at");
-        found.push(if is_ever { ", minOrNullIf(at, fits) AS first_fitting" } else { "" });
-    }
-    found
-        .push(question.found_value())
-        .push("\nFROM (\nSELECT *, ")
-        .append(&bucket_index(question.range, "at"))
-        .push(" AS bucket FROM (");
-    found.append(question.events).push(")\n)\nGROUP BY ").append(&question.keys("actor"));
-
-    let of_all = if is_one_word(question) { "groupBitOr(" } else { "groupBitOrForEach(" };
-    let merged = after_merges(project, question.counted, "*", &found);
     let mut sql = Sql::new("SELECT whole, ");
-    sql.push(question.merged_value()).push(", ").push(of_all).push("merged.returned) AS returns, ");
-    if is_each {
-        sql.push(of_all).push("merged.began) AS began\nFROM (\n").append(&merged);
-        sql.push("\n) AS merged\nGROUP BY ").append(&question.keys("whole"));
+    sql.push(question.value_of_person()).push(", ").append(&bits(question, "seen.returns")).push(" AS returns, ");
+    if question.begins == Begins::EachInterval {
+        sql.append(&bits(question, "seen.begins")).push(" AS began").append(&question.seen_by_person(project));
         return sql;
     }
-    sql.push("assumeNotNull(min(merged.first_at)) AS moment, ").append(&bucket_index(question.range, "moment"));
-    sql.push(" AS start\nFROM (\n").append(&merged).push("\n) AS merged\nGROUP BY ").append(&question.keys("whole"));
-    sql.push("\nHAVING min(merged.first_at) IS NOT NULL AND start >= 0");
-    sql.push(if is_ever { " AND min(merged.first_at) = min(merged.first_fitting)" } else { "" });
+    sql.push("minOrNullIf(seen.at, seen.begins) AS first_at, assumeNotNull(first_at) AS moment, ");
+    sql.append(&bucket_index(question.range, "moment")).push(" AS start").append(&question.seen_by_person(project));
+    sql.push("\nHAVING first_at IS NOT NULL AND start >= 0");
+    let is_ever = question.begins == Begins::FirstEver;
+    sql.push(if is_ever { " AND first_at = minOrNullIf(seen.at, seen.fits)" } else { "" });
     sql
 }
 
@@ -106,11 +86,11 @@ fn bits(question: RetentionQuestion<'_>, is_so: &'static str) -> Sql {
     let words = question.range.buckets.len().div_ceil(WORD);
     let mut sql = Sql::new(if words > 1 { "[" } else { "" });
     for word in 0..words {
-        sql.push(if word > 0 { ", " } else { "" }).push("groupBitOr(if(").push(is_so);
+        sql.push(if word > 0 { ", " } else { "" }).push("groupBitOr(bitShiftLeft(toUInt64(").push(is_so);
         if words > 1 {
             sql.push(" AND intDiv(bucket, 64) = ").number(word as u64);
         }
-        sql.push(" AND bucket >= 0, bitShiftLeft(toUInt64(1), toUInt8(bucket % 64)), 0))");
+        sql.push(" AND bucket >= 0), toUInt8(bitAnd(bucket, 63))))");
     }
     sql.push(if words > 1 { "]" } else { "" });
     sql

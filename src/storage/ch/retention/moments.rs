@@ -2,7 +2,6 @@
 
 use super::super::Sql;
 use super::super::buckets::bucket_index;
-use super::super::merges::after_merges;
 use super::question::{Begins, RetentionQuestion};
 use crate::model::ProjectId;
 use crate::model::query::Interval;
@@ -91,31 +90,16 @@ fn starts(project: ProjectId, question: RetentionQuestion<'_>) -> Sql {
 
 /// A row for each person (and value of the breakdown): `whole`, `value`, `returned`, and `began` or `first_at`.
 fn kept(project: ProjectId, question: RetentionQuestion<'_>) -> Sql {
-    let is_each = question.begins == Begins::EachInterval;
-    let is_ever = question.begins == Begins::FirstEver;
-    let mut found = Sql::new("SELECT ");
-    found.append(&question.keys("actor")).push(", groupArrayIf((bucket, at, ");
-    found.push(if question.summed.is_some() { "amount" } else { "toFloat64(0)" });
-    found.push("), returns AND bucket >= 0) AS returned, ");
-    if is_each {
-        found.push("groupArrayIf((bucket, at), begins AND bucket >= 0) AS began");
-    } else {
-        found.push("minOrNullIf(at, begins) AS first_at");
-        found.push(if is_ever { ", minOrNullIf(at, fits) AS first_fitting" } else { "" });
-    }
-    found
-        .push(question.found_value())
-        .push("\nFROM (\nSELECT *, ")
-        .append(&bucket_index(question.range, "at"))
-        .push(" AS bucket FROM (");
-    found.append(question.events).push(")\n)\nGROUP BY ").append(&question.keys("actor"));
-    let merged = after_merges(project, question.counted, "*", &found);
     let mut sql = Sql::new("SELECT whole, ");
-    sql.push(question.merged_value());
-    sql.push(", groupArrayArray(merged.returned) AS returned, ");
-    sql.push(if is_each { "groupArrayArray(merged.began) AS began" } else { "min(merged.first_at) AS first_at" });
-    sql.push(if is_ever { ", min(merged.first_fitting) AS first_fitting" } else { "" });
-    sql.push("\nFROM (\n").append(&merged).push("\n) AS merged\nGROUP BY ").append(&question.keys("whole"));
+    sql.push(question.value_of_person()).push(", groupArrayIf((bucket, at, ");
+    sql.push(if question.summed.is_some() { "amount" } else { "toFloat64(0)" });
+    sql.push("), seen.returns AND bucket >= 0) AS returned, ");
+    sql.push(match question.begins {
+        Begins::EachInterval => "groupArrayIf((bucket, at), seen.begins AND bucket >= 0) AS began",
+        Begins::FirstFitting => "minOrNullIf(at, seen.begins) AS first_at",
+        Begins::FirstEver => "minOrNullIf(at, seen.begins) AS first_at, minOrNullIf(at, seen.fits) AS first_fitting",
+    });
+    sql.append(&question.seen_by_person(project));
     sql
 }
 

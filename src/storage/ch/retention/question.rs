@@ -3,6 +3,8 @@
 use clickhouse::Row;
 use serde::Deserialize;
 
+use super::super::buckets::bucket_index;
+use super::super::merges::after_merges;
 use super::super::{ChError, ClickHouse, Cost, Counted, Sql};
 use super::{bits, moments};
 use crate::model::ProjectId;
@@ -69,35 +71,28 @@ pub struct RetentionQuestion<'a> {
 }
 
 impl RetentionQuestion<'_> {
-    /// What rows of one person are put together by.
-    pub(super) fn keys(&self, actor: &'static str) -> Sql {
-        let mut keys = Sql::new(actor);
-        keys.push(if self.is_by_value() { ", value" } else { "" });
-        keys
+    /// Events with the `bucket` they fall into and `whole`, the person, as `seen`; put together by each person, and by value if
+    /// each event has its own: ` FROM … GROUP BY …`.
+    pub(super) fn seen_by_person(&self, project: ProjectId) -> Sql {
+        let mut found = Sql::new("SELECT *, ");
+        found.append(&bucket_index(self.range, "at")).push(" AS bucket FROM (").append(self.events).push(")");
+        let mut sql = Sql::new("\nFROM (\n");
+        sql.append(&after_merges(project, self.counted, "*", &found)).push("\n) AS seen\nGROUP BY whole");
+        sql.push(if self.is_by_value() { ", value" } else { "" });
+        sql
     }
 
     fn is_by_value(&self) -> bool {
         self.value == Some(ValueOf::Event) && self.begins != Begins::FirstEver
     }
 
-    /// The value that a number on events has, if it has one alone: `, one_value` and when it had that.
-    pub(super) fn found_value(&self) -> &'static str {
-        match self.value {
-            Some(ValueOf::Person) => ", argMax(value, at) AS one_value, max(at) AS value_at",
-            Some(ValueOf::Event) if self.begins == Begins::FirstEver => {
-                ", argMinIf(value, at, begins) AS one_value, minOrNullIf(at, begins) AS value_at"
-            }
-            _ => "",
-        }
-    }
-
-    /// The value of a person made of those of their numbers.
-    pub(super) fn merged_value(&self) -> &'static str {
+    /// The value of a person.
+    pub(super) fn value_of_person(&self) -> &'static str {
         match self.value {
             None => "'' AS value",
-            Some(ValueOf::Person) => "argMax(merged.one_value, merged.value_at) AS value",
-            Some(ValueOf::Event) if self.is_by_value() => "value",
-            Some(ValueOf::Event) => "ifNull(argMin(merged.one_value, merged.value_at), '') AS value",
+            Some(ValueOf::Person) => "argMax(seen.value, seen.at) AS value",
+            Some(ValueOf::Event) if self.is_by_value() => "seen.value AS value",
+            Some(ValueOf::Event) => "argMinIf(seen.value, seen.at, seen.begins) AS value",
         }
     }
 

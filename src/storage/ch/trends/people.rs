@@ -27,7 +27,7 @@ pub fn trend_people_sql(project: ProjectId, question: TrendQuestion<'_>, values:
         }
         return sql;
     }
-    let mut found = Sql::new("SELECT actor, count() AS n\nFROM (\nSELECT actor");
+    let mut found = Sql::new("SELECT actor\nFROM (\nSELECT actor");
     if let Some(split) = question.split {
         found.push(", ").append(&name_of(split)).push(" AS name");
     }
@@ -36,9 +36,8 @@ pub fn trend_people_sql(project: ProjectId, question: TrendQuestion<'_>, values:
         found.push("\nWHERE ");
         push_values(&mut found, values);
     }
-    found.push("\nGROUP BY actor");
-    let mut sql = Sql::new("SELECT whole, sum(n) AS said\nFROM (\n");
-    sql.append(&after_merges(project, question.counted, "n", &found)).push("\n)\nGROUP BY whole");
+    let mut sql = Sql::new("SELECT whole, count() AS said\nFROM (\n");
+    sql.append(&after_merges(project, question.counted, "1 AS one", &found)).push("\n)\nGROUP BY whole");
     sql
 }
 

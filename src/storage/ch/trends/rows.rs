@@ -5,7 +5,7 @@ use crate::model::ProjectId;
 use crate::model::query::ResolvedRange;
 use crate::storage::ch::Sql;
 use crate::storage::ch::buckets::bucket_index;
-use crate::storage::ch::merges::{Counted, after_merges};
+use crate::storage::ch::merges::after_merges;
 
 /// Rows with `bucket` (unless the range is one number) and `name` (if they are split), and what is made of them.
 pub(super) struct Rows {
@@ -89,16 +89,6 @@ impl Keys {
         }
     }
 
-    /// What puts rows together by these alone.
-    fn group_by(self) -> &'static str {
-        match (self.has_bucket, self.has_name) {
-            (true, true) => "\nGROUP BY bucket, name",
-            (true, false) => "\nGROUP BY bucket",
-            (false, true) => "\nGROUP BY name",
-            (false, false) => "",
-        }
-    }
-
     /// Columns that go through a look-up of merges.
     fn columns(self) -> &'static str {
         match (self.has_bucket, self.has_name) {
@@ -106,16 +96,6 @@ impl Keys {
             (true, false) => "bucket",
             (false, true) => "name",
             (false, false) => "1 AS one",
-        }
-    }
-
-    /// The same with a number of rows.
-    fn columns_and_n(self) -> &'static str {
-        match (self.has_bucket, self.has_name) {
-            (true, true) => "bucket, name, n",
-            (true, false) => "bucket, n",
-            (false, true) => "name, n",
-            (false, false) => "n",
         }
     }
 }
@@ -167,15 +147,15 @@ pub(super) fn counted(project: ProjectId, question: TrendQuestion<'_>) -> Rows {
             (sql, statistic.aggregate())
         }
         TrendCount::Actors => {
-            let found = after_merges(project, question.counted, keys.columns(), &each_actor(question, keys));
+            let found = keyed(question, range, keys.has_bucket, "actor");
+            let found = after_merges(project, question.counted, keys.columns(), &found);
             (if question.is_once && keys.has_bucket { once(keys, &found) } else { found }, WHOLES)
         }
         TrendCount::PerActor(statistic) => {
-            let mut found = keyed(question, range, keys.has_bucket, "actor, count() AS n");
-            found.push("\nGROUP BY ").push(keys.lead()).push("actor");
+            let found = keyed(question, range, keys.has_bucket, "actor");
             let mut sql = Sql::new("SELECT ");
-            sql.push(keys.lead()).push("whole, sum(n) AS value\nFROM (\n");
-            sql.append(&after_merges(project, question.counted, keys.columns_and_n(), &found));
+            sql.push(keys.lead()).push("whole, count() AS value\nFROM (\n");
+            sql.append(&after_merges(project, question.counted, keys.columns(), &found));
             sql.push("\n)\nGROUP BY ").push(keys.lead()).push("whole");
             (sql, statistic.aggregate())
         }
@@ -194,42 +174,24 @@ fn once(keys: Keys, found: &Sql) -> Sql {
     sql
 }
 
-/// Each `actor` once for each `bucket` and `name`.
-fn each_actor(question: TrendQuestion<'_>, keys: Keys) -> Sql {
-    if question.counted == Counted::Groups {
-        let mut sql = keyed(question, question.range, keys.has_bucket, "actor");
-        sql.push("\nGROUP BY ").push(keys.lead()).push("actor");
-        return sql;
-    }
-    // A set of numbers for each bucket: a day's rows are side by side, so that one small set after another is filled. All
-    // pairs in one table would be a large one, filled all over.
-    let mut sql = Sql::new("SELECT ");
-    sql.push(keys.lead()).push("arrayJoin(actors) AS actor\nFROM (\nSELECT ").push(keys.lead());
-    sql.push("groupUniqArray(toUInt64(actor)) AS actors\nFROM (\n");
-    sql.append(&keyed(question, question.range, keys.has_bucket, "actor")).push("\n)");
-    sql.push(keys.group_by()).push("\n)");
-    sql
-}
-
 /// Those whose first row fits and lies in the range: `bucket`, `name`, `whole`, and `first`.
 pub(super) fn firsts(project: ProjectId, question: TrendQuestion<'_>) -> Sql {
-    let has_name = question.split.is_some();
-    let mut found =
-        Sql::new("SELECT actor, min(at) AS any_at, minIf(at, fits = 1) AS fit_at, max(fits = 1) AS has_fit");
+    let mut found = Sql::new("SELECT actor, at, fits = 1 AS is_fit");
     if let Some(split) = question.split {
-        found.push(", argMinIf(").append(&name_of(split)).push(", at, fits = 1) AS name");
+        found.push(", ").append(&name_of(split)).push(" AS name");
     }
-    found.push("\nFROM (").append(question.events).push(")\nGROUP BY actor");
-    let columns = if has_name { "any_at, fit_at, has_fit, name" } else { "any_at, fit_at, has_fit" };
+    found.push("\nFROM (").append(question.events).push(")");
+    let has_name = question.split.is_some();
+    let columns = if has_name { "at, is_fit, name" } else { "at, is_fit" };
     let mut sql = Sql::new("SELECT ");
     if !question.is_aggregated {
         sql.append(&bucket_index(question.range, "first")).push(" AS bucket, ");
     }
     sql.push(if has_name { "found_name AS name, " } else { "" }).push("whole, first\nFROM (\nSELECT whole, ");
-    sql.push(if has_name { "argMinIf(name, fit_at, has_fit) AS found_name, " } else { "" });
-    sql.push("minIf(fit_at, has_fit) AS first\nFROM (\n");
+    sql.push(if has_name { "argMinIf(name, at, is_fit) AS found_name, " } else { "" });
+    sql.push("minIf(at, is_fit) AS first\nFROM (\n");
     sql.append(&after_merges(project, question.counted, columns, &found));
-    sql.push("\n)\nGROUP BY whole\nHAVING max(has_fit) AND min(any_at) = first AND first >= fromUnixTimestamp64Micro(");
+    sql.push("\n)\nGROUP BY whole\nHAVING max(is_fit) AND min(at) = first AND first >= fromUnixTimestamp64Micro(");
     sql.param("Int64", question.range.from.as_microsecond()).push(", 'UTC') AND first < fromUnixTimestamp64Micro(");
     sql.param("Int64", question.range.to.as_microsecond()).push(", 'UTC')\n)");
     sql
@@ -238,13 +200,11 @@ pub(super) fn firsts(project: ProjectId, question: TrendQuestion<'_>) -> Sql {
 /// Those who were there in the window up to each bucket's first: `bucket`, `name`, `whole`.
 fn active(project: ProjectId, question: TrendQuestion<'_>, keys: Keys, window: u32) -> Sql {
     let Some(fine) = question.fine.filter(|_| !question.is_aggregated) else {
-        let mut found = keyed(question, question.range, false, "actor");
+        let found = keyed(question, question.range, false, "actor");
         let keys = Keys { has_bucket: false, ..keys };
-        found.push("\nGROUP BY ").push(keys.lead()).push("actor");
         return after_merges(project, question.counted, keys.columns(), &found);
     };
-    let mut found = keyed(question, fine, true, "actor");
-    found.push("\nGROUP BY ").push(keys.lead()).push("actor");
+    let found = keyed(question, fine, true, "actor");
     // The place in the finer buckets where each bucket of the answer begins.
     let begins: Vec<u64> = question
         .range
