@@ -25,7 +25,7 @@ const PLACES: [(&str, (i16, i8, i8)); 6] = [
     ("Australia/Lord_Howe", (2026, 9, 29)),
     ("Australia/Lord_Howe", (2026, 3, 31)),
     ("Europe/Berlin", (2026, 10, 21)),
-    ("America/St_Johns", (2026, 10, 30)),
+    ("America/St_Johns", (2026, 3, 4)),
 ];
 
 /// Which events are asked about, and whose.
