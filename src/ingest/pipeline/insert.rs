@@ -74,8 +74,10 @@ fn properties_to_store<'a>(event: &'a AcceptedEvent, resolved: &Resolved) -> Cow
     if groups.is_empty() && !(is_personless && event.properties.keys().any(about_person)) {
         return Cow::Borrowed(&event.properties);
     }
-    let kept = event.properties.iter().filter(|(key, _)| !is_personless || !about_person(key));
-    let mut properties: Properties = kept.map(|(key, value)| (key, value.clone())).collect();
+    let mut properties = event.properties.clone();
+    if is_personless {
+        properties.retain(|key, _| !about_person(key));
+    }
     for group in groups {
         properties.insert(format!("$group_{}", group.type_index), group.key.clone().into());
     }
