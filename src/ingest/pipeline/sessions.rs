@@ -150,12 +150,13 @@ impl Recent {
         for row in rows {
             let key = (row.project_id, row.session_id);
             self.take(&key);
-            self.young_bytes += Self::weight(&key, &row.partial);
-            self.young.insert(key, Box::new(Known { version: row.version, partial: row.partial }));
-            if self.young_bytes > MAX_REMEMBERED {
+            let weight = Self::weight(&key, &row.partial);
+            if self.young_bytes + weight > MAX_REMEMBERED {
                 self.old = std::mem::take(&mut self.young);
                 self.young_bytes = 0;
             }
+            self.young_bytes += weight;
+            self.young.insert(key, Box::new(Known { version: row.version, partial: row.partial }));
         }
     }
 
@@ -196,7 +197,7 @@ mod tests {
             rows.iter().map(|(key, known)| Recent::weight(key, &known.partial)).sum()
         };
         assert_eq!(bytes(&recent.young), recent.young_bytes);
-        assert!(recent.young_bytes <= MAX_REMEMBERED && (1..=MAX_REMEMBERED + 10_000).contains(&bytes(&recent.old)));
+        assert!(recent.young_bytes <= MAX_REMEMBERED && (1..=MAX_REMEMBERED).contains(&bytes(&recent.old)));
         let key = |n: u32| (ProjectId::new(1), format!("s{n}"));
         assert!(recent.take(&key(0)).is_none());
         recent.learn(vec![StoredSession { version: 77, ..row(29_999) }]);
