@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 
 /// Names with values, each name once, in the order they were sent: one list.
 ///
-/// An event has some forty, and thousands of events are in memory at once: a list takes half of what a map takes, and is
-/// looked through as fast as one is asked.
+/// An event has some forty, and thousands of events are in memory at once: a list takes half of what the table of a hash map
+/// takes, and so few are found in it as fast.
 ///
 /// # Examples
 /// ```

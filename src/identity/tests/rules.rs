@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-
-use crate::model::Properties;
 use uuid::Uuid;
 
 use super::store::{Event, PROJECT, Store, alias, dangerous, event, identify, number, personless, start};
 use crate::identity::world::World;
 use crate::identity::{Dropped, GroupKey, Resolved, Subject, Warning};
+use crate::model::Properties;
 use crate::storage::pg::IdentityAnswer;
 
 #[test]

@@ -31,8 +31,8 @@ enum Which {
     },
 }
 
-/// The people or groups of a `FunnelsActorsQuery`: `funnelStep` from 1 on, who came so far; from -2 on, who dropped off just before;
-/// `funnelCustomSteps`: who came to one of these and no further;
+/// The people or groups of a `FunnelsActorsQuery`: `funnelStep` from 1 on, who came so far; from -2 on, who dropped off just
+/// before; `funnelCustomSteps`: who came to one of these and no further;
 /// `funnelTrendsEntrancePeriodStart` with `funnelTrendsDropOff` of a trend. `funnelStepBreakdown` says of which value.
 ///
 /// # Errors

@@ -12,10 +12,9 @@ use crate::storage::ch::hogql::ColumnName;
 /// Which events, and which of their columns under which names.
 ///
 /// Besides the columns that the query language has for everybody (`timestamp`, `event`, `properties.x`,
-/// `person.properties.x`, `session.x`, `person_number` …), a column may be `stored_person_number`: the number on the event,
-/// before merges, or `stored_quarter_hour`: the first moment of the event's quarter of an hour. A statement that first puts
-/// rows together by such a number and then looks merges up, once for each, is faster than one that reads `person_number`, which
-/// looks them up for each event.
+/// `person.properties.x`, `session.x`, `person_number` …), a column may be `stored_person_number`, the number on the event
+/// before merges, for statements that look merges up themselves; or `stored_quarter_hour`, the first moment of the event's
+/// quarter of an hour, by which the store has events counted.
 #[derive(Debug, Clone)]
 pub struct EventRows {
     columns: Vec<(ColumnName, Expr)>,
