@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::json_binary::{Leaves, entries};
-use super::native::{Block, Column, ObjectPlace, Objects, Words, uuid_bytes};
+use super::json_block::{ObjectPlace, Objects};
+use super::native::{Block, Column, Words, uuid_bytes};
 use crate::model::property_columns::{ColumnKind, PROPERTY_COLUMNS, as_integer, as_number, position};
 use crate::model::{PersonId, ProjectId, Properties};
 
@@ -188,7 +189,7 @@ impl<'a> Columns<'a> {
             block.put(property.key, property.kind.sql_type(), column);
         }
         for ((name, _), objects) in OBJECTS.iter().zip([&self.tail, &self.person]) {
-            block.put_objects(name, objects);
+            block.put_with(name, &objects.sql_type(), |bytes| objects.write(bytes));
         }
         EventBlock { rows: self.rows, bytes: block.into_bytes().into() }
     }

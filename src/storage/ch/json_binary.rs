@@ -37,7 +37,15 @@ mod tag {
 
 /// What stands at the ends of an object's paths.
 #[derive(Debug, Default)]
-pub(super) struct Leaves<'a>(Vec<(Cow<'a, str>, &'a Value)>);
+pub(super) struct Leaves<'a>(Vec<Leaf<'a>>);
+
+#[derive(Debug)]
+struct Leaf<'a> {
+    path: Cow<'a, str>,
+    value: &'a Value,
+    /// How many objects and lists it stands in.
+    depth: usize,
+}
 
 impl<'a> Leaves<'a> {
     /// Of an object that stands in nothing.
@@ -50,7 +58,7 @@ impl<'a> Leaves<'a> {
         for (key, value) in entries {
             leaves.add(path_of(key), value, depth + 1);
         }
-        leaves.0.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        leaves.0.sort_unstable_by(|one, other| one.path.cmp(&other.path));
         leaves
     }
 
@@ -63,7 +71,7 @@ impl<'a> Leaves<'a> {
                 }
             }
             Value::Object(object) if object.values().all(leaves_no_trace) => {}
-            value => self.0.push((path, value)),
+            value => self.0.push(Leaf { path, value, depth }),
         }
     }
 
@@ -74,24 +82,20 @@ impl<'a> Leaves<'a> {
 
     /// Appends the paths, and the values with their lengths, in the same order.
     pub fn write_apart(&self, paths: &mut Vec<u8>, values: &mut Vec<u8>, scratch: &mut Vec<u8>) {
-        for (path, value) in &self.0 {
-            put_text(path.as_bytes(), paths);
+        for leaf in &self.0 {
+            put_text(leaf.path.as_bytes(), paths);
             scratch.clear();
-            write_leaf(path, value, 0, scratch);
+            write_value(leaf.value, leaf.depth, scratch);
             put_text(scratch, values);
         }
     }
 
-    /// Appends it as one value of a row.
+    /// Appends it as one value.
     pub fn write(&self, to: &mut Vec<u8>) {
-        self.write_at(0, to);
-    }
-
-    fn write_at(&self, depth: usize, to: &mut Vec<u8>) {
         put_varint(self.0.len(), to);
-        for (path, value) in &self.0 {
-            put_text(path.as_bytes(), to);
-            write_leaf(path, value, depth, to);
+        for leaf in &self.0 {
+            put_text(leaf.path.as_bytes(), to);
+            write_value(leaf.value, leaf.depth, to);
         }
     }
 }
@@ -99,17 +103,6 @@ impl<'a> Leaves<'a> {
 /// The entries of a map, as [`Leaves::of`] takes them.
 pub(super) fn entries(map: &Map<String, Value>) -> impl Iterator<Item = (&str, &Value)> {
     map.iter().map(|(key, value)| (key.as_str(), value))
-}
-
-/// Writes the value at the end of a path, whose parts say how deep it lies in its object.
-fn write_leaf(path: &str, value: &Value, depth: usize, to: &mut Vec<u8>) {
-    match value {
-        Value::Array(_) | Value::Object(_) => {
-            let parts = path.bytes().filter(|byte| *byte == b'.').count() + 1;
-            write_value(value, depth + parts, to);
-        }
-        value => write_value(value, depth, to),
-    }
 }
 
 /// Writes a value after its type.
@@ -123,7 +116,7 @@ fn write_value(value: &Value, depth: usize, to: &mut Vec<u8>) {
         Value::Array(items) => write_list(items, depth, to),
         Value::Object(object) => {
             to.extend(tag::JSON);
-            Leaves::at(entries(object), depth).write_at(depth, to);
+            Leaves::at(entries(object), depth).write(to);
         }
         scalar => {
             let kind = Scalar::of(scalar).expect("all others are scalars");
@@ -148,7 +141,7 @@ fn write_list(items: &[Value], depth: usize, to: &mut Vec<u8>) {
         to.extend(tag::JSON);
         put_varint(items.len(), to);
         for object in items.iter().filter_map(Value::as_object) {
-            Leaves::at(entries(object), depth + 1).write_at(depth + 1, to);
+            Leaves::at(entries(object), depth + 1).write(to);
         }
     } else {
         to.extend(tag::DYNAMIC);
@@ -242,7 +235,7 @@ mod tests {
 
     fn paths(value: &Value) -> Vec<String> {
         let leaves = Leaves::of(entries(value.as_object().expect("an object")));
-        leaves.0.iter().map(|(path, _)| path.to_string()).collect()
+        leaves.0.iter().map(|leaf| leaf.path.to_string()).collect()
     }
 
     fn written(value: &Value) -> Vec<u8> {

@@ -22,6 +22,7 @@ mod groups_mirror;
 pub mod hogql;
 mod inserts_running;
 mod json_binary;
+mod json_block;
 mod json_keys;
 mod lifecycle;
 mod merges;

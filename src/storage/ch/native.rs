@@ -3,16 +3,13 @@
 //!
 //! A block is the number of its columns and rows, then for each column its name, its type and its values (ClickHouse docs,
 //! "Native"). A `Nullable` has a byte for each row before the values; a `LowCardinality` sends each different value once, then
-//! for each row where its value stands among them. A `JSON` sends the paths of all rows, then the values at their ends.
+//! for each row where its value stands among them. For `JSON` see [`json_block`](super::json_block).
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ops::Range;
 
 use foldhash::fast::RandomState;
 use uuid::Uuid;
-
-use super::json_binary::Leaves;
 
 /// Which rows have no value; before the values of a `Nullable`.
 type Nulls = Vec<u8>;
@@ -32,28 +29,6 @@ pub(super) enum Column<'a> {
     NullableWords(Words<'a>),
 }
 
-/// Values of a `JSON` column, none of whose paths has a column of its own yet.
-#[derive(Debug)]
-pub(super) struct Objects {
-    /// How many paths may have one in the table.
-    most_paths: usize,
-    /// How many paths there are up to the end of each row.
-    ends: Vec<u64>,
-    /// Of each row in the order of their bytes, each with its length before it.
-    paths: Vec<u8>,
-    /// Each with its type, and the length of both, before it.
-    values: Vec<u8>,
-    scratch: Vec<u8>,
-}
-
-/// Where a row of [`Objects`] stands.
-#[derive(Debug, Clone)]
-pub(super) struct ObjectPlace {
-    count: u64,
-    paths: Range<usize>,
-    values: Range<usize>,
-}
-
 /// The different texts of a column, and which of them each row has.
 #[derive(Debug, Default)]
 pub(super) struct Words<'a> {
@@ -67,55 +42,6 @@ pub(super) struct Words<'a> {
 #[derive(Debug)]
 pub(super) struct Block {
     bytes: Vec<u8>,
-}
-
-impl Objects {
-    /// Of a column with at most so many paths with columns of their own.
-    pub fn new(most_paths: usize) -> Self {
-        Self { most_paths, ends: Vec::new(), paths: Vec::new(), values: Vec::new(), scratch: Vec::new() }
-    }
-
-    /// Puts in a row; gives where it stands, which says how long it is.
-    pub fn put(&mut self, leaves: &Leaves<'_>) -> ObjectPlace {
-        let (paths, values) = (self.paths.len(), self.values.len());
-        leaves.write_apart(&mut self.paths, &mut self.values, &mut self.scratch);
-        let place = ObjectPlace {
-            count: leaves.len() as u64,
-            paths: paths..self.paths.len(),
-            values: values..self.values.len(),
-        };
-        self.end(place.count);
-        place
-    }
-
-    /// Puts in the row of another place once more.
-    pub fn put_again(&mut self, place: &ObjectPlace) {
-        self.paths.extend_from_within(place.paths.clone());
-        self.values.extend_from_within(place.values.clone());
-        self.end(place.count);
-    }
-
-    fn end(&mut self, count: u64) {
-        self.ends.push(self.ends.last().copied().unwrap_or_default() + count);
-    }
-
-    fn write(&self, to: &mut Vec<u8>) {
-        to.extend(0_u64.to_le_bytes()); // the form of all that follows
-        put_varint(self.most_paths, to);
-        put_varint(0, to);
-        for end in &self.ends {
-            to.extend(end.to_le_bytes());
-        }
-        to.extend_from_slice(&self.paths);
-        to.extend_from_slice(&self.values);
-    }
-}
-
-impl ObjectPlace {
-    /// How many bytes it takes in a block.
-    pub fn len(&self) -> usize {
-        self.paths.len() + self.values.len() + size_of::<u64>()
-    }
 }
 
 impl<'a> Words<'a> {
@@ -224,15 +150,14 @@ impl Block {
     }
 
     pub fn put(&mut self, name: &str, sql_type: &str, column: &Column<'_>) {
-        put_text(name.as_bytes(), &mut self.bytes);
-        put_text(sql_type.as_bytes(), &mut self.bytes);
-        column.write(&mut self.bytes);
+        self.put_with(name, sql_type, |bytes| column.write(bytes));
     }
 
-    pub fn put_objects(&mut self, name: &str, objects: &Objects) {
+    /// Puts in a column whose values `write` appends.
+    pub fn put_with(&mut self, name: &str, sql_type: &str, write: impl FnOnce(&mut Vec<u8>)) {
         put_text(name.as_bytes(), &mut self.bytes);
-        put_text(format!("JSON(max_dynamic_paths={})", objects.most_paths).as_bytes(), &mut self.bytes);
-        objects.write(&mut self.bytes);
+        put_text(sql_type.as_bytes(), &mut self.bytes);
+        write(&mut self.bytes);
     }
 
     pub fn into_bytes(self) -> Vec<u8> {
@@ -266,7 +191,6 @@ pub(super) fn put_varint(mut value: usize, to: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::json_binary::entries;
     use super::*;
 
     fn written(column: &Column<'_>) -> Vec<u8> {
@@ -311,21 +235,6 @@ mod tests {
         assert_eq!(bytes[..24], [1_u64, 1 << 9, 3].map(u64::to_le_bytes).concat());
         assert_eq!(bytes[24..28], [0, 1, b'b', 0]);
         assert_eq!(bytes[28..], [4, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 2]);
-    }
-
-    #[test]
-    fn objects_are_paths_and_values() {
-        let (one, none) = (serde_json::json!({ "b": "x", "a": true }), serde_json::Map::new());
-        let mut objects = Objects::new(16);
-        let place = objects.put(&Leaves::of(entries(one.as_object().expect("an object"))));
-        objects.put(&Leaves::of(entries(&none)));
-        objects.put_again(&place);
-        let mut bytes = Vec::new();
-        objects.write(&mut bytes);
-        assert_eq!(bytes[..10], [0, 0, 0, 0, 0, 0, 0, 0, 16, 0]);
-        assert_eq!(bytes[10..34], [2_u64, 2, 4].map(u64::to_le_bytes).concat());
-        assert_eq!(&bytes[34..], b"\x01a\x01b\x01a\x01b\x02\x2d\x01\x03\x15\x01x\x02\x2d\x01\x03\x15\x01x");
-        assert_eq!(place.len(), 4 + 7 + 8);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use uuid::Uuid;
 
+use super::native::put_text;
+
 /// Appends values to a row.
 pub(super) trait RowBinary {
     fn put_u32(&mut self, value: u32);
@@ -39,13 +41,7 @@ impl RowBinary for Vec<u8> {
     }
 
     fn put_bytes(&mut self, value: &[u8]) {
-        let mut len = value.len();
-        while len >= 0x80 {
-            self.push((len & 0x7f) as u8 | 0x80);
-            len >>= 7;
-        }
-        self.push(len as u8);
-        self.extend_from_slice(value);
+        put_text(value, self);
     }
 
     fn put_is_set(&mut self, is_set: bool) {
