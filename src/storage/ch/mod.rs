@@ -47,6 +47,7 @@ mod unix;
 mod values;
 mod web;
 mod web_goals;
+mod web_keys;
 mod web_pages;
 mod web_table;
 
@@ -91,5 +92,6 @@ pub use unix::UnixConnector;
 pub use values::values_sql;
 pub use web::{Stretch, Stretches, WebNumbers, WebVisits, web_overview_sql};
 pub use web_goals::{WebGoals, web_goals_sql};
+pub use web_keys::{PathRule, WebKeys, WebNones, WebSessionKey};
 pub use web_pages::PageParts;
-pub use web_table::{PathRule, WebKeys, WebMetric, WebNones, WebRow, WebSessionKey, WebTable, web_table_sql};
+pub use web_table::{WebMetric, WebRow, WebTable, web_table_sql};

@@ -2,7 +2,8 @@
 
 use super::Sql;
 use super::web::push_inside;
-use super::web_table::{ENTRY_PAGE, WebMetric, WebTable, by_value, cleaned_page};
+use super::web_keys::ENTRY_PAGE;
+use super::web_table::{WebMetric, WebTable, by_value};
 use crate::model::ProjectId;
 
 /// Longer times on a page are counted as this.
@@ -63,7 +64,7 @@ fn entry_bounces(project: ProjectId, table: WebTable<'_>, events: &Sql) -> Sql {
          AS before\nFROM (\nSELECT ",
     );
     let entry = Sql::new(if table.has_hosts { ENTRY_PAGE } else { "session.entry_pathname" });
-    sql.append(&cleaned_page(table, &entry)).push(" AS path, session.is_bounce AS is_bounce, ");
+    sql.append(&table.cleaned(&entry)).push(" AS path, session.is_bounce AS is_bounce, ");
     table.stretches.push_flags(&mut sql, "session.start_at");
     sql.push("\nFROM (SELECT DISTINCT visit FROM (").append(events).push(")) AS seen\nINNER JOIN (\n");
     sql.append(&table.sessions(project)).push("\n) AS session ON session.session_id = seen.visit\n)\nGROUP BY path");
@@ -84,7 +85,7 @@ fn scrolls(project: ProjectId, table: WebTable<'_>, events: &Sql) -> Sql {
     sql.push("\nFROM (\nSELECT found.path AS path, found.scrolled AS scrolled, found.n AS n, found.deep AS deep, ");
     sql.push("found.n_seen AS n_seen, ");
     table.stretches.push_flags(&mut sql, "session.start_at");
-    sql.push("\nFROM (\nSELECT visit, ").append(&cleaned_page(table, &Sql::new("key0")));
+    sql.push("\nFROM (\nSELECT visit, ").append(&table.cleaned(&Sql::new("key0")));
     sql.push(
         " AS path, sum(event.scrolled) AS scrolled, count(event.scrolled) AS n, countIf(event.seen > 0.8) AS deep, ",
     );
@@ -99,7 +100,7 @@ fn scrolls(project: ProjectId, table: WebTable<'_>, events: &Sql) -> Sql {
 /// How long pages were open before they were left.
 fn times(table: WebTable<'_>, events: &Sql) -> Sql {
     let mut sql = Sql::new("SELECT ");
-    sql.append(&cleaned_page(table, &Sql::new("key0"))).push(" AS path");
+    sql.append(&table.cleaned(&Sql::new("key0"))).push(" AS path");
     let stretches = [(Some(table.stretches.current), "now"), (table.stretches.previous, "before")];
     for (stretch, name) in stretches {
         sql.push(", quantileExactInclusiveOrNullIf(0.9)(least(seconds, ").param("UInt32", MAX_PAGE_SECONDS).push("), ");

@@ -8,95 +8,10 @@ use serde::Deserialize;
 
 use super::sessions_sql::sessions_sql;
 use super::web::{Stretches, visitors};
+use super::web_keys::{PathRule, WebKeys, WebNones, cleaned_page};
 use super::web_pages::{PageParts, with_pages};
 use super::{ChError, ClickHouse, Cost, Sql};
 use crate::model::ProjectId;
-
-/// A rule that makes paths of one page alike: what matches is replaced.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PathRule {
-    pub pattern: String,
-    pub replacement: String,
-}
-
-/// Which values a table has rows for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WebKeys {
-    /// Those of events: the columns `key0`, `key1` … of the events, so many.
-    Event(usize),
-    /// One of each session.
-    Session(WebSessionKey),
-}
-
-/// What a session is known by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WebSessionKey {
-    EntryPath,
-    ExitPath,
-    /// The address of the last link to another site that was clicked.
-    ExitClick,
-    ReferringDomain,
-    /// The referrer's address without what follows `?` and `#`.
-    ReferringUrl,
-    UtmSource,
-    UtmMedium,
-    UtmCampaign,
-    UtmTerm,
-    UtmContent,
-    /// `source / medium / campaign`; the referring domain stands for a source that is missing.
-    SourceMediumCampaign,
-    ChannelType,
-}
-
-impl WebSessionKey {
-    fn sql(self) -> &'static str {
-        match self {
-            Self::EntryPath => "session.entry_pathname",
-            Self::ExitPath => "session.exit_pathname",
-            Self::ExitClick => "nullIf(click.url, '')",
-            Self::ReferringDomain => "session.referring_domain",
-            Self::ReferringUrl => "cutQueryStringAndFragment(session.referrer)",
-            Self::UtmSource => "session.utm_source",
-            Self::UtmMedium => "session.utm_medium",
-            Self::UtmCampaign => "session.utm_campaign",
-            Self::UtmTerm => "session.utm_term",
-            Self::UtmContent => "session.utm_content",
-            Self::SourceMediumCampaign => {
-                "concat(coalesce(session.utm_source, concat('referrer:', session.referring_domain), '(none)'), ' / ', \
-                 ifNull(session.utm_medium, '(none)'), ' / ', ifNull(session.utm_campaign, '(none)'))"
-            }
-            Self::ChannelType => "session.channel_type",
-        }
-    }
-
-    fn is_path(self) -> bool {
-        matches!(self, Self::EntryPath | Self::ExitPath)
-    }
-
-    /// The same behind the host of its page.
-    fn with_host(self) -> &'static str {
-        match self {
-            Self::EntryPath => ENTRY_PAGE,
-            Self::ExitPath => "nullIf(concat(ifNull(session.exit_host, ''), ifNull(session.exit_pathname, '')), '')",
-            _ => self.sql(),
-        }
-    }
-}
-
-/// The page that a session began on, with its host.
-pub(super) const ENTRY_PAGE: &str =
-    "nullIf(concat(ifNull(session.entry_host, ''), ifNull(session.entry_pathname, '')), '')";
-
-/// What becomes of rows whose value is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WebNones {
-    AreShown,
-    AreLeftOut,
-    /// Those whose second part is missing are.
-    OfSecondAreLeftOut,
-    /// Those of which any part is missing or zero are.
-    AndZerosAreLeftOut,
-}
 
 /// A number of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,12 +132,7 @@ pub fn web_table_sql(project: ProjectId, table: WebTable<'_>) -> Sql {
         sql.push(" / nullIf(sum(").name("m", table.fill).push(") OVER (), 0)");
     }
     sql.push(" AS fill\nFROM (\n").append(&with_pages(project, table)).push("\n)");
-    let has_value = match table.nones {
-        WebNones::AreShown => None,
-        WebNones::AreLeftOut => Some("isNotNull(key0)"),
-        WebNones::OfSecondAreLeftOut => Some("isNotNull(key1)"),
-        WebNones::AndZerosAreLeftOut => Some("ifNull(key0, 0) != 0 AND ifNull(key1, 0) != 0"),
-    };
+    let has_value = table.nones.condition();
     if let Some(has_value) = has_value {
         sql.push("\nWHERE ").push(has_value);
     }
@@ -255,6 +165,11 @@ impl WebMetric {
 }
 
 impl WebTable<'_> {
+    /// A page as the table tells it.
+    pub(super) fn cleaned(&self, page: &Sql) -> Sql {
+        cleaned_page(self.rules, self.has_hosts, page)
+    }
+
     fn width(&self) -> usize {
         match self.keys {
             WebKeys::Event(width) => width,
@@ -329,7 +244,7 @@ fn counted(project: ProjectId, table: WebTable<'_>) -> Sql {
     match table.keys {
         WebKeys::Session(key) => {
             let plain = Sql::new(if table.has_hosts { key.with_host() } else { key.sql() });
-            let value = if key.is_path() { cleaned_page(table, &plain) } else { plain };
+            let value = if key.is_path() { table.cleaned(&plain) } else { plain };
             sql.append(&value).push(" AS raw0, ");
         }
         WebKeys::Event(width) => {
@@ -387,37 +302,9 @@ fn by_visit(table: WebTable<'_>) -> Sql {
     }
     // Patterns are tried once for each value of a visit.
     sql.push(if table.has_addresses { ", if(NOT startsWith(ifNull(key0, ''), '/'), key0, " } else { ", (" });
-    sql.append(&cleaned_page(table, &Sql::new("key0")))
+    sql.append(&table.cleaned(&Sql::new("key0")))
         .push(") AS raw0, argMin(who, since) AS actor, sum(n) AS views, sum(n_goals) AS goals, ");
     sql.push("sum(n_rage) AS rage_clicks, sum(n_dead) AS dead_clicks, sum(n_errors) AS errors\nFROM (\n");
     sql.append(&found).push("\n)\nGROUP BY visit, lone, raw0");
     sql
-}
-
-/// A page with all rules applied to its path.
-pub(super) fn cleaned_page(table: WebTable<'_>, page: &Sql) -> Sql {
-    if !table.has_hosts || table.rules.is_empty() {
-        return cleaned(table.rules, page);
-    }
-    // A host has no slash in it, and a path begins with one.
-    let mut path = Sql::new("substring(");
-    path.append(page).push(", position(").append(page).push(", '/'))");
-    let mut sql = Sql::new("if(position(ifNull(");
-    sql.append(page)
-        .push(", ''), '/') = 0, ")
-        .append(page)
-        .push(", concat(substring(")
-        .append(page)
-        .push(", 1, position(");
-    sql.append(page).push(", '/') - 1), ").append(&cleaned(table.rules, &path)).push("))");
-    sql
-}
-
-/// A path with all rules applied to it, each to what the one before it gave.
-fn cleaned(rules: &[PathRule], path: &Sql) -> Sql {
-    rules.iter().fold(path.clone(), |path, rule| {
-        let mut sql = Sql::new("replaceRegexpAll(");
-        sql.append(&path).push(", ").text_literal(&rule.pattern).push(", ").text_literal(&rule.replacement).push(")");
-        sql
-    })
 }
