@@ -14,9 +14,10 @@ use crate::report::{Goal, goal, note, number, row, section};
 use crate::stored::Stored;
 
 /// Settings of the pipeline's inserts that matter for their cost.
-pub const INSERT: [(&str, &str); 4] = [
+pub const INSERT: [(&str, &str); 5] = [
     ("async_insert", "0"),
     ("insert_deduplicate", "0"),
+    ("optimize_on_insert", "0"),
     ("max_insert_threads", "1"),
     ("max_insert_block_size", "1000000"),
 ];
