@@ -1,7 +1,7 @@
 //! HTTP over a Unix socket, for the embedded engine.
 
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -63,11 +63,44 @@ impl AsyncWrite for UnixConnection {
         Pin::new(&mut self.0).poll_write(cx, buf)
     }
 
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+    }
+
+    /// Were it not, hyper would copy each block behind the head of its request, and keep memory for the largest.
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_head_and_a_body_go_out_together_uncopied() {
+        let (ours, mut theirs) = UnixStream::pair().expect("a pair of sockets");
+        let mut ours = UnixConnection(ours);
+        assert!(ours.is_write_vectored());
+        let parts = [IoSlice::new(b"head "), IoSlice::new(b"body")];
+        assert_eq!(ours.write_vectored(&parts).await.expect("the other end is there"), 9);
+        drop(ours);
+        let mut read = String::new();
+        theirs.read_to_string(&mut read).await.expect("all of it");
+        assert_eq!(read, "head body");
     }
 }
