@@ -16,7 +16,7 @@ use super::shared::Shared;
 use crate::ingest::Arrivals;
 use crate::ingest::enrich::Enricher;
 
-/// What [`SpoolReader`](super::SpoolReader) does, on a thread that may block.
+/// What [`SpoolReader`](super::SpoolReader) does, on its own thread.
 #[derive(Debug)]
 pub(super) struct Batches {
     shared: Arc<Shared>,

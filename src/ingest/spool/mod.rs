@@ -77,6 +77,7 @@ mod disk;
 mod frame;
 mod keeper;
 mod reader;
+mod reading;
 mod recover;
 mod room;
 mod search;
@@ -194,7 +195,7 @@ impl Spool {
             writer.run(appends);
             drop(writing);
         })?;
-        let reader = SpoolReader::new(Arc::clone(&shared), recovered.cursor, recovered.again);
+        let reader = SpoolReader::new(Arc::clone(&shared), recovered.cursor, recovered.again)?;
         Ok((Self { shared, queue, ended, keeper: None }, reader, ending))
     }
 

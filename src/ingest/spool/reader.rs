@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::again::Again;
 use super::batches::Batches;
 use super::cursor::CursorLog;
+use super::reading::ReadingThread;
 use super::shared::{Shared, SpoolPosition};
 use crate::ingest::enrich::Enricher;
 use crate::ingest::{AcceptedEvent, RejectedEvent};
@@ -41,13 +42,14 @@ pub struct SpoolReader {
     opened_at: u64,
     shared: Arc<Shared>,
     batches: Arc<Mutex<Batches>>,
+    thread: ReadingThread,
 }
 
 impl SpoolReader {
-    pub(super) fn new(shared: Arc<Shared>, cursor: CursorLog, again: Option<Again>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, cursor: CursorLog, again: Option<Again>) -> io::Result<Self> {
         let batches = Batches::new(Arc::clone(&shared), cursor, again);
         let opened_at = shared.durable.borrow().seq;
-        Self { opened_at, shared, batches: Arc::new(Mutex::new(batches)) }
+        Ok(Self { opened_at, shared, batches: Arc::new(Mutex::new(batches)), thread: ReadingThread::start()? })
     }
 
     /// The same reader, adding to the events of requests by this.
@@ -79,7 +81,7 @@ impl SpoolReader {
     /// # Errors
     /// If the disk fails; nothing is skipped.
     pub async fn next_or_none(&self, limits: BatchLimits) -> io::Result<Option<SpoolBatch>> {
-        self.blocking(move |batches| batches.next(limits)).await
+        self.on_thread(move |batches| batches.next(limits)).await
     }
 
     /// Reads what is there of the batch after the one that was given out last, so that it need not be waited for.
@@ -87,7 +89,7 @@ impl SpoolReader {
         let batches = Arc::clone(&self.batches);
         // A frame at a time: others look at these too.
         let read = move || while batches.lock().unwrap_or_else(PoisonError::into_inner).read_ahead(limits) {};
-        if let Err(error) = tokio::task::spawn_blocking(read).await {
+        if let Err(error) = self.thread.run(read).await {
             tracing::error!(error = %error, "Reading ahead in the spool failed");
         }
     }
@@ -128,7 +130,7 @@ impl SpoolReader {
 
     /// Notes that both stores have this batch. Durable with the next batch, or with [`SpoolReader::save`].
     pub async fn stored(&self, last_seq: u64) -> io::Result<()> {
-        self.blocking(move |batches| {
+        self.on_thread(move |batches| {
             batches.note_stored(last_seq);
             Ok(())
         })
@@ -140,15 +142,15 @@ impl SpoolReader {
     /// # Errors
     /// If the disk fails. The cursor is then older than it could be, which is harmless.
     pub async fn save(&self) -> io::Result<()> {
-        self.blocking(Batches::save).await
+        self.on_thread(Batches::save).await
     }
 
-    async fn blocking<T: Send + 'static>(
+    async fn on_thread<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Batches) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let batches = Arc::clone(&self.batches);
         let work = move || work(&mut batches.lock().unwrap_or_else(PoisonError::into_inner));
-        tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+        self.thread.run(work).await?
     }
 }
