@@ -8,6 +8,7 @@
 //! - An id that never had a profile of its own is nobody's again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -163,7 +164,7 @@ impl Sides<'_> {
         let survivor = PersonState {
             is_identified: self.is_identified(is_staying),
             inherited: inherited(&stayed.own.properties, &own_of_root.properties),
-            properties: stayed.own.properties,
+            properties: Arc::new(stayed.own.properties),
             created_at: created_at.unwrap_or(root.created_at),
             version: root.version + 1,
             ..root.clone()
@@ -219,7 +220,7 @@ impl Sides<'_> {
                 id: kept.id,
                 uuid: kept.uuid,
                 inherited: inherited(&told.own.properties, &kept.properties),
-                properties: told.own.properties,
+                properties: Arc::new(told.own.properties),
                 is_identified: self.is_identified(|number| self.leaving.contains(number)),
                 own_created_at: kept.own_created_at,
                 created_at: told.created_at.unwrap_or(kept.own_created_at),
@@ -239,7 +240,7 @@ impl Sides<'_> {
             state: PersonState {
                 id: *number,
                 uuid: person_uuid(self.project, first),
-                properties: Map::new(),
+                properties: Arc::default(),
                 is_identified: true,
                 own_created_at: root.created_at,
                 created_at: root.created_at,

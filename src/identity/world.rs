@@ -112,7 +112,7 @@ impl World {
                     id: state.id,
                     is_stored: true,
                     uuid: state.uuid,
-                    properties: Arc::new(state.properties),
+                    properties: state.properties,
                     is_identified: state.is_identified,
                     own_created_at: state.own_created_at,
                     created_at: state.created_at,
@@ -363,7 +363,7 @@ impl World {
             let state = |version| PersonState {
                 id: person.id,
                 uuid: person.uuid,
-                properties: (*person.properties).clone(),
+                properties: Arc::clone(&person.properties),
                 is_identified: person.is_identified,
                 own_created_at: person.own_created_at,
                 created_at: person.created_at,

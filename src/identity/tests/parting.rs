@@ -17,7 +17,7 @@ fn set(id: &str, properties: Value) -> Event {
 }
 
 fn properties(store: &Store, id: &str) -> Value {
-    Value::Object(store.of(id).properties.clone())
+    Value::Object((*store.of(id).properties).clone())
 }
 
 #[test]
@@ -421,7 +421,7 @@ proptest! {
             let links: Vec<_> = store.merges.iter().filter(|(_, stands)| *stands).map(|(m, _)| m).collect();
             // Each person of the start: who they are, what is known of that one, and since when.
             let mut made: BTreeMap<String, (String, Map<String, Value>, Timestamp)> = (0..6)
-                .map(|at| (name(at), (name(at), before.of(&name(at)).properties.clone(), before.of(&name(at)).created_at)))
+                .map(|at| (name(at), (name(at), (*before.of(&name(at)).properties).clone(), before.of(&name(at)).created_at)))
                 .collect();
             for link in links {
                 let other = made[&link.other_distinct_id].clone();

@@ -58,7 +58,7 @@ fn merging_keeps_the_target_and_the_older_date_and_ends_chains() {
     store.batch(1, &[event("e", "b", json!({ "$set": { "x": "b" } }))]);
     store.batch(2, &[event("e", "c", json!({}))]);
     store.batch(3, &[alias("b", "a")]);
-    assert_eq!(store.of("a").properties, *json!({ "x": "b", "only": 1 }).as_object().expect("an object"));
+    assert_eq!(*store.of("a").properties, *json!({ "x": "b", "only": 1 }).as_object().expect("an object"));
     assert_eq!(store.of("b").created_at, start());
     // b is identified by now; only the dangerous kind may take it over.
     let (_, warnings) = store.batch(4, &[alias("c", "b")]);

@@ -1,6 +1,8 @@
 //! Persons, their distinct ids and groups, as the pipeline reads and writes them: a batch at a time, one statement to read
 //! and one to write, under the locks of [`Pg::begin_identity`](super::Pg::begin_identity).
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use sqlx::FromRow;
@@ -23,7 +25,8 @@ pub struct KnownProject {
 pub struct PersonState {
     pub id: PersonId,
     pub uuid: Uuid,
-    pub properties: Map<String, Value>,
+    /// Shared with the events of a batch that say what was known then.
+    pub properties: Arc<Map<String, Value>>,
     pub is_identified: bool,
     /// When it came into being by itself; `created_at` is that of the oldest of those merged into it.
     pub own_created_at: Timestamp,
@@ -184,7 +187,7 @@ impl Row {
         Some(PersonState {
             id: PersonId::from_row(self.person_id?),
             uuid: self.uuid?,
-            properties: self.properties.take()?.0,
+            properties: Arc::new(self.properties.take()?.0),
             is_identified: self.is_identified?,
             own_created_at: self.own_created_at?.0,
             created_at: self.created_at?.0,
@@ -256,14 +259,14 @@ impl IdentityTx {
             .bind(each(created, |(project, _)| project.get()))
             .bind(each(created, |(_, p)| p.id.as_row()))
             .bind(each(created, |(_, p)| p.uuid))
-            .bind(each(created, |(_, p)| Json(&p.properties)))
+            .bind(each(created, |(_, p)| Json(&*p.properties)))
             .bind(each(created, |(_, p)| p.is_identified))
             .bind(each(created, |(_, p)| PgTime(p.own_created_at)))
             .bind(each(created, |(_, p)| PgTime(p.created_at)))
             .bind(each(created, |(_, p)| PgTime(p.last_seen_at)))
             .bind(each(created, |(_, p)| inherited(p)))
             .bind(each(changed, |p| p.id.as_row()))
-            .bind(each(changed, |p| Json(&p.properties)))
+            .bind(each(changed, |p| Json(&*p.properties)))
             .bind(each(changed, |p| p.is_identified))
             .bind(each(changed, |p| PgTime(p.own_created_at)))
             .bind(each(changed, |p| PgTime(p.created_at)))

@@ -1,6 +1,7 @@
 //! The merge log: what of it hangs together, and undoing.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -164,7 +165,7 @@ impl IdentityTx {
             root: PersonState {
                 id: PersonId::from_row(root.id),
                 uuid: root.uuid,
-                properties: root.properties.0,
+                properties: Arc::new(root.properties.0),
                 is_identified: root.is_identified,
                 own_created_at: root.own_created_at.0,
                 created_at: root.created_at.0,
@@ -204,7 +205,7 @@ impl IdentityTx {
              WHERE id = $1",
         )
         .bind(survivor.id.as_row())
-        .bind(Json(&survivor.properties))
+        .bind(Json(&*survivor.properties))
         .bind(survivor.is_identified)
         .bind(PgTime(survivor.created_at))
         .bind(survivor.version)
@@ -271,7 +272,7 @@ impl IdentityTx {
         .bind(project)
         .bind(restored.was_kept.then_some(state.id.as_row()))
         .bind(state.uuid)
-        .bind(Json(&state.properties))
+        .bind(Json(&*state.properties))
         .bind(state.is_identified)
         .bind(PgTime(state.own_created_at))
         .bind(PgTime(state.created_at))
