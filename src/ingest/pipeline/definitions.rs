@@ -127,20 +127,18 @@ impl Names {
 
     fn news(&self, events: &[(&AcceptedEvent, Option<&Resolved>)]) -> News {
         let mut news = News::default();
-        let mut last_person = None;
+        // Events of one person share one map, as long as nothing changes.
+        let mut met: HashSet<_, RandomState> = HashSet::default();
         for (event, resolved) in events {
             self.meet_event(&event.event, event.timestamp, &mut news);
             for (name, value) in event.properties.iter() {
                 self.meet_event_property(name, value, &mut news);
             }
-            if let Some(Resolved::Person { properties: Some(properties), .. }) = resolved {
-                // Events of one person in a row share one map.
-                let this = Arc::as_ptr(properties);
-                if last_person != Some(this) {
-                    last_person = Some(this);
-                    for (name, value) in properties.iter() {
-                        self.meet_person_property(name, value, &mut news);
-                    }
+            if let Some(Resolved::Person { properties: Some(properties), .. }) = resolved
+                && met.insert(Arc::as_ptr(properties))
+            {
+                for (name, value) in properties.iter() {
+                    self.meet_person_property(name, value, &mut news);
                 }
             }
         }
