@@ -60,7 +60,7 @@ impl ClickHouse {
     ) -> Result<Cost, ChError> {
         let started = std::time::Instant::now();
         let (mut rows, mut bytes) = (0, 0);
-        let cursor = self.ask(sql).fetch_bytes("Native")?;
+        let cursor = self.ask_ours(sql).fetch_bytes("Native")?;
         each_block(cursor, |block| {
             rows += block.rows as u64;
             bytes += block.bytes as u64;

@@ -2,7 +2,7 @@
 //!
 //! A part without them, or with damaged ones, is read instead of them: it is right and slower, and is not merged with others.
 
-use super::{ChError, ClickHouse};
+use super::{ChError, ClickHouse, Sql};
 
 const INCOMPLETE: &str = "SELECT assumeNotNull(
     (SELECT count() FROM system.parts
@@ -13,6 +13,11 @@ const INCOMPLETE: &str = "SELECT assumeNotNull(
 
 const UNDER_WAY: &str = "SELECT count() FROM system.mutations
 WHERE database = currentDatabase() AND table = 'events' AND NOT is_done AND position(command, 'quarter_hours') > 0";
+
+/// Whether a statement reads quarters of an hour, and so may be answered from their counts.
+pub(super) fn may_be_counted(sql: &Sql) -> bool {
+    sql.text().contains("toStartOfFifteenMinutes(events.timestamp)")
+}
 
 impl ClickHouse {
     /// Has ClickHouse work the counts out for all parts that lack them, in its background; how many do. They were written
