@@ -48,8 +48,8 @@ impl<'a> Lifecycle<'a> {
                 let items = columns.iter().map(|name| SelectItem { expr: field(&[name]), alias: None }).collect();
                 from_table(Select { items, ..Select::default() }, "persons")
             };
-            let people_of = ground.compile(&people(&["number", "created_at"]))?;
-            known = Some(people_of.named(&["actor".into(), "first_at".into()]));
+            let names = ["actor".into(), "first_at".into()];
+            known = Some(ground.compile(&people(&["number", "created_at"]), &names)?);
             let with_profile = made(ExprKind::Query(Box::new(people(&["number"]))));
             others = others.only([compare(CompareOp::NotIn, field(&["stored_person_number"]), with_profile)]);
         }

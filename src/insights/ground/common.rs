@@ -7,7 +7,8 @@ use crate::insights::sql::{FilterTarget, PropertyTypes, field, filters_to_expr, 
 use crate::insights::{InsightError, QueryContext};
 use crate::model::query::{DateRange, Interval, InvalidQuery, Reader, ResolvedRange, Traffic};
 use crate::sql::{Expr, Query};
-use crate::storage::ch::hogql::{CompiledQuery, QueryScope, compile};
+use crate::storage::ch::Sql;
+use crate::storage::ch::hogql::{ColumnName, QueryScope, compile_named};
 
 /// Whom a question is about and what is known of its words; the fields that all kinds share are read.
 #[derive(Debug)]
@@ -84,11 +85,12 @@ impl<'a> Ground<'a> {
         Ok(dates.resolve(interval, &project.time_zone, clock.now(), settings.week_start, first_event)?)
     }
 
-    /// A question in the language as a statement of this project, without a limit of rows.
+    /// A question in the language as a statement of this project, without a limit of rows; its columns have these names, for a
+    /// statement of the store's around it.
     ///
     /// # Errors
     /// If it names what there is not, as filters and expressions of a request may.
-    pub fn compile(&self, query: &Query) -> Result<CompiledQuery, InvalidQuery> {
+    pub fn compile(&self, query: &Query, names: &[ColumnName]) -> Result<Sql, InvalidQuery> {
         let event_property = |key: &str| self.types.event_facts(key);
         let person_type = |key: &str| self.types.person(key);
         let scope = QueryScope {
@@ -101,7 +103,7 @@ impl<'a> Ground<'a> {
             named: self.types.named(),
             behind: None,
         };
-        compile(query, &scope, None).map_err(|error| InvalidQuery::new("query", error.message))
+        compile_named(query, &scope, names).map_err(|error| InvalidQuery::new("query", error.message))
     }
 }
 

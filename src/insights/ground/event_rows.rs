@@ -73,7 +73,7 @@ impl EventRows {
         let (names, items): (Vec<_>, Vec<_>) =
             self.columns.into_iter().map(|(name, expr)| (name, SelectItem { expr, alias: None })).unzip();
         let select = Select { items, filter: joined(self.conditions, false), ..Select::default() };
-        Ok(ground.compile(&from_table(select, "events"))?.named(&names))
+        ground.compile(&from_table(select, "events"), &names)
     }
 }
 

@@ -314,7 +314,7 @@ fn given(
     let filter = joined(ground.conditions.iter().cloned().chain(own).chain(filter).collect(), false);
     let items = exprs.into_iter().map(|expr| SelectItem { expr, alias: None }).collect();
     let select = Select { items, filter, group_by, ..Select::default() };
-    Ok(ground.compile(&from_table(select, "events"))?.named(&names))
+    ground.compile(&from_table(select, "events"), &names)
 }
 
 /// Of a pattern in a filter that is none; of whatever else the question says.

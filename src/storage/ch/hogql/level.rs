@@ -40,6 +40,8 @@ pub(super) struct Level<'q> {
 pub(super) struct Compiler<'a> {
     pub scope: &'a QueryScope<'a>,
     pub names: usize,
+    /// What the columns of the outermost question are to be called, until it is printed; else they have numbers.
+    pub result_names: Vec<Sql>,
     pub sources: usize,
     pub params: usize,
     pub param_bytes: usize,

@@ -30,7 +30,7 @@ mod tables;
 mod value;
 mod window;
 
-pub use compile::{ActorsBehind, ColumnName, CompiledQuery, LimitRule, QueryScope, Said, compile};
+pub use compile::{ActorsBehind, ColumnName, CompiledQuery, LimitRule, QueryScope, Said, compile, compile_named};
 pub use fields::{EVENT_FILTERS, SESSION_FILTERS};
 pub use functions::{has_aggregate, listed_functions};
 pub use json::{PropertyFacts, PropertyType};

@@ -63,6 +63,7 @@ impl<'q> Compiler<'q> {
         limit: Option<(u64, u64)>,
     ) -> Result<(Sql, Vec<Derived>), SqlError> {
         let outside = std::mem::take(&mut self.over_rows);
+        let mut result_names = std::mem::take(&mut self.result_names).into_iter();
         let mut level = Level {
             sources: Vec::new(),
             aliases: Vec::new(),
@@ -81,7 +82,7 @@ impl<'q> Compiler<'q> {
         let array_join = select.array_join.as_ref().map(|join| self.array_join(join, &mut level)).transpose()?;
 
         let mut columns = Vec::new();
-        let mut items: Vec<(Sql, usize)> = Vec::new();
+        let mut items: Vec<(Sql, Sql)> = Vec::new();
         let mut keys = Vec::new();
         for item in &select.items {
             let before = self.over_rows;
@@ -90,13 +91,12 @@ impl<'q> Compiler<'q> {
             for (name, value) in found {
                 let alias = self.fresh();
                 columns.push(Derived { name: name.clone(), alias, ty: value.ty, is_nullable: value.is_nullable });
-                items.push((value.sql, alias));
+                let sql = result_names.next().unwrap_or_else(|| numbered(alias));
+                items.push((value.sql, sql.clone()));
                 if !is_over_rows {
-                    keys.push(alias);
+                    keys.push(sql.clone());
                 }
                 if item.alias.is_some() {
-                    let mut sql = Sql::default();
-                    sql.name("a", alias);
                     let known = Value {
                         sql,
                         literal: None,
@@ -110,7 +110,7 @@ impl<'q> Compiler<'q> {
         }
         let mut sql = Sql::new(if select.is_distinct { "SELECT DISTINCT " } else { "SELECT " });
         for (at, (item, alias)) in items.iter().enumerate() {
-            sql.push(if at > 0 { ", " } else { "" }).append(item).push(" AS ").name("a", *alias);
+            sql.push(if at > 0 { ", " } else { "" }).append(item).push(" AS ").append(alias);
         }
         // The rest is printed apart: what it reads decides what the tables before it give.
         let mut rest = Sql::default();
@@ -122,7 +122,7 @@ impl<'q> Compiler<'q> {
         {
             if word == " HAVING " && select.is_grouped_by_all {
                 for (at, key) in keys.iter().enumerate() {
-                    rest.push(if at > 0 { ", " } else { " GROUP BY " }).name("a", *key);
+                    rest.push(if at > 0 { ", " } else { " GROUP BY " }).append(key);
                 }
             } else if word == " HAVING " && !select.group_by.is_empty() {
                 rest.push(" GROUP BY ").append(&self.group(&select.group_by, &items, &mut level)?);
@@ -212,7 +212,7 @@ impl<'q> Compiler<'q> {
         Ok(found)
     }
 
-    fn group(&mut self, exprs: &'q [Expr], items: &[(Sql, usize)], level: &mut Level<'q>) -> Result<Sql, SqlError> {
+    fn group(&mut self, exprs: &'q [Expr], items: &[(Sql, Sql)], level: &mut Level<'q>) -> Result<Sql, SqlError> {
         let mut sql = Sql::default();
         for (at, expr) in exprs.iter().enumerate() {
             sql.push(if at > 0 { ", " } else { "" }).append(&self.by_place(expr, items, level)?);
@@ -223,7 +223,7 @@ impl<'q> Compiler<'q> {
     pub fn orders(
         &mut self,
         orders: &'q [Order],
-        items: &[(Sql, usize)],
+        items: &[(Sql, Sql)],
         level: &mut Level<'q>,
     ) -> Result<Sql, SqlError> {
         let mut sql = Sql::default();
@@ -240,20 +240,23 @@ impl<'q> Compiler<'q> {
     }
 
     /// A value, or the number of a column: `ORDER BY 2`.
-    fn by_place(&mut self, expr: &'q Expr, items: &[(Sql, usize)], level: &mut Level<'q>) -> Result<Sql, SqlError> {
+    fn by_place(&mut self, expr: &'q Expr, items: &[(Sql, Sql)], level: &mut Level<'q>) -> Result<Sql, SqlError> {
         if let ExprKind::Literal(Literal::Whole(place)) = expr.kind {
             let place = usize::try_from(place).ok().and_then(|place| place.checked_sub(1));
             let Some((_, alias)) = place.and_then(|place| items.get(place)) else {
                 return Err(SqlError::new(expr.span, "there is no column of this number"));
             };
-            let mut sql = Sql::default();
-            if !items.is_empty() {
-                sql.name("a", *alias);
-            }
-            return Ok(sql);
+            return Ok(alias.clone());
         }
         Ok(self.expr(expr, level)?.sql)
     }
+}
+
+/// What a column is called whose name only the statement knows.
+fn numbered(alias: usize) -> Sql {
+    let mut sql = Sql::default();
+    sql.name("a", alias);
+    sql
 }
 
 /// What a column without a name of its own is called.
