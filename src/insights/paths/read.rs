@@ -141,15 +141,19 @@ fn item(filter: &Reader<'_>, kinds: &[Kind]) -> Result<Expr, InvalidQuery> {
         _ => field(&["event"]),
     };
     let is = |event: &str| compare(CompareOp::Equal, field(&["event"]), text(event));
-    let mut choose = |event: &str, value: Expr| {
+    let mut choose = |kind: Kind, event: &str, value: Expr| {
         let other = std::mem::replace(&mut item, field(&["event"]));
-        item = made(ExprKind::If(Box::new(is(event)), Box::new(value), Box::new(other)));
+        item = match kinds == [kind] {
+            // No others are read.
+            true => value,
+            false => made(ExprKind::If(Box::new(is(event)), Box::new(value), Box::new(other))),
+        };
     };
     if has(Kind::Screen) {
-        choose("$screen", field(&["properties", "$screen_name"]));
+        choose(Kind::Screen, "$screen", field(&["properties", "$screen_name"]));
     }
     if has(Kind::Pageview) {
-        // One slash at the end is not told from none.
+        // One slash at the end is not told from none. The address is named as seldom as it can be: each time is planned.
         let address = call("ifNull", vec![call("toString", vec![field(&["properties", "$current_url"])]), text("")]);
         let whole = |number: u64| made(ExprKind::Literal(Literal::Whole(number)));
         let length = call("length", vec![address.clone()]);
@@ -157,9 +161,8 @@ fn item(filter: &Reader<'_>, kinds: &[Kind]) -> Result<Expr, InvalidQuery> {
             compare(CompareOp::Equal, call("endsWith", vec![address.clone(), text("/")]), whole(1)),
             compare(CompareOp::Greater, length.clone(), whole(1)),
         ]));
-        let rest = made(ExprKind::Arithmetic(ArithmeticOp::Subtract, Box::new(length), Box::new(whole(1))));
-        let rest = call("substring", vec![address.clone(), whole(1), rest]);
-        choose("$pageview", made(ExprKind::If(Box::new(has_slash), Box::new(rest), Box::new(address))));
+        let rest = made(ExprKind::Arithmetic(ArithmeticOp::Subtract, Box::new(length), Box::new(has_slash)));
+        choose(Kind::Pageview, "$pageview", call("substring", vec![address, whole(1), rest]));
     }
     Ok(item)
 }

@@ -272,12 +272,16 @@ fn items(question: PathsQuestion<'_>) -> Sql {
         outer.push("item) AS item\nFROM (\n").append(&sql).push("\n)");
         sql = outer;
     }
-    let mut outer = Sql::new("SELECT actor, at, item\nFROM (\n");
-    outer.append(&sql).push("\n)\nWHERE item != ''");
-    if !excluded.is_empty() {
-        outer.push(" AND item NOT IN ").texts(excluded.iter().map(String::as_str));
+    if !replacements.is_empty() || !groups.is_empty() {
+        let mut outer = Sql::new("SELECT actor, at, item\nFROM (\n");
+        outer.append(&sql).push("\n)");
+        sql = outer;
     }
-    outer
+    sql.push("\nWHERE item != ''");
+    if !excluded.is_empty() {
+        sql.push(" AND item NOT IN ").texts(excluded.iter().map(String::as_str));
+    }
+    sql
 }
 
 #[cfg(test)]
