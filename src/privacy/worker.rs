@@ -10,7 +10,7 @@ use super::steps::Progress;
 use super::{Privacy, PrivacyError};
 use crate::ingest::cookieless;
 use crate::ingest::pipeline::erase_from_quarantine;
-use crate::storage::pg::ErasureStep;
+use crate::storage::pg::{ErasureRow, ErasureStep};
 
 /// Looks for work this often; a request of this instance wakes it.
 const EVERY: Duration = Duration::from_secs(5);
@@ -77,7 +77,8 @@ impl Privacy {
         Ok(is_waiting)
     }
 
-    /// Goes on with every job as far as it can; says whether one waits for something.
+    /// Goes on with every job as far as it can, first with those whose people are still found; says whether one waits for
+    /// something.
     async fn go_on(&self, shutdown: &CancellationToken) -> Result<bool, PrivacyError> {
         let open = self.pg.list_open_erasures(MOST_JOBS).await?;
         if open.is_empty() {
@@ -85,25 +86,40 @@ impl Privacy {
         }
         let Some(_turn) = self.pg.try_lock_erasures().await? else { return Ok(true) };
         let mut is_waiting = false;
-        for listed in open {
-            // As it is now that the turn is ours.
-            let Some(mut row) = self.pg.find_erasure(listed.project_id, listed.id).await? else { continue };
-            while row.step != ErasureStep::Done && !shutdown.is_cancelled() {
-                match self.advance(&mut row).await {
-                    Ok(Progress::Next) => {}
-                    Ok(Progress::Later) => {
-                        is_waiting = true;
-                        break;
-                    }
-                    Err(error) => {
-                        tracing::warn!(erasure.id = %row.id, error = %error, "An erasure could not go on, trying again");
-                        is_waiting = true;
-                        break;
-                    }
+        for listed in open.iter().filter(|row| row.is_urgent()) {
+            is_waiting |= self.go_on_with(listed, ErasureRow::is_urgent, shutdown).await?;
+        }
+        for listed in &open {
+            // Files take their time to be written anew: who was named since goes out of the queries first.
+            let next = self.pg.list_open_erasures(1).await?.into_iter().next();
+            if next.is_some_and(|row| row.is_urgent() && open.iter().all(|known| known.id != row.id)) {
+                return Ok(true);
+            }
+            is_waiting |= self.go_on_with(listed, |row| !row.is_urgent(), shutdown).await?;
+        }
+        Ok(is_waiting)
+    }
+
+    /// Goes on with a job as long as it can and `wanted` holds; says whether it waits for something.
+    async fn go_on_with(
+        &self,
+        listed: &ErasureRow,
+        wanted: impl Fn(&ErasureRow) -> bool,
+        shutdown: &CancellationToken,
+    ) -> Result<bool, PrivacyError> {
+        // As it is now that the turn is ours.
+        let Some(mut row) = self.pg.find_erasure(listed.project_id, listed.id).await? else { return Ok(false) };
+        while row.step != ErasureStep::Done && wanted(&row) && !shutdown.is_cancelled() {
+            match self.advance(&mut row).await {
+                Ok(Progress::Next) => {}
+                Ok(Progress::Later) => return Ok(true),
+                Err(error) => {
+                    tracing::warn!(erasure.id = %row.id, error = %error, "An erasure could not go on, trying again");
+                    return Ok(true);
                 }
             }
         }
-        Ok(is_waiting)
+        Ok(row.step != ErasureStep::Done)
     }
 
     /// Destroys salts of days that are over everywhere, and forgets erased ids after their time.

@@ -87,6 +87,14 @@ pub struct ErasureRow {
     pub receipt: Option<(String, Vec<u8>)>,
 }
 
+impl ErasureRow {
+    /// Whether queries may still find what it takes from them: that does not wait for the files of others.
+    #[must_use]
+    pub const fn is_urgent(&self) -> bool {
+        !self.keeps_events && matches!(self.step, ErasureStep::Hide | ErasureStep::Settle)
+    }
+}
+
 #[derive(FromRow)]
 struct Columns {
     id: Uuid,
@@ -236,7 +244,10 @@ impl Pg {
     /// # Errors
     /// If Postgres does not answer.
     pub async fn list_open_erasures(&self, limit: i64) -> Result<Vec<ErasureRow>, PgError> {
-        let sql = format!("SELECT {COLUMNS} FROM erasures WHERE step <> 'done' ORDER BY requested_at, id LIMIT $1");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM erasures WHERE step <> 'done' \
+             ORDER BY keeps_events OR step NOT IN ('hide', 'settle'), requested_at, id LIMIT $1"
+        );
         let rows: Vec<Columns> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(limit).fetch_all(&self.pool).await?;
         Ok(rows.into_iter().map(ErasureRow::from).collect())
     }

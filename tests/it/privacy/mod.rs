@@ -6,4 +6,5 @@ mod disk;
 mod erase;
 mod export;
 mod pages;
+mod queue;
 mod support;
