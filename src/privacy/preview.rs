@@ -27,7 +27,8 @@ impl Preview {
 }
 
 impl Privacy {
-    /// Counts what an erasure of somebody would find now; none if the name is nobody's.
+    /// Counts what an erasure of somebody would find now; none if the name is nobody's. Of the spool only what
+    /// waits in it: what is stored and kept there a while longer goes by itself, and to read it takes longer than all the rest.
     ///
     /// # Errors
     /// If a store or the disk fails.
@@ -36,6 +37,8 @@ impl Privacy {
         let numbers: Vec<i64> = subject.numbers.iter().map(|number| number.as_row()).collect();
         let (persons, ids, merges) = self.pg.count_erased_leftovers(project, &numbers).await?;
         let unstored = self.pg.count_unstored_of(project, &subject.distinct_ids).await?;
+        // Before what is stored is counted: what moves on meanwhile is counted twice rather than not at all.
+        let stored_seq = self.pipeline.status().stored_seq;
         let mut stores = vec![
             StoreCount::before("postgres.persons", persons.unsigned_abs()),
             StoreCount::before("postgres.distinct_ids", ids.unsigned_abs()),
@@ -56,22 +59,23 @@ impl Privacy {
         let quarantined =
             count_quarantined(self.pipeline.quarantine_dir(), project, subject.distinct_ids.clone()).await?;
         stores.push(StoreCount::before("quarantine.events", quarantined));
-        stores.push(StoreCount::before("spool.events", self.count_in_spool(project, &plan, until).await?));
+        stores.push(StoreCount::before("spool.events", self.count_in_spool(project, &plan, until, stored_seq).await?));
         Ok(Some(Preview { subject, stores }))
     }
 
-    /// Events of somebody that came in up to a moment, in the spool of this instance; those that are stored and only kept
-    /// too.
+    /// Events of somebody that came in up to a moment, in the spool of this instance after the frame `stored_seq`: after 0, those
+    /// that are stored and only kept too.
     pub(super) async fn count_in_spool(
         &self,
         project: ProjectId,
         plan: &Plan,
         until: Timestamp,
+        stored_seq: u64,
     ) -> Result<u64, PrivacyError> {
         let theirs: HashSet<u64> = plan.distinct_ids.iter().copied().collect();
         let found = self
             .intake
-            .search(0, move |arrivals| {
+            .search(stored_seq, move |arrivals| {
                 let is_theirs = |id: &str| theirs.contains(&crate::storage::ch::text_hash(id));
                 let events = arrivals.events.iter().filter(|e| e.project_id == project && e.received_at <= until);
                 let events = events.filter(|e| is_theirs(&e.distinct_id));

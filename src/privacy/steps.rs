@@ -122,7 +122,6 @@ impl Privacy {
             }
             let quarantine = self.pipeline.quarantine_dir();
             note(row, "quarantine.events", erase_from_quarantine(&self.pg, quarantine, true).await?);
-            note(row, "spool.events", self.count_in_spool(row.project_id, plan, row.until).await?);
             // Nothing is deleted before this is kept: what was counted cannot be counted again.
             row.plan = Some(plan.to_json());
             self.pg.save_erasure(row).await?;
@@ -214,6 +213,10 @@ impl Privacy {
     }
 
     async fn scrub(&self, row: &mut ErasureRow, plan: &mut Plan) -> Result<Progress, PrivacyError> {
+        // All of the spool is read for that, once: nobody is found any longer for it.
+        if row.stores.iter().all(|count| count.store != "spool.events") {
+            note(row, "spool.events", self.count_in_spool(row.project_id, plan, row.until, 0).await?);
+        }
         for table in ErasedTable::ALL {
             self.ch.apply_deletes(table).await?;
         }
@@ -238,7 +241,7 @@ impl Privacy {
         {
             return Ok(Progress::Later);
         }
-        note_after(row, "spool.events", self.count_in_spool(row.project_id, plan, row.until).await?);
+        note_after(row, "spool.events", self.count_in_spool(row.project_id, plan, row.until, 0).await?);
         self.finish(row, &plan.notes).await
     }
 

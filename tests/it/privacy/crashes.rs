@@ -72,7 +72,7 @@ async fn what_an_erased_id_does_later_is_not_left_over() {
     app.hurry_old_parts().await;
     app.send_events(&owner, &[("e", "ada", json!({})), ("e", "bob", json!({}))]).await;
     let id = app.erase(&owner, &app.person_uuid("ada").await).await;
-    app.hidden(&owner, &id).await;
+    app.erasure_at(&owner, &id, |erasure| erasure["step"] == "wait").await;
     // The spool keeps what came before for a while; what she does now stays there when that is gone.
     app.clock.advance(Duration::from_secs(16 * 60));
     let now = app.clock.now().to_string();

@@ -80,7 +80,7 @@ async fn nothing_of_an_erased_person_is_on_the_disk() {
     assert!(is_in_log, "the search is blind for the log");
 
     let erasure = app.erase(&owner, &app.person_uuid(&id).await).await;
-    app.hidden(&owner, &erasure).await;
+    app.erasure_at(&owner, &erasure, |erasure| erasure["step"] == "wait").await;
     assert_eq!(app.ch_count("SELECT count() FROM events").await, 1, "bob's");
     // The spool keeps what is stored for a quarter of an hour.
     app.clock.advance(Duration::from_secs(16 * 60));
