@@ -6,5 +6,7 @@ htmx.config.includeIndicatorStyles = false;
 htmx.config.disableInheritance = true;
 htmx.config.selfRequestsOnly = true;
 htmx.config.historyCacheSize = 0;
+// The server gives up sooner.
+htmx.config.timeout = 60_000;
 // Not "style": what script has drawn carries styles that the policy would refuse as attributes of new content.
 htmx.config.attributesToSettle = ["class"];

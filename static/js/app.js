@@ -1,5 +1,6 @@
 // Every page loads this: small behaviours, each attached by a data- attribute. All pages work without it.
 import "./_htmx.js";
+import "./_parts.js";
 import { attachCopy } from "./_copy.js";
 import { attachMenus } from "./_menus.js";
 import { attachTheme } from "./_theme.js";

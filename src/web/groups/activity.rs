@@ -11,7 +11,7 @@ use crate::http::{AppState, Cause, ProjectAccess, WebError, page as render};
 use crate::insights::explore::{self, ACTIVE_WITHIN_DAYS, ExploreError, GroupMember, GroupSummary};
 use crate::model::ProjectId;
 use crate::storage::pg::GroupRow;
-use crate::web::events::person_href;
+use crate::web::events::{clickhouse_is_away, person_href};
 use crate::web::insights::grouped;
 use crate::web::persons::{Missing, Moment, initial};
 
@@ -114,7 +114,9 @@ pub async fn get(
         return Err(Cause::NotFound.into());
     }
     let group = state.pg.find_group(project.id, index, key).await?;
+    // Script says what it means for the page that a part of it does not come.
     let summary = explore::unless_away(&state.ch, read(&state, project.id, index, key)).await?;
-    let activity = Activity::new(project.id, &project.time_zone.rules(), group.as_ref(), summary.as_ref());
+    let summary = summary.ok_or_else(clickhouse_is_away)?;
+    let activity = Activity::new(project.id, &project.time_zone.rules(), group.as_ref(), Some(&summary));
     render(&ActivityPart { activity })
 }

@@ -13,7 +13,7 @@ use super::show::{ByDistinctId, ByUuid};
 use crate::http::{AppState, Cause, ProjectAccess, WebError, page as render};
 use crate::insights::explore::{self, Person, PersonFacts, PersonFound, PersonGroup};
 use crate::model::Project;
-use crate::web::events::path_segment;
+use crate::web::events::{clickhouse_is_away, path_segment};
 use crate::web::insights::grouped;
 
 /// The line of facts below a person's name, and the card of their groups.
@@ -113,12 +113,12 @@ async fn part(access: &ProjectAccess, state: &AppState, by: &PersonFound) -> Res
     let project = &access.project;
     let person = explore::find_person(&state.pg, project.id, by).await?.ok_or(Cause::NotFound)?;
     let read = explore::find_person_facts(&state.pg, &state.ch, project.id, &person.event_ids, state.clock.now());
-    let known = explore::unless_away(&state.ch, read).await?;
-    let is_nobody = person.profile.is_none() && known.as_ref().is_some_and(|facts| facts.span.is_none());
-    if is_nobody {
+    // Script says what it means for the page that a part of it does not come.
+    let known = explore::unless_away(&state.ch, read).await?.ok_or_else(clickhouse_is_away)?;
+    if person.profile.is_none() && known.span.is_none() {
         return Err(Cause::NotFound.into());
     }
-    render(&FactsPart { facts: Facts::new(project, &project.time_zone.rules(), &person, known.as_ref()) })
+    render(&FactsPart { facts: Facts::new(project, &project.time_zone.rules(), &person, Some(&known)) })
 }
 
 #[cfg(test)]

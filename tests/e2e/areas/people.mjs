@@ -128,4 +128,20 @@ export default async function people(world) {
     assert.equal(await dashboard.locator("#person-groups a:has-text('Tea club')").isVisible(), true);
     assert.equal(await dashboard.locator(".event-name[title='sip']").count(), 50);
   });
+  await check("a part that does not come says so, and leads to the whole page", async () => {
+    for (const [path, part, fail] of [
+      ["/person/people-sipper", "facts", (route) => route.fulfill({ status: 503, body: "" })],
+      ["/groups/0/tea", "activity", (route) => route.abort()],
+    ]) {
+      await dashboard.route(`**/${part}`, fail);
+      await dashboard.goto(at(path));
+      const again = dashboard.locator(`[data-part="${part}"] a:visible`, { hasText: "Try again" });
+      await again.first().waitFor();
+      assert.doesNotMatch(await dashboard.textContent("main"), /…/, "nothing is said to be on its way");
+      for (const list of world.problems) list.splice(0, list.length, ...list.filter((problem) => !problem.includes(`/${part}`)));
+      await again.first().click();
+      await dashboard.waitForSelector(".person-facts:not([data-part])");
+      await dashboard.unroute(`**/${part}`);
+    }
+  });
 }
