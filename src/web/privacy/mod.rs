@@ -11,6 +11,7 @@ pub use overview::{add_opt_out, get, post_choices, remove_opt_out};
 use crate::http::{AppState, Cause};
 use crate::model::ProjectId;
 use crate::storage::pg::{ErasureRow, ErasureStep, StoreCount, SubjectName};
+use crate::web::insights::grouped;
 
 /// The address of the page.
 fn href(project: ProjectId) -> String {
@@ -28,12 +29,18 @@ async fn named(state: &AppState, project: ProjectId, text: &str) -> Result<Subje
     {
         return Ok(SubjectName::Uuid(uuid));
     }
-    if state.pg.find_person_uuid(project, text).await?.is_none()
-        && let [uuid] = state.pg.list_persons_by_email(project, &[text.to_owned()]).await?[..]
-    {
-        return Ok(SubjectName::Uuid(uuid));
+    if state.pg.find_person_uuid(project, text).await?.is_some() {
+        return Ok(SubjectName::DistinctId(text.to_owned()));
     }
-    Ok(SubjectName::DistinctId(text.to_owned()))
+    match state.pg.list_persons_by_email(project, &[text.to_owned()]).await?[..] {
+        [] => Ok(SubjectName::DistinctId(text.to_owned())),
+        [uuid] => Ok(SubjectName::Uuid(uuid)),
+        [..] => {
+            let detail = "Several people have this e-mail address. Search for it in People: each has a page from which they are \
+                          exported and erased.";
+            Err(Cause::invalid("person", detail))
+        }
+    }
 }
 
 /// What a store is called.
@@ -54,7 +61,7 @@ fn store_label(store: &str) -> &str {
         "clickhouse.cohort_members" => "Memberships in static cohorts",
         "clickhouse.person_distinct_ids" => "Copies of the distinct IDs for queries",
         "quarantine.events" => "Events in the quarantine's files",
-        "spool.events" => "Events in the spool, waiting or kept for a while",
+        "spool.events" => "Events in the spool",
         other => other,
     }
 }
@@ -64,9 +71,10 @@ fn store_label(store: &str) -> &str {
 struct CountLine {
     label: String,
     place: &'static str,
-    before: u64,
+    /// How many, in words.
+    before: String,
     /// What it says once it is known.
-    after: Option<u64>,
+    after: Option<String>,
 }
 
 fn count_lines(stores: &[StoreCount]) -> Vec<CountLine> {
@@ -78,8 +86,8 @@ fn count_lines(stores: &[StoreCount]) -> Vec<CountLine> {
     let line = |count: &StoreCount| CountLine {
         label: store_label(&count.store).to_owned(),
         place: place(&count.store),
-        before: count.before,
-        after: count.after,
+        before: grouped(count.before),
+        after: count.after.map(grouped),
     };
     stores.iter().map(line).collect()
 }

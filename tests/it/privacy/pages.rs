@@ -58,3 +58,20 @@ async fn opt_outs_and_the_switch_are_kept() {
     assert!(page.assert_ok().element_texts("section:has(#opt-outs) tbody code").is_empty());
     assert_eq!(page.attribute("#field-cookieless", "checked"), None);
 }
+
+#[tokio::test]
+async fn an_address_of_several_people_is_not_taken_for_nobodys() {
+    let app = TestApp::start().await;
+    let owner = app.set_up().await;
+    let shared = json!({ "$set": { "email": "ada@x.org" } });
+    app.send_events(&owner, &[("e", "ada", shared.clone()), ("e", "ada-2", shared)]).await;
+    let base = format!("/project/{}/privacy", owner.project);
+    for path in ["erase?person=ADA@x.org", "export?person=ada@x.org"] {
+        let page = owner.browser.get(&format!("{base}/{path}")).await;
+        let said = page.assert_status(400).element_text("main");
+        assert!(said.contains("Several people have this e-mail address"), "{said}");
+    }
+    let fields = [("person", "ada@x.org"), ("confirm", "erase")];
+    owner.browser.post_form(&format!("{base}/erase"), &fields).await.assert_status(400);
+    assert_eq!(app.pg_value::<i64>("SELECT count(*) FROM persons").await, 2);
+}
