@@ -41,8 +41,12 @@ impl<'a> Asked<'a> {
     /// Reads a query string's parameters. A limit beyond the most is the most.
     ///
     /// # Errors
-    /// If the limit is no number of at least one.
+    /// If the limit is no number of at least one; or an offset is asked for: who counts on it would read the same items again
+    /// and again.
     pub fn new(params: &'a HashMap<String, String>) -> Result<Self, Cause> {
+        if params.get("offset").is_some_and(|offset| !matches!(offset.as_str(), "" | "0")) {
+            return Err(Cause::invalid("offset", "This list has no offset: go on with the address in \"next\"."));
+        }
         let limit = match params.get("limit").map(String::as_str) {
             None | Some("") => DEFAULT_LIMIT,
             Some(text) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => {
@@ -132,7 +136,8 @@ mod tests {
         {
             assert_eq!(Asked::new(&params(text)).map(|asked| asked.limit).ok(), Some(limit), "{text}");
         }
-        for text in ["limit=0", "limit=-1", "limit=x", "limit=1.5"] {
+        assert!(Asked::new(&params("offset=0")).is_ok());
+        for text in ["limit=0", "limit=-1", "limit=x", "limit=1.5", "offset=100"] {
             assert!(Asked::new(&params(text)).is_err(), "{text}");
         }
     }

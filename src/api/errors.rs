@@ -1,8 +1,44 @@
-//! Answers to calls that no route takes.
+//! Errors that arise before a handler is reached, in the shape of all others (PROTOCOL §7.1).
+
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 
 use crate::http::{ApiError, Cause};
+
+/// What is told of such an error is no longer than this.
+const MOST_BYTES: usize = 4096;
 
 /// The answer to a path below `/api/` that nothing is at.
 pub async fn not_found() -> ApiError {
     Cause::NotFound.into()
+}
+
+/// The middleware that turns a refusal in plain text, or without words, into JSON: of a method that a path does not have, of a
+/// path or a query string that cannot be read.
+pub async fn shape(request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let response = next.run(request).await;
+    let is_shaped =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| !kind.as_bytes().starts_with(b"text/plain"));
+    let cause = match response.status() {
+        _ if is_shaped => return response,
+        StatusCode::METHOD_NOT_ALLOWED => Cause::WrongMethod(method),
+        StatusCode::PAYLOAD_TOO_LARGE => Cause::TooLarge,
+        StatusCode::BAD_REQUEST => {
+            let (_, body) = response.into_parts();
+            let words = to_bytes(body, MOST_BYTES).await.unwrap_or_default();
+            let detail = String::from_utf8_lossy(&words).into_owned();
+            return ApiError::from(Cause::Invalid { field: None, detail }).into_response();
+        }
+        _ => return response,
+    };
+    let (head, _) = response.into_parts();
+    let mut shaped = ApiError::from(cause).into_response();
+    if let Some(allowed) = head.headers.get(header::ALLOW) {
+        shaped.headers_mut().insert(header::ALLOW, allowed.clone());
+    }
+    shaped
 }

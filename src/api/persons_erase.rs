@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::persons::{PersonPath, find};
 use super::privacy::ErasureOut;
 use super::projects::Body as JsonBody;
 use crate::http::{ApiError, ApiProjectAccess, AppState, Cause};
@@ -16,12 +17,6 @@ use crate::storage::pg::{StoreCount, SubjectName};
 
 /// Most people in one request.
 const MOST: usize = 1000;
-
-/// The person of a path.
-#[derive(Debug, Deserialize)]
-pub struct OfPerson {
-    uuid: String,
-}
 
 /// `?delete_events=true`: what they did goes too; else only the profile.
 #[derive(Debug, Default, Deserialize)]
@@ -62,22 +57,24 @@ impl From<Preview> for PreviewOut {
     }
 }
 
-impl OfPerson {
-    fn name(&self) -> Result<SubjectName, Cause> {
-        self.uuid.parse().map(SubjectName::Uuid).map_err(|_| Cause::NotFound)
+/// Whom a path names, by UUID or by number. A UUID that is nobody's may still be known to a store.
+async fn name(state: &AppState, access: &ApiProjectAccess, path: &PersonPath) -> Result<SubjectName, ApiError> {
+    match path.person.parse() {
+        Ok(uuid) => Ok(SubjectName::Uuid(uuid)),
+        Err(_) => Ok(SubjectName::Uuid(find(state, access.project.id, &path.person).await?.uuid)),
     }
 }
 
-/// `DELETE /api/projects/{project}/persons/{uuid}/?delete_events=`: answers 202 once Postgres has nothing of the person; the
+/// `DELETE /api/projects/{project}/persons/{person}/?delete_events=`: answers 202 once Postgres has nothing of the person; the
 /// erasure says when the rest is gone.
 pub async fn delete(
     State(state): State<AppState>,
     access: ApiProjectAccess,
-    Path(person): Path<OfPerson>,
+    Path(path): Path<PersonPath>,
     Query(wish): Query<Wish>,
 ) -> Result<(StatusCode, Json<ErasureOut>), ApiError> {
     access.require(Role::Admin)?;
-    let name = person.name()?;
+    let name = name(&state, &access, &path).await?;
     let erasure = state.privacy().erase(access.project.id, &name, &access.user.name, !wish.delete_events).await;
     let erasure = erasure?.ok_or(Cause::NotFound)?;
     Ok((StatusCode::ACCEPTED, Json(erasure.into())))
@@ -111,10 +108,10 @@ pub async fn bulk_delete(
 pub async fn preview(
     State(state): State<AppState>,
     access: ApiProjectAccess,
-    Path(person): Path<OfPerson>,
+    Path(path): Path<PersonPath>,
 ) -> Result<Json<PreviewOut>, ApiError> {
     access.require(Role::Admin)?;
-    let preview = state.privacy().preview(access.project.id, &person.name()?).await?;
+    let preview = state.privacy().preview(access.project.id, &name(&state, &access, &path).await?).await?;
     Ok(Json(preview.ok_or(Cause::NotFound)?.into()))
 }
 
@@ -122,9 +119,9 @@ pub async fn preview(
 pub async fn export(
     State(state): State<AppState>,
     access: ApiProjectAccess,
-    Path(person): Path<OfPerson>,
+    Path(path): Path<PersonPath>,
 ) -> Result<Response, ApiError> {
     access.require(Role::Member)?;
-    let export = state.privacy().export(access.project.id, &person.name()?).await?;
+    let export = state.privacy().export(access.project.id, &name(&state, &access, &path).await?).await?;
     Ok(export.ok_or(Cause::NotFound)?.into_response())
 }

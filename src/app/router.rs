@@ -16,7 +16,7 @@ pub fn router(state: AppState) -> Router {
         .route("/assets/{name}", get(assets::get))
         .merge(health())
         .merge(sdk_routes(&state))
-        .merge(middleware::for_api(management(), &state))
+        .merge(middleware::for_api(management().layer(from_fn(api::errors::shape)), &state))
         .merge(middleware::for_pages(pages, &state));
     middleware::for_all(all).with_state(state)
 }

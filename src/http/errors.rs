@@ -8,7 +8,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Serialize;
 
@@ -28,6 +28,8 @@ pub enum Cause {
     InvalidKey,
     /// There is no such thing, or it is not for this user to know of.
     NotFound,
+    /// What is there is not asked for this way.
+    WrongMethod(Method),
     /// The user is known and may not; the role that may.
     Forbidden(Role),
     /// What was sent makes no sense; which field, if one, and what is wrong with it, as a sentence.
@@ -73,6 +75,7 @@ impl Cause {
             Self::SignInNeeded { .. } | Self::SetupNeeded => (StatusCode::UNAUTHORIZED, "not_authenticated"),
             Self::InvalidKey => (StatusCode::UNAUTHORIZED, "authentication_failed"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            Self::WrongMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "permission_denied"),
             Self::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid_input"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
@@ -97,6 +100,7 @@ impl Cause {
                 "The personal API key is missing or not valid; send Authorization: Bearer phx_….".to_owned()
             }
             Self::NotFound => "Not found.".to_owned(),
+            Self::WrongMethod(method) => format!("Method \"{method}\" not allowed."),
             Self::Forbidden(role) => format!("This takes the role {} or higher.", role_word(*role)),
             Self::Invalid { detail, .. } | Self::Conflict(detail) | Self::TooSlow(detail) | Self::TooHeavy(detail) => {
                 detail.clone()

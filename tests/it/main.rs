@@ -31,6 +31,7 @@ mod merges_pages;
 mod official_clients;
 mod onboarding;
 mod persons_api;
+mod persons_api_edges;
 mod persons_edit_pages;
 mod persons_merges_api;
 mod persons_pages;

@@ -53,6 +53,12 @@ impl Api {
         app.send(request.body(Full::from(body.to_string())).unwrap()).await
     }
 
+    pub async fn delete(&self, path: &str) -> Reply {
+        let request = self.explorer.app.request(Method::DELETE, &self.path(path));
+        let request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.key));
+        self.explorer.app.send(request.body(Full::default()).unwrap()).await
+    }
+
     /// What a query in SQL answers.
     pub async fn rows(&self, sql: &str) -> Value {
         let query = json!({ "query": { "kind": "HogQLQuery", "query": sql } });
