@@ -1,5 +1,7 @@
 //! Several erasures at once.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::support::TestApp;
@@ -15,6 +17,7 @@ async fn nobody_is_found_any_longer_because_files_of_others_are_written_anew() {
     let mut turn = app.pg_pool().acquire().await.unwrap().detach();
     sqlx::raw_sql(TURN).execute(&mut turn).await.unwrap();
     let ada = app.erase(&owner, &app.person_uuid("ada").await).await;
+    app.clock.advance(Duration::from_secs(1));
     let bob = app.erase(&owner, &app.person_uuid("bob").await).await;
     // Somebody reads for long: no table of people can be written anew meanwhile.
     let mut reading = app.pg_pool().begin().await.unwrap();
