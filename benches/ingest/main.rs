@@ -103,9 +103,9 @@ fn main() -> Result<()> {
         _ => args.parts.is_empty() || args.parts.contains(&part),
     };
     println!("Tenrec's ingest, {} cores, {} of 100 people identified", bench.cores, bench.identified_percent);
-    let mut sync_ms = f64::NAN;
+    let mut syncs = floors::Syncs { small: f64::NAN, paced: f64::NAN };
     if wants(Part::Floors) || wants(Part::Open) {
-        sync_ms = floors::disk(tempfile::tempdir()?.path())?;
+        syncs = floors::disk(tempfile::tempdir()?.path())?;
     }
     if wants(Part::Acks) {
         acks::run(&bench)?;
@@ -121,7 +121,7 @@ fn main() -> Result<()> {
             events = stored.events;
         }
         if wants(Part::Open) {
-            steady::run(&bench, &tenrec, &engine, sync_ms, events)?;
+            steady::run(&bench, &tenrec, &engine, &syncs, events)?;
         }
         acks::complain(&tenrec);
     }
