@@ -23,19 +23,16 @@ pub async fn shape(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let is_shaped =
         response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| !kind.as_bytes().starts_with(b"text/plain"));
-    let cause = match response.status() {
-        _ if is_shaped => return response,
-        StatusCode::METHOD_NOT_ALLOWED => Cause::WrongMethod(method),
-        StatusCode::PAYLOAD_TOO_LARGE => Cause::TooLarge,
-        StatusCode::BAD_REQUEST => {
-            let (_, body) = response.into_parts();
+    let (head, body) = response.into_parts();
+    let cause = match head.status {
+        StatusCode::METHOD_NOT_ALLOWED if !is_shaped => Cause::WrongMethod(method),
+        StatusCode::PAYLOAD_TOO_LARGE if !is_shaped => Cause::TooLarge,
+        StatusCode::BAD_REQUEST if !is_shaped => {
             let words = to_bytes(body, MOST_BYTES).await.unwrap_or_default();
-            let detail = String::from_utf8_lossy(&words).into_owned();
-            return ApiError::from(Cause::Invalid { field: None, detail }).into_response();
+            Cause::Invalid { field: None, detail: String::from_utf8_lossy(&words).into_owned() }
         }
-        _ => return response,
+        _ => return Response::from_parts(head, body),
     };
-    let (head, _) = response.into_parts();
     let mut shaped = ApiError::from(cause).into_response();
     if let Some(allowed) = head.headers.get(header::ALLOW) {
         shaped.headers_mut().insert(header::ALLOW, allowed.clone());

@@ -59,10 +59,11 @@ impl From<Preview> for PreviewOut {
 
 /// Whom a path names, by UUID or by number. A UUID that is nobody's may still be known to a store.
 async fn name(state: &AppState, access: &ApiProjectAccess, path: &PersonPath) -> Result<SubjectName, ApiError> {
-    match path.person.parse() {
-        Ok(uuid) => Ok(SubjectName::Uuid(uuid)),
-        Err(_) => Ok(SubjectName::Uuid(find(state, access.project.id, &path.person).await?.uuid)),
-    }
+    let uuid = match path.person.parse() {
+        Ok(uuid) => uuid,
+        Err(_) => find(state, access.project.id, &path.person).await?.uuid,
+    };
+    Ok(SubjectName::Uuid(uuid))
 }
 
 /// `DELETE /api/projects/{project}/persons/{person}/?delete_events=`: answers 202 once Postgres has nothing of the person; the
