@@ -143,11 +143,8 @@ fn item(filter: &Reader<'_>, kinds: &[Kind]) -> Result<Expr, InvalidQuery> {
     let is = |event: &str| compare(CompareOp::Equal, field(&["event"]), text(event));
     let mut choose = |kind: Kind, event: &str, value: Expr| {
         let other = std::mem::replace(&mut item, field(&["event"]));
-        item = match kinds == [kind] {
-            // No others are read.
-            true => value,
-            false => made(ExprKind::If(Box::new(is(event)), Box::new(value), Box::new(other))),
-        };
+        let is_alone = kinds == [kind]; // no others are read
+        item = if is_alone { value } else { made(ExprKind::If(Box::new(is(event)), Box::new(value), Box::new(other))) };
     };
     if has(Kind::Screen) {
         choose(Kind::Screen, "$screen", field(&["properties", "$screen_name"]));
