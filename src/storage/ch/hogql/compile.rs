@@ -102,7 +102,7 @@ impl From<(&'static str, usize)> for ColumnName {
 }
 
 impl ColumnName {
-    fn sql(self) -> Sql {
+    pub(super) fn sql(self) -> Sql {
         let Self(letters, number) = self;
         let mut sql = Sql::default();
         match number {

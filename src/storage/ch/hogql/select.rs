@@ -1,6 +1,7 @@
 //! Questions: their clauses and limits.
 
 use super::super::Sql;
+use super::compile::ColumnName;
 use super::level::{Compiler, Derived, Level, Rows, derived};
 use super::value::{Ty, Value};
 use crate::sql::{Cte, Expr, ExprKind, Limit, Literal, Nulls, Order, Query, Select, SelectItem, SetOp, Span, SqlError};
@@ -91,7 +92,7 @@ impl<'q> Compiler<'q> {
             for (name, value) in found {
                 let alias = self.fresh();
                 columns.push(Derived { name: name.clone(), alias, ty: value.ty, is_nullable: value.is_nullable });
-                let sql = result_names.next().unwrap_or_else(|| numbered(alias));
+                let sql = result_names.next().unwrap_or_else(|| ColumnName::from(("a", alias)).sql());
                 items.push((value.sql, sql.clone()));
                 if !is_over_rows {
                     keys.push(sql.clone());
@@ -250,13 +251,6 @@ impl<'q> Compiler<'q> {
         }
         Ok(self.expr(expr, level)?.sql)
     }
-}
-
-/// What a column is called whose name only the statement knows.
-fn numbered(alias: usize) -> Sql {
-    let mut sql = Sql::default();
-    sql.name("a", alias);
-    sql
 }
 
 /// What a column without a name of its own is called.
