@@ -55,6 +55,26 @@ struct Person {
     merged_into: Option<Slot>,
 }
 
+impl Person {
+    fn stored(project_id: ProjectId, state: PersonState) -> Self {
+        Self {
+            project_id,
+            id: state.id,
+            is_stored: true,
+            uuid: state.uuid,
+            properties: state.properties,
+            is_identified: state.is_identified,
+            own_created_at: state.own_created_at,
+            created_at: state.created_at,
+            last_seen_at: state.last_seen_at,
+            version: state.version,
+            inherited: state.inherited,
+            is_changed: false,
+            merged_into: None,
+        }
+    }
+}
+
 /// Why two ids shall be one person.
 #[derive(Debug, Clone)]
 pub(super) struct Wish {
@@ -97,34 +117,19 @@ impl World {
             ..Self::default()
         };
         let mut slots: HashMap<PersonId, Slot> = HashMap::new();
+        for (slot, (project, state)) in answer.persons.into_iter().enumerate() {
+            slots.insert(state.id, slot);
+            world.persons.push(Person::stored(project, state));
+        }
         for known in answer.ids {
             let key = (known.project_id, known.distinct_id);
             if known.is_identified {
                 world.identified.insert(key.clone(), true);
             }
-            let Some(state) = known.person else {
-                world.spare.insert(key, known.number);
-                continue;
-            };
-            let slot = *slots.entry(state.id).or_insert_with(|| {
-                world.persons.push(Person {
-                    project_id: key.0,
-                    id: state.id,
-                    is_stored: true,
-                    uuid: state.uuid,
-                    properties: state.properties,
-                    is_identified: state.is_identified,
-                    own_created_at: state.own_created_at,
-                    created_at: state.created_at,
-                    last_seen_at: state.last_seen_at,
-                    version: state.version,
-                    inherited: state.inherited,
-                    is_changed: false,
-                    merged_into: None,
-                });
-                world.persons.len() - 1
-            });
-            world.by_distinct_id.insert(key, (slot, known.number));
+            match known.person.and_then(|person| slots.get(&person)) {
+                Some(slot) => drop(world.by_distinct_id.insert(key, (*slot, known.number))),
+                None => drop(world.spare.insert(key, known.number)),
+            }
         }
         world
     }

@@ -119,11 +119,13 @@ impl Store {
     }
 
     fn answer(&mut self, wanted: BTreeMap<String, bool>) -> IdentityAnswer {
-        let mut ids = Vec::new();
+        let (mut ids, mut persons) = (Vec::new(), BTreeMap::new());
         for (distinct_id, may_be_created) in wanted {
-            let known = self.ids.get(&distinct_id).map(|(person, number)| (*number, self.persons[person].clone()));
-            let (number, person) = match known {
-                Some((number, person)) => (number, Some(person)),
+            let (number, person) = match self.ids.get(&distinct_id).copied() {
+                Some((person, number)) => {
+                    persons.insert(person, (PROJECT, self.persons[&person].clone()));
+                    (number, Some(person))
+                }
                 None if may_be_created => (self.next_id(), None),
                 None => continue,
             };
@@ -133,6 +135,7 @@ impl Store {
         let decided = self.merges.iter().filter_map(|(merge, _)| merge.cause.event());
         IdentityAnswer {
             projects: vec![KnownProject { id: PROJECT, has_personless_events: self.has_personless }],
+            persons: persons.into_values().collect(),
             ids,
             decided: decided.map(|(_, uuid)| (PROJECT, uuid)).collect(),
             group_types: self.group_types.clone(),

@@ -46,7 +46,8 @@ pub struct KnownId {
     pub number: PersonId,
     /// Whether `$identify` ever named it.
     pub is_identified: bool,
-    pub person: Option<PersonState>,
+    /// One of [`IdentityAnswer::persons`].
+    pub person: Option<PersonId>,
 }
 
 /// What a batch needs to know.
@@ -65,6 +66,8 @@ pub struct IdentityQuestion<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct IdentityAnswer {
     pub projects: Vec<KnownProject>,
+    /// Those that the ids belong to.
+    pub persons: Vec<(ProjectId, PersonState)>,
     pub ids: Vec<KnownId>,
     /// Events whose merge was decided before, whether it stands or was undone.
     pub decided: Vec<(ProjectId, Uuid)>,
@@ -179,7 +182,6 @@ struct Row {
     last_seen_at: Option<PgTime>,
     version: Option<i64>,
     inherited: Option<Json<Map<String, Value>>>,
-    is_id_identified: Option<bool>,
 }
 
 impl Row {
@@ -223,14 +225,15 @@ impl IdentityTx {
                     id: project_id,
                     has_personless_events: row.has_personless_events == Some(true),
                 }),
-                1 => answer.ids.push(KnownId {
+                1 => answer.persons.extend(row.person().map(|person| (project_id, person))),
+                2 => answer.ids.push(KnownId {
                     project_id,
                     distinct_id: row.name.take().unwrap_or_default(),
                     number: PersonId::from_row(row.number.unwrap_or_default()),
-                    is_identified: row.is_id_identified == Some(true),
-                    person: row.person(),
+                    is_identified: row.is_identified == Some(true),
+                    person: row.person_id.map(PersonId::from_row),
                 }),
-                2 => answer.decided.extend(row.uuid.map(|uuid| (project_id, uuid))),
+                3 => answer.decided.extend(row.uuid.map(|uuid| (project_id, uuid))),
                 _ => answer.group_types.push(GroupType {
                     project_id,
                     type_index: row.number.and_then(|n| n.try_into().ok()).unwrap_or_default(),
