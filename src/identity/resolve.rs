@@ -113,12 +113,12 @@ impl Identity {
 
     async fn mirror_overrides(&self, clickhouse: &ClickHouse) -> Result<(), IdentityError> {
         loop {
-            let pending = self.pg.list_pending_overrides(MIRROR_ROWS).await?;
-            if !pending.is_empty() {
-                clickhouse.insert_person_overrides(&pending).await?;
-                self.pg.mark_overrides_mirrored(&pending).await?;
+            let changes = self.pg.list_override_changes(MIRROR_ROWS).await?;
+            if !changes.seqs.is_empty() {
+                clickhouse.insert_person_overrides(&changes.overrides).await?;
+                self.pg.mark_override_changes_mirrored(&changes).await?;
             }
-            if pending.len() < MIRROR_ROWS as usize {
+            if changes.seqs.len() < MIRROR_ROWS as usize {
                 return Ok(());
             }
         }

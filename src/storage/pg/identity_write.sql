@@ -47,7 +47,7 @@ moved AS (
 ),
 led_on AS (
     UPDATE person_overrides AS o
-    SET into_id = absorbed.into_id, version = nextval('person_override_version'), mirrored = false
+    SET into_id = absorbed.into_id, version = nextval('person_override_version')
     FROM UNNEST($26::integer[], $27::bigint[], $28::bigint[]) AS absorbed (project_id, id, into_id)
     WHERE o.project_id = absorbed.project_id AND o.into_id = absorbed.id AND o.from_id <> o.into_id
 ),
@@ -60,7 +60,7 @@ overridden AS (
     INSERT INTO person_overrides (project_id, from_id, into_id)
     SELECT * FROM UNNEST($29::integer[], $30::bigint[], $31::bigint[])
     ON CONFLICT (project_id, from_id) DO UPDATE
-    SET into_id = EXCLUDED.into_id, version = nextval('person_override_version'), mirrored = false
+    SET into_id = EXCLUDED.into_id, version = nextval('person_override_version')
 ),
 logged AS (
     INSERT INTO person_merges (project_id, happened_at, event_name, event_uuid, user_id, other_distinct_id,

@@ -67,7 +67,7 @@ pub use person_edits::{EditOutcome, PropertyEdit};
 pub use person_history::{History, HistoryOf};
 pub use person_merges::{MergeLink, Parting, PersonTree, RestoredPerson};
 pub use personal_keys::{NewPersonalKey, PersonalKey};
-pub use persons::IdentityTx;
+pub use persons::{IdentityTx, OverrideChanges};
 pub use persons_list::{
     InvalidPersonCursor, PersonCursor, PersonOrder, PersonPage, PersonQuery, PersonSlice, PersonSort, SEARCHED_INSIDE,
 };

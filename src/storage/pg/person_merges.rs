@@ -243,7 +243,7 @@ impl IdentityTx {
             INSERT INTO person_overrides (project_id, from_id, into_id)
             SELECT $1, number, coalesce($3, number) FROM UNNEST($2::bigint[]) AS left_ (number)
             ON CONFLICT (project_id, from_id) DO UPDATE
-            SET into_id = EXCLUDED.into_id, version = nextval('person_override_version'), mirrored = false
+            SET into_id = EXCLUDED.into_id, version = nextval('person_override_version')
             ",
         )
         .bind(project)

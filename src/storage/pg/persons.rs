@@ -16,6 +16,14 @@ pub struct IdentityTx {
     pub(super) tx: Transaction<'static, Postgres>,
 }
 
+/// Overrides that changed, and how to say that they were mirrored.
+#[derive(Debug, Clone, Default)]
+pub struct OverrideChanges {
+    pub overrides: Vec<PersonOverride>,
+    /// One for each change, also of the same number.
+    pub seqs: Vec<i64>,
+}
+
 impl Pg {
     /// Begins a transaction and waits for the locks of these projects, in one round trip. Dropped without a commit, it
     /// changes nothing.
@@ -34,54 +42,48 @@ impl Pg {
         Ok(IdentityTx { tx: self.pool.begin_with(AssertSqlSafe(begin)).await? })
     }
 
-    /// Overrides that ClickHouse does not have yet, oldest first.
+    /// The oldest changes of overrides that ClickHouse does not have yet, each with where the number leads now.
     ///
     /// # Errors
     /// If Postgres does not answer.
-    pub async fn list_pending_overrides(&self, limit: u32) -> Result<Vec<PersonOverride>, PgError> {
-        let rows: Vec<(i32, i64, i64, i64)> = sqlx::query_as(
+    pub async fn list_override_changes(&self, limit: u32) -> Result<OverrideChanges, PgError> {
+        type Row = (Vec<i64>, i32, i64, Option<i64>, Option<i64>);
+        let rows: Vec<Row> = sqlx::query_as(
             r"
-            SELECT project_id, from_id, into_id, version
-            FROM person_overrides
-            WHERE NOT mirrored
-            ORDER BY version
-            LIMIT $1
+            SELECT change.seqs, change.project_id, change.from_id, o.into_id, o.version
+            FROM (
+                SELECT array_agg(seq) AS seqs, project_id, from_id
+                FROM (SELECT * FROM override_changes ORDER BY seq LIMIT $1) AS oldest
+                GROUP BY project_id, from_id
+            ) AS change
+            LEFT JOIN person_overrides AS o ON o.project_id = change.project_id AND o.from_id = change.from_id
             ",
         )
         .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
-        let row = |(project, from, into, version): (i32, i64, i64, i64)| PersonOverride {
-            project_id: ProjectId::new(project),
-            from: PersonId::from_row(from),
-            into: PersonId::from_row(into),
-            version: version.cast_unsigned(),
-        };
-        Ok(rows.into_iter().map(row).collect())
+        let mut changes = OverrideChanges::default();
+        for (seqs, project, from, into, version) in rows {
+            changes.seqs.extend(seqs);
+            // Of an erased person nothing is left to copy.
+            let (Some(into), Some(version)) = (into, version) else { continue };
+            changes.overrides.push(PersonOverride {
+                project_id: ProjectId::new(project),
+                from: PersonId::from_row(from),
+                into: PersonId::from_row(into),
+                version: version.cast_unsigned(),
+            });
+        }
+        Ok(changes)
     }
 
-    /// Notes that ClickHouse has these, each in this version.
+    /// Notes that ClickHouse has these.
     ///
     /// # Errors
     /// If Postgres does not answer.
-    pub async fn mark_overrides_mirrored(&self, overrides: &[PersonOverride]) -> Result<(), PgError> {
-        let projects: Vec<i32> = overrides.iter().map(|o| o.project_id.get()).collect();
-        let from: Vec<i64> = overrides.iter().map(|o| o.from.as_row()).collect();
-        let versions: Vec<i64> = overrides.iter().map(|o| o.version.cast_signed()).collect();
-        sqlx::query(
-            r"
-            UPDATE person_overrides AS o
-            SET mirrored = true
-            FROM UNNEST($1::integer[], $2::bigint[], $3::bigint[]) AS done (project_id, from_id, version)
-            WHERE o.project_id = done.project_id AND o.from_id = done.from_id AND o.version = done.version
-            ",
-        )
-        .bind(projects)
-        .bind(from)
-        .bind(versions)
-        .execute(&self.pool)
-        .await
-        .map(drop)
+    pub async fn mark_override_changes_mirrored(&self, changes: &OverrideChanges) -> Result<(), PgError> {
+        let sql = "DELETE FROM override_changes WHERE seq = ANY($1)";
+        sqlx::query(sql).bind(&changes.seqs).execute(&self.pool).await.map(drop)
     }
 }
 

@@ -94,7 +94,7 @@ async fn a_crash_between_any_two_steps_repeats_harmlessly() {
         assert_eq!(persons, 1, "crash before {step:?}");
         let person = "SELECT concat(count(*), max(properties ->> 'plan'), max(properties ->> 'last')) FROM persons";
         assert_eq!(rig.pg_value::<String>(person).await, "1pro9", "crash before {step:?}");
-        assert_eq!(rig.pg_value::<i64>("SELECT count(*) FROM person_overrides WHERE NOT mirrored").await, 0);
+        assert_eq!(rig.pg_value::<i64>("SELECT count(*) FROM override_changes").await, 0);
         assert_eq!(rig.pg_value::<i64>("SELECT count(*) FROM person_distinct_ids").await, 3);
         assert_eq!(rig.pg_value::<i64>("SELECT count(*) FROM event_definitions").await, 4, "crash before {step:?}");
     }
