@@ -7,7 +7,7 @@ use super::resolve::Identity;
 use super::world::{Wish, World};
 use crate::model::{PersonId, ProjectId, UserId};
 use crate::storage::ch::ClickHouse;
-use crate::storage::pg::{IdentityQuestion, IdentityTx, MergeCause, Parting, PersonTree, PgError};
+use crate::storage::pg::{IdentityQuestion, IdentityTx, MergeCause, Parting, PersonTree, PgError, WrittenPersons};
 
 /// Why something was not done by hand.
 #[derive(Debug, thiserror::Error)]
@@ -157,7 +157,7 @@ impl Identity {
 
     /// What is decided stands; if ClickHouse does not answer now, the pipeline tells it with the next batch.
     pub(super) async fn tell_queries(&self, clickhouse: &ClickHouse) {
-        if let Err(error) = clickhouse.or_away(self.mirror(clickhouse)).await {
+        if let Err(error) = clickhouse.or_away(self.mirror(clickhouse, &WrittenPersons::default())).await {
             tracing::warn!(error = %error, "What became of persons is told to ClickHouse later");
         }
     }

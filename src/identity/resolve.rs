@@ -9,7 +9,7 @@ use super::subject::{Resolved, Subject, Warning};
 use super::world::World;
 use crate::model::ProjectId;
 use crate::storage::ch::{ChError, ClickHouse};
-use crate::storage::pg::{IdentityQuestion, Pg, PgError};
+use crate::storage::pg::{IdentityQuestion, Pg, PgError, WrittenPersons};
 
 /// Overrides copied to ClickHouse at once.
 const MIRROR_ROWS: u32 = 10_000;
@@ -29,6 +29,8 @@ pub struct Resolution {
     pub resolved: Vec<Resolved>,
     /// How often something was asked for and refused.
     pub warnings: HashMap<Warning, u64>,
+    /// For [`Identity::mirror`].
+    pub written: WrittenPersons,
 }
 
 /// Why overrides could not be copied.
@@ -94,18 +96,18 @@ impl Identity {
             tx.write(&changes).await?;
         }
         tx.commit().await?;
-        Ok(Resolution { resolved, warnings })
+        Ok(Resolution { resolved, warnings, written: WrittenPersons::of(&changes) })
     }
 
     /// Copies to ClickHouse what has become of merged persons and claimed ids, and what people and groups are now, as far as
-    /// it changed.
+    /// it changed. `written` is what [`Identity::resolve`] has just written, or nothing.
     ///
     /// # Errors
     /// If a store does not answer; what is left is copied next time.
-    pub async fn mirror(&self, clickhouse: &ClickHouse) -> Result<(), IdentityError> {
+    pub async fn mirror(&self, clickhouse: &ClickHouse, written: &WrittenPersons) -> Result<(), IdentityError> {
         tokio::try_join!(
             self.mirror_overrides(clickhouse),
-            self.mirror_persons(clickhouse),
+            self.mirror_persons(clickhouse, written),
             self.mirror_groups(clickhouse)
         )?;
         Ok(())
@@ -137,9 +139,9 @@ impl Identity {
         }
     }
 
-    async fn mirror_persons(&self, clickhouse: &ClickHouse) -> Result<(), IdentityError> {
+    async fn mirror_persons(&self, clickhouse: &ClickHouse, written: &WrittenPersons) -> Result<(), IdentityError> {
         loop {
-            let changes = self.pg.list_person_changes(MIRROR_CHANGES).await?;
+            let changes = self.pg.list_person_changes(MIRROR_CHANGES, written).await?;
             if !changes.seqs.is_empty() {
                 // A distinct id is never mirrored before its person.
                 clickhouse.insert_mirrored_persons(&changes.persons).await?;

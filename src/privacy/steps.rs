@@ -14,7 +14,9 @@ use crate::identity::Identity;
 use crate::ingest::pipeline::erase_from_quarantine;
 use crate::model::{PersonId, ProjectId};
 use crate::storage::ch::{ErasedRows, ErasedTable, text_hash};
-use crate::storage::pg::{ErasureRow, ErasureStep, ErasureSubject, History, HistoryOf, Scrubbed, StoreCount};
+use crate::storage::pg::{
+    ErasureRow, ErasureStep, ErasureSubject, History, HistoryOf, Scrubbed, StoreCount, WrittenPersons,
+};
 
 /// Tables of this size and less are rewritten at once; the pipeline waits meanwhile.
 const SMALL_BYTES: u64 = 64 << 20;
@@ -151,7 +153,7 @@ impl Privacy {
 
     async fn hide_tables(&self, tables: &[ErasedTable], row: &ErasureRow, plan: &Plan) -> Result<(), PrivacyError> {
         // What Postgres has not told the mirrors yet would come after the rows are gone, and name the id.
-        Identity::new(self.pg.clone()).mirror(&self.ch).await?;
+        Identity::new(self.pg.clone()).mirror(&self.ch, &WrittenPersons::default()).await?;
         for table in tables {
             if self.ch.count_erased_rows(*table, &plan.rows(row.project_id, row.until)).await? > 0 {
                 self.ch.hide_rows(*table, &plan.rows(row.project_id, row.until)).await?;

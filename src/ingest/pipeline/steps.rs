@@ -24,13 +24,15 @@ use crate::ingest::sessions::SessionFold;
 use crate::ingest::spool::SpoolBatch;
 use crate::model::Clock;
 use crate::storage::ch::{ClickHouse, Unsettled};
-use crate::storage::pg::Pg;
+use crate::storage::pg::{Pg, WrittenPersons};
 
 /// What is known of a part of a batch from one try to the next.
 #[derive(Debug)]
 struct Progress {
     /// For each event; `None` if it was stored by another batch.
     resolved: Option<Vec<Option<Resolved>>>,
+    /// What that has just written of persons.
+    written: WrittenPersons,
 }
 
 /// A part that a store refuses for what it contains.
@@ -168,7 +170,7 @@ impl Work {
         fold: &mut SessionFold<'a>,
         shutdown: &CancellationToken,
     ) -> Result<Option<Refused>, Stopped> {
-        let mut progress = Progress { resolved };
+        let mut progress = Progress { resolved, written: WrittenPersons::default() };
         let mut retries = Backoff::up_to(self.longest_pause);
         loop {
             let tried = self.attempt(batch, events, &mut progress, fold, shutdown).await;
@@ -193,7 +195,7 @@ impl Work {
         shutdown: &CancellationToken,
     ) -> Result<(), Failure> {
         if events.is_empty() {
-            return self.mirror().await;
+            return self.mirror(&progress.written).await;
         }
         self.reach(Step::LookUp)?;
         self.fence.enter(shutdown).await.map_err(outside)?;
@@ -216,7 +218,8 @@ impl Work {
         let inserts = is_gap || self.replays;
         if inserts {
             if progress.resolved.is_none() {
-                progress.resolved = Some(self.resolve(events, is_ours).await?);
+                let (resolved, written) = self.resolve(events, is_ours).await?;
+                (progress.resolved, progress.written) = (Some(resolved), written);
             }
             self.unsettled.get_or_insert_with(|| self.clickhouse.unsettle());
         }
@@ -237,7 +240,8 @@ impl Work {
             let dies_before = self.reach(Step::Overrides).is_err();
             let inserted = insert(&mut self.fence, &self.clickhouse, batch, &missing);
             // What people became is certain already. What fails of it here is done in its step.
-            let mirrored = async { !dies_before && self.identity.mirror(&self.clickhouse).await.is_ok() };
+            let mirror = self.identity.mirror(&self.clickhouse, &progress.written);
+            let mirrored = async { !dies_before && mirror.await.is_ok() };
             let (inserted, mirrored) = tokio::join!(inserted, mirrored);
             is_mirrored = mirrored;
             inserted.map_err(|error| match error {
@@ -247,7 +251,7 @@ impl Work {
         }
         self.fence.leave().await;
         if !is_mirrored {
-            self.mirror().await?;
+            self.mirror(&progress.written).await?;
         }
 
         let kept = events.iter().filter(|event| is_ours(event)).count();
@@ -293,7 +297,7 @@ impl Work {
         &self,
         events: &[AcceptedEvent],
         is_ours: impl Fn(&AcceptedEvent) -> bool,
-    ) -> Result<Vec<Option<Resolved>>, Failure> {
+    ) -> Result<(Vec<Option<Resolved>>, WrittenPersons), Failure> {
         // Those stored before a crash too: what a person becomes depends on all of the batch, in order.
         let ours: Vec<&AcceptedEvent> = events.iter().filter(|event| is_ours(event)).collect();
         let subjects: Vec<Subject<'_>> = ours.iter().map(|event| subject(event)).collect();
@@ -302,13 +306,13 @@ impl Work {
             self.counters.warning(warning.as_str(), times);
         }
         let mut by_key: HashMap<_, _> = ours.iter().map(|event| key(event)).zip(resolution.resolved).collect();
-        Ok(events.iter().map(|event| by_key.remove(&key(event))).collect())
+        Ok((events.iter().map(|event| by_key.remove(&key(event))).collect(), resolution.written))
     }
 
-    async fn mirror(&self) -> Result<(), Failure> {
+    async fn mirror(&self, written: &WrittenPersons) -> Result<(), Failure> {
         self.reach(Step::Overrides)?;
         let passing = |error: IdentityError| Failure::Passing { step: Step::Overrides, error: error.to_string() };
-        self.identity.mirror(&self.clickhouse).await.map_err(passing)
+        self.identity.mirror(&self.clickhouse, written).await.map_err(passing)
     }
 
     /// Tries until the batch is in its sessions.

@@ -1,5 +1,7 @@
 //! The mirror of people as they are now, and of whose each distinct id is.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -25,7 +27,7 @@ pub struct MirroredPerson {
 #[derive(Debug, Clone, PartialEq)]
 pub struct MirroredState {
     pub uuid: Uuid,
-    pub properties: Map<String, Value>,
+    pub properties: Arc<Map<String, Value>>,
     pub is_identified: bool,
     pub created_at: Timestamp,
 }

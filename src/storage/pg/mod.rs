@@ -62,7 +62,7 @@ pub use invitations::{Invitation, NewInvitation, NewMember};
 pub use ledger::{LedgerBatch, LedgerCount, LedgerOutcome, LedgerRow, UnstoredEvent, UnstoredKind, UnstoredRow};
 pub use merge_log::{MergeLine, MergePage};
 pub use migrate::{MigrateError, MigrationLock};
-pub use person_changes::PersonChanges;
+pub use person_changes::{PersonChanges, WrittenPersons};
 pub use person_edits::{EditOutcome, PropertyEdit};
 pub use person_history::{History, HistoryOf};
 pub use person_merges::{MergeLink, Parting, PersonTree, RestoredPerson};

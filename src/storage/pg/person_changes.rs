@@ -1,11 +1,14 @@
 //! What ClickHouse's mirror of people lacks: changes noted by triggers, with what came of them.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use sqlx::FromRow;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Pg, PgError, PgTime};
+use super::{IdentityChanges, Pg, PgError, PgTime};
 use crate::model::{PersonId, ProjectId};
 use crate::storage::ch::{MirroredDistinctId, MirroredPerson, MirroredState};
 
@@ -16,6 +19,21 @@ pub struct PersonChanges {
     pub distinct_ids: Vec<MirroredDistinctId>,
     /// One for each change, also of the same person.
     pub seqs: Vec<i64>,
+}
+
+/// What a batch has just written of persons: their properties need not be read again to be mirrored, as long as nobody else
+/// has written them since.
+#[derive(Debug, Clone, Default)]
+pub struct WrittenPersons(HashMap<PersonId, (i64, Arc<Map<String, Value>>)>);
+
+impl WrittenPersons {
+    /// Those that these changes write.
+    #[must_use]
+    pub fn of(changes: &IdentityChanges) -> Self {
+        let created = changes.created.iter().map(|(_, person)| person);
+        let written = created.chain(&changes.changed);
+        Self(written.map(|person| (person.id, (person.version, Arc::clone(&person.properties)))).collect())
+    }
 }
 
 #[derive(FromRow)]
@@ -30,24 +48,29 @@ struct PersonChangeRow {
 }
 
 impl Pg {
-    /// The oldest changes that the mirror lacks, each with what the person or distinct id is now.
+    /// The oldest changes that the mirror lacks, each with what the person or distinct id is now. Properties that were
+    /// `written` in the version that Postgres has are not read.
     ///
     /// # Errors
     /// If Postgres does not answer.
-    pub async fn list_person_changes(&self, limit: u32) -> Result<PersonChanges, PgError> {
+    pub async fn list_person_changes(&self, limit: u32, written: &WrittenPersons) -> Result<PersonChanges, PgError> {
         // One statement sees one state: what is read is never older than the changes it stands for.
         let persons: Vec<PersonChangeRow> = sqlx::query_as(
             r"
-            SELECT change.seqs, change.project_id, change.person_id, p.uuid, p.properties, p.is_identified, p.created_at
+            SELECT change.seqs, change.project_id, change.person_id, p.uuid, p.is_identified, p.created_at,
+                   CASE WHEN written.version IS DISTINCT FROM p.version THEN p.properties END AS properties
             FROM (
                 SELECT array_agg(seq) AS seqs, project_id, person_id
                 FROM (SELECT * FROM person_changes WHERE person_id IS NOT NULL ORDER BY seq LIMIT $1) AS oldest
                 GROUP BY project_id, person_id
             ) AS change
             LEFT JOIN persons AS p ON p.project_id = change.project_id AND p.id = change.person_id
+            LEFT JOIN UNNEST($2::bigint[], $3::bigint[]) AS written (id, version) ON written.id = change.person_id
             ",
         )
         .bind(i64::from(limit))
+        .bind(written.0.keys().map(|id| id.as_row()).collect::<Vec<_>>())
+        .bind(written.0.values().map(|(version, _)| *version).collect::<Vec<_>>())
         .fetch_all(&self.pool)
         .await?;
         type IdRow = (Vec<i64>, i32, String, Option<i64>);
@@ -68,15 +91,20 @@ impl Pg {
         .await?;
         let mut changes = PersonChanges::default();
         for row in persons {
-            let state = match (row.uuid, row.properties, row.is_identified, row.created_at) {
+            let id = PersonId::from_row(row.person_id);
+            let properties = match row.properties {
+                Some(properties) => Some(Arc::new(properties.0)),
+                None => written.0.get(&id).map(|(_, properties)| Arc::clone(properties)),
+            };
+            let state = match (row.uuid, properties, row.is_identified, row.created_at) {
                 (Some(uuid), Some(properties), Some(is_identified), Some(created_at)) => {
-                    Some(MirroredState { uuid, properties: properties.0, is_identified, created_at: created_at.0 })
+                    Some(MirroredState { uuid, properties, is_identified, created_at: created_at.0 })
                 }
                 _ => None,
             };
             changes.persons.push(MirroredPerson {
                 project_id: ProjectId::new(row.project_id),
-                id: PersonId::from_row(row.person_id),
+                id,
                 state,
                 version: newest(&row.seqs),
             });

@@ -7,7 +7,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use tenrec::identity::{CannotPart, HandError, Identity, Part, Subject};
 use tenrec::model::{Properties, UserId};
-use tenrec::storage::pg::{MergePage, Pg};
+use tenrec::storage::pg::{MergePage, Pg, WrittenPersons};
 use uuid::Uuid;
 
 use super::rig::{Rig, event, now, object};
@@ -272,7 +272,7 @@ async fn two_instances_and_a_hand_at_once_agree_on_everybody() {
         let owner = known.get(&id).copied().unwrap_or(number);
         assert_eq!(overrides.get(&number).copied().unwrap_or(number), owner, "an event of {id}");
     }
-    one.mirror(&rig.clickhouse).await.unwrap();
+    one.mirror(&rig.clickhouse, &WrittenPersons::default()).await.unwrap();
     let mirrored = "SELECT from_id, argMax(into_id, version) AS into_id FROM person_overrides GROUP BY from_id";
     let mirrored = rig.rows(mirrored).await;
     let number = |row: &Value, key: &str| row[key].as_u64().unwrap().cast_signed();

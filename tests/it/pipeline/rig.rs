@@ -247,6 +247,11 @@ impl Rig {
         sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&self.pool).await.unwrap_or_else(|e| panic!("{sql}: {e}"))
     }
 
+    /// Changes something in Postgres.
+    pub async fn pg_execute(&self, sql: &str) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.pool).await.map(drop)
+    }
+
     /// Every stored uuid is there once, and these are they.
     pub async fn assert_stored_once(&self, numbers: impl IntoIterator<Item = u32>) {
         let rows = self.rows("SELECT toString(uuid) AS uuid FROM events ORDER BY uuid").await;
