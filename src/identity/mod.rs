@@ -74,5 +74,5 @@ mod tests;
 pub use by_hand::{HandError, MAX_SPLIT, Part, SplitOff};
 pub use groups::{GroupKey, MAX_GROUP_TYPES};
 pub use parting::CannotPart;
-pub use resolve::{Identity, IdentityError, Resolution};
+pub use resolve::{Decision, Held, Identity, IdentityError, Resolution};
 pub use subject::{Dropped, Resolved, Subject, Warning};

@@ -9,7 +9,7 @@ use super::subject::{Resolved, Subject, Warning};
 use super::world::World;
 use crate::model::ProjectId;
 use crate::storage::ch::{ChError, ClickHouse};
-use crate::storage::pg::{IdentityQuestion, Pg, PgError, WrittenPersons};
+use crate::storage::pg::{IdentityChanges, IdentityQuestion, IdentityTx, Pg, PgError, WrittenPersons};
 
 /// Overrides copied to ClickHouse at once.
 const MIRROR_ROWS: u32 = 10_000;
@@ -31,6 +31,51 @@ pub struct Resolution {
     pub warnings: HashMap<Warning, u64>,
     /// For [`Identity::mirror`].
     pub written: WrittenPersons,
+}
+
+/// The persons that events may ask for, under the locks of their projects: nobody else changes them meanwhile. Dropped, it
+/// changes nothing.
+#[derive(Debug)]
+pub struct Held {
+    tx: IdentityTx,
+    world: World,
+}
+
+/// What a batch changes, not stored yet. Dropped, it changes nothing.
+#[derive(Debug)]
+pub struct Decision {
+    tx: IdentityTx,
+    changes: IdentityChanges,
+}
+
+impl Held {
+    /// Says of each of these events whose it is: some of those it is held for, in their order. It is so once the decision
+    /// is stored.
+    #[must_use]
+    pub fn decide(self, subjects: &[Subject<'_>]) -> (Resolution, Decision) {
+        let Self { tx, mut world } = self;
+        let resolved = subjects.iter().map(|subject| world.happen(subject)).collect();
+        let mut warnings = HashMap::new();
+        for warning in std::mem::take(&mut world.warnings) {
+            *warnings.entry(warning).or_insert(0) += 1;
+        }
+        let changes = world.changes();
+        (Resolution { resolved, warnings, written: WrittenPersons::of(&changes) }, Decision { tx, changes })
+    }
+}
+
+impl Decision {
+    /// Stores it all or nothing, and lets the locks go.
+    ///
+    /// # Errors
+    /// If Postgres refuses or does not answer; after a lost answer to the commit the changes may stand.
+    pub async fn store(self) -> Result<(), PgError> {
+        let Self { mut tx, changes } = self;
+        if !changes.is_empty() {
+            tx.write(&changes).await?;
+        }
+        tx.commit().await
+    }
 }
 
 /// Why overrides could not be copied.
@@ -56,6 +101,16 @@ impl Identity {
     /// # Errors
     /// If Postgres refuses or does not answer; after a lost answer to the commit the changes may stand.
     pub async fn resolve(&self, subjects: &[Subject<'_>]) -> Result<Resolution, PgError> {
+        let (resolution, decision) = self.hold(subjects).await?.decide(subjects);
+        decision.store().await?;
+        Ok(resolution)
+    }
+
+    /// The first half of [`Identity::resolve`]: takes the locks and reads what these events may ask for.
+    ///
+    /// # Errors
+    /// If Postgres does not answer.
+    pub async fn hold(&self, subjects: &[Subject<'_>]) -> Result<Held, PgError> {
         let mut projects = BTreeSet::new();
         let mut projects_with_groups = BTreeSet::new();
         let mut ids: BTreeMap<(ProjectId, String), bool> = BTreeMap::new();
@@ -85,18 +140,8 @@ impl Identity {
             merging_events: &merging_events,
             projects_with_groups: &projects_with_groups,
         };
-        let mut world = World::new(tx.read(&question).await?);
-        let resolved = subjects.iter().map(|subject| world.happen(subject)).collect();
-        let mut warnings = HashMap::new();
-        for warning in std::mem::take(&mut world.warnings) {
-            *warnings.entry(warning).or_insert(0) += 1;
-        }
-        let changes = world.changes();
-        if !changes.is_empty() {
-            tx.write(&changes).await?;
-        }
-        tx.commit().await?;
-        Ok(Resolution { resolved, warnings, written: WrittenPersons::of(&changes) })
+        let world = World::new(tx.read(&question).await?);
+        Ok(Held { tx, world })
     }
 
     /// Copies to ClickHouse what has become of merged persons and claimed ids, and what people and groups are now, as far as

@@ -9,7 +9,7 @@ use super::fence::Fence;
 use crate::identity::Resolved;
 use crate::ingest::AcceptedEvent;
 use crate::model::Properties;
-use crate::storage::ch::{ChError, ClickHouse, EventRow, event_blocks};
+use crate::storage::ch::{ChError, ClickHouse, EventBlock, EventRow, event_blocks};
 use crate::storage::pg::PgError;
 
 /// Each insert has a name of its own, also after a restart.
@@ -28,13 +28,8 @@ pub(super) enum InsertError {
     ClickHouse(ChError),
 }
 
-/// Inserts events that belong to somebody, month by month.
-pub(super) async fn insert(
-    fence: &mut Fence,
-    clickhouse: &ClickHouse,
-    batch: u64,
-    events: &[(&AcceptedEvent, &Resolved)],
-) -> Result<(), InsertError> {
+/// Events that belong to somebody as rows, month by month.
+pub(super) fn blocks(batch: u64, events: &[(&AcceptedEvent, &Resolved)]) -> Vec<EventBlock> {
     let properties: Vec<_> = events.iter().map(|(event, resolved)| properties_to_store(event, resolved)).collect();
     let rows = events.iter().zip(&properties).filter_map(|((event, resolved), properties)| {
         let Resolved::Person { id, properties: person_properties, .. } = resolved else { return None };
@@ -51,10 +46,20 @@ pub(super) async fn insert(
             person_properties: person_properties.as_deref(),
         })
     });
-    for block in event_blocks(rows) {
+    event_blocks(rows)
+}
+
+/// Inserts a batch's rows.
+pub(super) async fn insert(
+    fence: &mut Fence,
+    clickhouse: &ClickHouse,
+    batch: u64,
+    blocks: &[EventBlock],
+) -> Result<(), InsertError> {
+    for block in blocks {
         let name = format!("{}{}-{:08x}", name_of(batch), INSERTS.fetch_add(1, Ordering::Relaxed), nonce());
         let name = fence.permit(name).await.map_err(InsertError::Turn)?;
-        if let Err(error) = clickhouse.insert_events(&name, &block).await {
+        if let Err(error) = clickhouse.insert_events(&name, block).await {
             fence.failed(&error);
             return Err(InsertError::ClickHouse(error));
         }

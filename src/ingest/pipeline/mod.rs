@@ -27,6 +27,7 @@
 //! - Rows that a store refuses for what they contain are halved until the one event is found; it goes to the quarantine
 //!   (`quarantine`), its neighbours are stored.
 
+mod attempt;
 mod backoff;
 mod definitions;
 mod duplicates;
