@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::json_binary::{Leaves, entries};
 use super::json_block::{ObjectPlace, Objects};
-use super::native::{Block, Column, Words, uuid_bytes};
+use super::native::{Block, Column, uuid_bytes};
 use crate::model::property_columns::{ColumnKind, PROPERTY_COLUMNS, as_integer, as_number, position};
 use crate::model::{PersonId, ProjectId, Properties};
 
@@ -124,13 +124,10 @@ struct Columns<'a> {
 
 impl Default for Columns<'_> {
     fn default() -> Self {
-        let plain = || Column::Plain(Vec::new());
-        let words = Column::Words(Words::default());
-        let texts = Column::Texts(Vec::new());
         Self {
             rows: 0,
             bytes: 0,
-            fixed: [plain(), words, plain(), plain(), plain(), texts, plain(), plain()],
+            fixed: FIXED.map(|(_, sql_type)| Column::of(sql_type)),
             properties: PROPERTY_COLUMNS.iter().map(|column| empty(column.kind)).collect(),
             tail: Objects::new(OBJECTS[0].1),
             person: Objects::new(OBJECTS[1].1),
@@ -182,14 +179,12 @@ impl<'a> Columns<'a> {
 
     fn into_block(self) -> EventBlock {
         let mut block = Block::new(column_names().count(), self.rows, self.bytes + (64 << 10));
-        for ((name, sql_type), column) in FIXED.iter().zip(&self.fixed) {
-            block.put(name, sql_type, column);
-        }
+        block.put_all(&FIXED, &self.fixed);
         for (property, column) in PROPERTY_COLUMNS.iter().zip(&self.properties) {
             block.put(property.key, property.kind.sql_type(), column);
         }
         for ((name, _), objects) in OBJECTS.iter().zip([&self.tail, &self.person]) {
-            block.put_with(name, &objects.sql_type(), |bytes| objects.write(bytes));
+            objects.put_into(&mut block, name);
         }
         EventBlock { rows: self.rows, bytes: block.into_bytes().into() }
     }

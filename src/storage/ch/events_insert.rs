@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::days::{push_from, push_up_to};
 use super::events_block::{EventBlock, column_names};
+use super::native::insert_sql;
 use super::{ChError, ClickHouse, Sql, error_code};
 use crate::model::{PersonId, ProjectId};
 
@@ -17,10 +18,7 @@ use crate::model::{PersonId, ProjectId};
 const SERVER_SECONDS: &str = "60";
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Names the columns of a block: the table has more.
-static INSERT: LazyLock<String> = LazyLock::new(|| {
-    format!("INSERT INTO events (`{}`) FORMAT Native", column_names().collect::<Vec<_>>().join("`, `"))
-});
+static INSERT: LazyLock<String> = LazyLock::new(|| insert_sql("events", column_names()));
 
 /// An event that is stored.
 #[derive(Debug, Clone, Copy, Row, Deserialize)]

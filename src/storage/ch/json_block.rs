@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::json_binary::Leaves;
-use super::native::put_varint;
+use super::native::{Block, put_varint};
 
 /// Values of a `JSON` column, none of whose paths has a column of its own yet.
 #[derive(Debug)]
@@ -57,13 +57,14 @@ impl Objects {
         self.ends.push(self.ends.last().copied().unwrap_or_default() + count);
     }
 
-    /// The column's type.
-    pub fn sql_type(&self) -> String {
-        format!("JSON(max_dynamic_paths={})", self.most_paths)
+    /// Puts the column into a block.
+    pub fn put_into(&self, block: &mut Block, name: &str) {
+        let sql_type = format!("JSON(max_dynamic_paths={})", self.most_paths);
+        block.put_with(name, &sql_type, |bytes| self.write(bytes));
     }
 
     /// Appends the column as a block has it.
-    pub fn write(&self, to: &mut Vec<u8>) {
+    fn write(&self, to: &mut Vec<u8>) {
         to.extend(0_u64.to_le_bytes()); // the form of all that follows
         put_varint(self.most_paths, to);
         put_varint(0, to);

@@ -81,6 +81,15 @@ impl<'a> Words<'a> {
 }
 
 impl<'a> Column<'a> {
+    /// A column of this type, without rows yet; of none that is `Nullable`.
+    pub fn of(sql_type: &str) -> Self {
+        match sql_type {
+            "String" => Self::Texts(Vec::new()),
+            "LowCardinality(String)" => Self::Words(Words::default()),
+            _ => Self::Plain(Vec::new()),
+        }
+    }
+
     pub fn nullable_words() -> Self {
         Self::NullableWords(Words::nullable())
     }
@@ -153,6 +162,13 @@ impl Block {
         self.put_with(name, sql_type, |bytes| column.write(bytes));
     }
 
+    /// Puts in columns with these names and types.
+    pub fn put_all(&mut self, names_and_types: &[(&str, &str)], columns: &[Column<'_>]) {
+        for ((name, sql_type), column) in names_and_types.iter().zip(columns) {
+            self.put(name, sql_type, column);
+        }
+    }
+
     /// Puts in a column whose values `write` appends.
     pub fn put_with(&mut self, name: &str, sql_type: &str, write: impl FnOnce(&mut Vec<u8>)) {
         put_text(name.as_bytes(), &mut self.bytes);
@@ -163,6 +179,11 @@ impl Block {
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
+}
+
+/// The statement that takes a block of these columns: a table may have more.
+pub(super) fn insert_sql<'a>(table: &str, columns: impl Iterator<Item = &'a str>) -> String {
+    format!("INSERT INTO {table} (`{}`) FORMAT Native", columns.collect::<Vec<_>>().join("`, `"))
 }
 
 /// A uuid as the server keeps it: two 64-bit halves, the higher first, each little endian.
