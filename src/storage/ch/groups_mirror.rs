@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::json_binary::{Leaves, entries};
-use super::row_binary::RowBinary;
+use super::mirror_block::MirrorBlock;
 use super::{ChError, ClickHouse};
 use crate::model::ProjectId;
 
@@ -20,6 +20,16 @@ pub struct MirroredGroup {
     pub version: u64,
 }
 
+/// Columns of `groups`, before their properties.
+const COLUMNS: [(&str, &str); 6] = [
+    ("project_id", "UInt32"),
+    ("type_index", "UInt8"),
+    ("key", "String"),
+    ("created_at", "DateTime64(6, 'UTC')"),
+    ("version", "UInt64"),
+    ("is_deleted", "Bool"),
+];
+
 impl ClickHouse {
     /// Writes groups. Writing the same again changes nothing.
     ///
@@ -29,19 +39,24 @@ impl ClickHouse {
         if groups.is_empty() {
             return Ok(());
         }
-        let mut rows = Vec::new();
-        for group in groups {
-            rows.put_u32(group.project_id.as_u32());
-            rows.push(group.type_index);
-            rows.put_string(&group.key);
-            rows.put_i64(group.state.as_ref().map_or(0, |(_, created_at)| created_at.as_microsecond()));
-            let properties = group.state.iter().flat_map(|(properties, _)| entries(properties));
-            Leaves::of(properties).write(&mut rows);
-            rows.put_u64(group.version);
-            rows.push(u8::from(group.state.is_none()));
-        }
-        let sql = "INSERT INTO groups (project_id, type_index, key, created_at, properties, version, is_deleted) \
-                   FORMAT RowBinary";
-        self.insert_mirror(sql, rows).await
+        let rows = block(groups);
+        self.insert_mirror(&rows.insert_sql("groups"), rows.into_bytes()).await
     }
+}
+
+/// A row for each group; of one that is gone it says nothing but that.
+fn block(groups: &[MirroredGroup]) -> MirrorBlock<'_, { COLUMNS.len() }> {
+    let mut rows = MirrorBlock::new(COLUMNS);
+    let [project_id, type_index, key, created_at, version, is_deleted] = &mut rows.columns;
+    for group in groups {
+        let since = group.state.as_ref().map_or(0, |(_, created_at)| created_at.as_microsecond());
+        project_id.put_plain(&group.project_id.as_u32().to_le_bytes());
+        type_index.put_plain(&[group.type_index]);
+        key.put_text(group.key.as_str().into());
+        created_at.put_plain(&since.to_le_bytes());
+        rows.properties.put(&Leaves::of(group.state.iter().flat_map(|(properties, _)| entries(properties))));
+        version.put_plain(&group.version.to_le_bytes());
+        is_deleted.put_plain(&[u8::from(group.state.is_none())]);
+    }
+    rows
 }

@@ -57,6 +57,16 @@ impl Objects {
         self.ends.push(self.ends.last().copied().unwrap_or_default() + count);
     }
 
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// How many bytes they take in a block.
+    pub fn len(&self) -> usize {
+        self.paths.len() + self.values.len() + self.rows() * size_of::<u64>()
+    }
+
     /// Puts the column into a block.
     pub fn put_into(&self, block: &mut Block, name: &str) {
         let sql_type = format!("JSON(max_dynamic_paths={})", self.most_paths);

@@ -27,6 +27,7 @@ mod json_keys;
 mod lifecycle;
 mod merges;
 mod migrate;
+mod mirror_block;
 mod native;
 mod native_read;
 mod overrides;

@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::json_binary::{Leaves, entries};
+use super::mirror_block::MirrorBlock;
+use super::native::uuid_bytes;
 use super::row_binary::RowBinary;
 use super::{ChError, ClickHouse};
 use crate::model::channel::{initial_channel_type, initial_referring_domain_type};
@@ -42,6 +44,19 @@ pub struct MirroredDistinctId {
     pub version: u64,
 }
 
+/// Columns of `persons`, before their properties.
+const COLUMNS: [(&str, &str); 9] = [
+    ("project_id", "UInt32"),
+    ("number", "UInt64"),
+    ("uuid", "UUID"),
+    ("created_at", "DateTime64(6, 'UTC')"),
+    ("is_identified", "Bool"),
+    ("initial_channel_type", "LowCardinality(String)"),
+    ("initial_referring_domain_type", "LowCardinality(String)"),
+    ("version", "UInt64"),
+    ("is_deleted", "Bool"),
+];
+
 impl ClickHouse {
     /// Writes people. Writing the same again changes nothing.
     ///
@@ -51,23 +66,8 @@ impl ClickHouse {
         if persons.is_empty() {
             return Ok(());
         }
-        let mut rows = Vec::new();
-        for person in persons {
-            let state = person.state.as_ref();
-            rows.put_u32(person.project_id.as_u32());
-            rows.put_u64(person.id.get());
-            rows.put_uuid(state.map(|s| s.uuid).unwrap_or_default());
-            rows.put_i64(state.map_or(0, |s| s.created_at.as_microsecond()));
-            rows.push(u8::from(state.is_some_and(|s| s.is_identified)));
-            rows.put_string(state.map_or("", |s| initial_channel_type(&s.properties)));
-            rows.put_string(state.map_or("", |s| initial_referring_domain_type(&s.properties)));
-            Leaves::of(state.iter().flat_map(|state| entries(&state.properties))).write(&mut rows);
-            rows.put_u64(person.version);
-            rows.push(u8::from(state.is_none()));
-        }
-        let sql = "INSERT INTO persons (project_id, number, uuid, created_at, is_identified, initial_channel_type, \
-                   initial_referring_domain_type, properties, version, is_deleted) FORMAT RowBinary";
-        self.insert_mirror(sql, rows).await
+        let rows = block(persons);
+        self.insert_mirror(&rows.insert_sql("persons"), rows.into_bytes()).await
     }
 
     /// Writes whose distinct ids are. Writing the same again changes nothing.
@@ -91,9 +91,29 @@ impl ClickHouse {
         self.insert_mirror(sql, rows).await
     }
 
-    pub(super) async fn insert_mirror(&self, sql: &'static str, rows: Vec<u8>) -> Result<(), ChError> {
+    pub(super) async fn insert_mirror(&self, sql: &str, rows: Vec<u8>) -> Result<(), ChError> {
         let mut insert = self.client().insert_formatted_with(sql).with_setting("async_insert", "0");
         insert.send(Bytes::from(rows)).await?;
         insert.end().await
     }
+}
+
+/// A row for each person; of one who is gone it says nothing but that.
+fn block(persons: &[MirroredPerson]) -> MirrorBlock<'_, { COLUMNS.len() }> {
+    let mut rows = MirrorBlock::new(COLUMNS);
+    let [project_id, number, uuid, created_at, is_identified, channel, domain, version, is_deleted] = &mut rows.columns;
+    for person in persons {
+        let state = person.state.as_ref();
+        project_id.put_plain(&person.project_id.as_u32().to_le_bytes());
+        number.put_plain(&person.id.get().to_le_bytes());
+        uuid.put_plain(&uuid_bytes(state.map(|s| s.uuid).unwrap_or_default()));
+        created_at.put_plain(&state.map_or(0, |s| s.created_at.as_microsecond()).to_le_bytes());
+        is_identified.put_plain(&[u8::from(state.is_some_and(|s| s.is_identified))]);
+        channel.put_text(state.map_or("", |s| initial_channel_type(&s.properties)).into());
+        domain.put_text(state.map_or("", |s| initial_referring_domain_type(&s.properties)).into());
+        rows.properties.put(&Leaves::of(state.iter().flat_map(|s| entries(&s.properties))));
+        version.put_plain(&person.version.to_le_bytes());
+        is_deleted.put_plain(&[u8::from(state.is_none())]);
+    }
+    rows
 }

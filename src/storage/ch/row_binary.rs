@@ -1,4 +1,4 @@
-//! ClickHouse's RowBinary, as far as events need it: values one after the other, without names or lengths of rows.
+//! ClickHouse's RowBinary, as far as sessions and rows of a few numbers need it: values one after the other, without names or lengths of rows.
 
 use uuid::Uuid;
 

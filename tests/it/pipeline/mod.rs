@@ -4,6 +4,7 @@ mod crashes;
 mod identity;
 mod ledger;
 mod merges;
+mod mirrors;
 mod people_mirror;
 pub mod proxy;
 mod restored;

@@ -22,7 +22,7 @@ fn properties_of(row: &Value) -> Map<String, Value> {
     all
 }
 
-fn with_original_keys(object: &Map<String, Value>) -> Map<String, Value> {
+pub(super) fn with_original_keys(object: &Map<String, Value>) -> Map<String, Value> {
     fn value(of: &Value) -> Value {
         match of {
             Value::Object(object) => Value::Object(with_original_keys(object)),
@@ -55,7 +55,7 @@ fn as_told(value: &Value) -> Option<Value> {
     }
 }
 
-fn told(object: &Map<String, Value>) -> Value {
+pub(super) fn told(object: &Map<String, Value>) -> Value {
     as_told(&Value::Object(object.clone())).unwrap_or(json!({}))
 }
 
@@ -116,7 +116,7 @@ async fn what_upsets_a_json_column_arrives_all_the_same() {
     assert_eq!(rows.len(), cases.len());
 }
 
-fn any_json() -> impl Strategy<Value = Value> {
+pub(super) fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -136,7 +136,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-fn any_key() -> impl Strategy<Value = String> {
+pub(super) fn any_key() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-c.]{0,3}",
         "[a-c%2E5.]{0,6}",
