@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::steps::Plan;
+use super::job::Plan;
 use super::{Privacy, PrivacyError};
 use crate::ingest::erased_id::IdSecret;
 use crate::model::ProjectId;

@@ -6,7 +6,8 @@
 //!    are marked by a keyed hash with the moment. From then on the pipeline leaves out what happened or came in before,
 //!    whether it waits in a spool, is handed out again, or is sent again by its client.
 //! 2. *Hide*: their rows leave every query of ClickHouse, and their lines every file of the quarantine. *Settle* does it once
-//!    more when what was under way is over, and counts.
+//!    more when what was under way is over, and counts. Everybody of a project whose erasure is at these steps goes with the
+//!    same deletes, each counted alone.
 //! 3. *Scrub*: ClickHouse writes the parts anew without the rows, Postgres the tables, its planner's samples and, where it lets
 //!    us, its log.
 //! 4. *Wait*: until ClickHouse has removed the old parts (eight minutes by its defaults) and the spool the segments that it keeps
@@ -27,6 +28,8 @@
 pub mod erase;
 pub mod error;
 pub mod export;
+mod hiding;
+mod job;
 mod preview;
 mod receipt;
 mod steps;

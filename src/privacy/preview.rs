@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
-use super::steps::Plan;
+use super::job::Plan;
 use super::{Privacy, PrivacyError};
-use crate::ingest::pipeline::count_quarantined;
+use crate::ingest::pipeline::count_in_quarantine;
 use crate::model::ProjectId;
 use crate::storage::ch::ErasedTable;
 use crate::storage::pg::{ErasureSubject, History, HistoryOf, StoreCount, SubjectName};
@@ -51,14 +51,13 @@ impl Privacy {
         }
         let mut plan = Plan::of(&subject);
         let until = self.clock.now();
-        plan.sessions = Some(self.ch.list_sessions_to_erase(&plan.rows(project, until)).await?);
+        plan.sessions = Some(self.ch.list_sessions_to_erase(&[plan.rows(project, until)]).await?.concat());
         for table in ErasedTable::ALL {
-            let found = self.ch.count_erased_rows(table, &plan.rows(project, until)).await?;
-            stores.push(StoreCount::before(&format!("clickhouse.{}", table.name()), found));
+            let found = self.ch.count_erased_rows(table, &[plan.rows(project, until)]).await?;
+            stores.push(StoreCount::before(&format!("clickhouse.{}", table.name()), found.iter().sum()));
         }
-        let quarantined =
-            count_quarantined(self.pipeline.quarantine_dir(), project, subject.distinct_ids.clone()).await?;
-        stores.push(StoreCount::before("quarantine.events", quarantined));
+        let quarantined = count_in_quarantine(self.pipeline.quarantine_dir(), vec![plan.past(project, until)]).await?;
+        stores.push(StoreCount::before("quarantine.events", quarantined.iter().sum()));
         stores.push(StoreCount::before("spool.events", self.count_in_spool(project, &plan, until, stored_seq).await?));
         Ok(Some(Preview { subject, stores }))
     }

@@ -1,15 +1,18 @@
 //! Goes on with erasures, and destroys what has had its time.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::slice;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+use super::job::Job;
 use super::steps::Progress;
 use super::{Privacy, PrivacyError};
 use crate::ingest::cookieless;
-use crate::ingest::pipeline::erase_from_quarantine;
+use crate::ingest::pipeline::AllErased;
 use crate::storage::pg::{ErasureRow, ErasureStep};
 
 /// Looks for work this often; a request of this instance wakes it.
@@ -69,9 +72,13 @@ impl Privacy {
         }
         let is_waiting = self.go_on(shutdown).await?;
         if version != memory.version {
-            // Another instance may have erased somebody, whose events are in the quarantine of this one. A job of this one has
-            // counted them before.
-            erase_from_quarantine(&self.pg, self.pipeline.quarantine_dir(), false).await?;
+            // Another instance may have erased somebody, whose events are in the quarantine of this one. Those of a job are
+            // counted before they go.
+            let erased = AllErased::load(&self.pg).await?;
+            if self.pg.is_any_erasure_to_hide().await? {
+                return Ok(true);
+            }
+            erased.erase_from_quarantine(self.pipeline.quarantine_dir()).await?;
             memory.version = version;
         }
         Ok(is_waiting)
@@ -80,43 +87,61 @@ impl Privacy {
     /// Goes on with every job as far as it can, first with those whose people are still found; says whether one waits for
     /// something.
     async fn go_on(&self, shutdown: &CancellationToken) -> Result<bool, PrivacyError> {
-        let open = self.pg.list_open_erasures(MOST_JOBS).await?;
-        if open.is_empty() {
+        if self.pg.list_open_erasures(1).await?.is_empty() {
             return Ok(false);
         }
         let Some(_turn) = self.pg.try_lock_erasures().await? else { return Ok(true) };
-        let mut is_waiting = false;
-        for listed in open.iter().filter(|row| row.is_urgent()) {
-            is_waiting |= self.go_on_with(listed, ErasureRow::is_urgent, shutdown).await?;
-        }
+        // As they are now that the turn is ours.
+        let open = self.pg.list_open_erasures(MOST_JOBS).await?;
+        let mut is_waiting = self.go_on_with_urgent(&open, shutdown).await?;
         for listed in &open {
             // Files take their time to be written anew: who was named since goes out of the queries first.
             let next = self.pg.list_open_erasures(1).await?.into_iter().next();
             if next.is_some_and(|row| row.is_urgent() && open.iter().all(|known| known.id != row.id)) {
                 return Ok(true);
             }
-            is_waiting |= self.go_on_with(listed, |row| !row.is_urgent(), shutdown).await?;
+            is_waiting |= self.go_on_with(listed, shutdown).await?;
         }
         Ok(is_waiting)
     }
 
-    /// Goes on with a job as long as it can and `wanted` holds; says whether it waits for something.
-    async fn go_on_with(
-        &self,
-        listed: &ErasureRow,
-        wanted: impl Fn(&ErasureRow) -> bool,
-        shutdown: &CancellationToken,
-    ) -> Result<bool, PrivacyError> {
-        // As it is now that the turn is ours.
+    /// Takes those who are still found out of every query, all of a project together; says whether one of them waits for
+    /// something.
+    async fn go_on_with_urgent(&self, open: &[ErasureRow], shutdown: &CancellationToken) -> Result<bool, PrivacyError> {
+        let mut projects: BTreeMap<i32, Vec<Job>> = BTreeMap::new();
+        let mut is_waiting = false;
+        for row in open.iter().filter(|row| row.is_urgent()) {
+            match Job::load(row.clone()) {
+                Ok(job) => projects.entry(row.project_id.get()).or_default().push(job),
+                Err(error) => is_waiting |= warn(row, &error),
+            }
+        }
+        for jobs in projects.values_mut() {
+            if shutdown.is_cancelled() {
+                return Ok(true);
+            }
+            if jobs.len() > 1 && self.hide_and_settle(jobs).await.is_ok() {
+                continue;
+            }
+            // One of them may be why it fails: the others need not wait for it.
+            for job in jobs.iter_mut().filter(|job| job.row.is_urgent()) {
+                if let Err(error) = self.hide_and_settle(slice::from_mut(job)).await {
+                    is_waiting |= warn(&job.row, &error);
+                }
+            }
+        }
+        Ok(is_waiting || projects.values().flatten().any(|job| job.row.is_urgent()))
+    }
+
+    /// Goes on with a job as long as it can, if nothing finds its people any more; says whether it waits for something.
+    async fn go_on_with(&self, listed: &ErasureRow, shutdown: &CancellationToken) -> Result<bool, PrivacyError> {
+        // As it is now.
         let Some(mut row) = self.pg.find_erasure(listed.project_id, listed.id).await? else { return Ok(false) };
-        while row.step != ErasureStep::Done && wanted(&row) && !shutdown.is_cancelled() {
+        while row.step != ErasureStep::Done && !row.is_urgent() && !shutdown.is_cancelled() {
             match self.advance(&mut row).await {
                 Ok(Progress::Next) => {}
                 Ok(Progress::Later) => return Ok(true),
-                Err(error) => {
-                    tracing::warn!(erasure.id = %row.id, error = %error, "An erasure could not go on, trying again");
-                    return Ok(true);
-                }
+                Err(error) => return Ok(warn(&row, &error)),
             }
         }
         Ok(row.step != ErasureStep::Done)
@@ -130,4 +155,10 @@ impl Privacy {
         }
         Ok(self.pg.prune_erased_ids(now.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN)).await?)
     }
+}
+
+/// Says that a job failed, and that it waits therefore.
+fn warn(row: &ErasureRow, error: &PrivacyError) -> bool {
+    tracing::warn!(erasure.id = %row.id, error = %error, "An erasure could not go on, trying again");
+    true
 }

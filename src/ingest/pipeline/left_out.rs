@@ -61,28 +61,23 @@ impl LeftOut {
         events.iter().filter_map(|event| Some((key(event), self.reason(event)?))).collect()
     }
 
-    /// Whether an event is of an erased person's past.
+    /// Whether an event is of an erased person's past, opted out or not.
     pub fn is_erased(&self, event: &AcceptedEvent) -> bool {
-        self.reason(event) == Some(Rejection::Erased)
+        let project = event.project_id;
+        let Some(secret) = self.secret.as_ref().filter(|_| self.erasing.contains(&project)) else { return false };
+        ids_of(event).any(|id| {
+            let until = self.erased.get(&(project, secret.hash(project, id)));
+            until.is_some_and(|until| is_past(event, *until))
+        })
     }
 
     fn reason(&self, event: &AcceptedEvent) -> Option<Rejection> {
-        let project = event.project_id;
-        if let Some(ids) = self.opted_out.get(&project)
+        if let Some(ids) = self.opted_out.get(&event.project_id)
             && ids_of(event).any(|id| ids.contains(id))
         {
             return Some(Rejection::OptedOut);
         }
-        if self.erasing.contains(&project)
-            && let Some(secret) = &self.secret
-            && ids_of(event).any(|id| {
-                let until = self.erased.get(&(project, secret.hash(project, id)));
-                until.is_some_and(|until| is_past(event, *until))
-            })
-        {
-            return Some(Rejection::Erased);
-        }
-        None
+        self.is_erased(event).then_some(Rejection::Erased)
     }
 }
 
@@ -97,7 +92,7 @@ pub(super) fn ids_of(event: &AcceptedEvent) -> impl Iterator<Item = &str> {
 
 /// Whether an event happened, was made or came in up to a moment. ClickHouse keeps milliseconds of the arrival, so no more
 /// are looked at.
-fn is_past(event: &AcceptedEvent, until: Timestamp) -> bool {
+pub(super) fn is_past(event: &AcceptedEvent, until: Timestamp) -> bool {
     event.received_at.as_millisecond() <= until.as_millisecond()
         || event.timestamp <= until
         || made_at(event.uuid).is_some_and(|made_at| made_at <= until)
@@ -150,7 +145,10 @@ mod tests {
         ] {
             assert_eq!(left_out.reason(&event), reason, "{name}");
         }
+        let both = LeftOut { opted_out: HashMap::from([(project, HashSet::from(["ada".to_owned()]))]), ..left_out };
+        assert_eq!(both.reason(&event("ada", before, before)), Some(Rejection::OptedOut));
+        assert!(both.is_erased(&event("ada", before, before)), "who opted out is erased like anybody");
         let elsewhere = AcceptedEvent { project_id: ProjectId::new(2), ..event("ada", before, before) };
-        assert!(left_out.among(&[elsewhere]).is_empty());
+        assert!(both.among(&[elsewhere]).is_empty());
     }
 }

@@ -31,6 +31,7 @@ mod attempt;
 mod backoff;
 mod definitions;
 mod duplicates;
+mod erased;
 mod fence;
 mod insert;
 mod ledger;
@@ -41,28 +42,26 @@ mod status;
 mod step;
 mod steps;
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::AcceptedEvent;
 use super::intake::IntakeReader;
 use super::spool::{BatchLimits, SpoolBatch};
 use crate::identity::Identity;
-use crate::model::{Clock, ProjectId};
+use crate::model::Clock;
 use crate::storage::ch::ClickHouse;
 use crate::storage::pg::Pg;
 
 use backoff::Backoff;
-use left_out::LeftOut;
 use status::Counters;
 use step::Stopped;
 use steps::Work;
 
+pub use erased::{AllErased, PastOf, count_in_quarantine, erase_from_quarantine};
 pub use status::{PipelineHandle, PipelineStatus};
 pub use step::Step;
 
@@ -101,31 +100,6 @@ impl PipelineConfig {
     pub fn while_senders_wait(self) -> Self {
         Self { interval: Duration::from_millis(150), longest_pause: Duration::from_secs(2), ..self }
     }
-}
-
-/// Takes the events of erased people out of a quarantine, and gives how many that were; with `is_trial` they are only
-/// counted.
-///
-/// # Errors
-/// If Postgres or the disk fails; doing it again is harmless.
-pub async fn erase_from_quarantine(pg: &Pg, dir: &Path, is_trial: bool) -> io::Result<u64> {
-    let mut left_out = LeftOut::default();
-    left_out.refresh(pg).await.map_err(io::Error::other)?;
-    let dir = dir.to_owned();
-    let work = move || quarantine::leave_out(&dir, is_trial, |event| left_out.is_erased(event));
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
-}
-
-/// How many events in a quarantine have one of these distinct ids.
-///
-/// # Errors
-/// If the disk fails.
-pub async fn count_quarantined(dir: &Path, project: ProjectId, distinct_ids: Vec<String>) -> io::Result<u64> {
-    let dir = dir.to_owned();
-    let is_theirs = move |event: &AcceptedEvent| {
-        event.project_id == project && left_out::ids_of(event).any(|id| distinct_ids.iter().any(|known| known == id))
-    };
-    tokio::task::spawn_blocking(move || quarantine::leave_out(&dir, true, is_theirs)).await.map_err(io::Error::other)?
 }
 
 /// What the pipeline works with.

@@ -69,27 +69,24 @@ impl Quarantine {
     }
 }
 
-/// Writes every file in which a line is `unwanted` anew without such lines; gives how many that were. With `is_trial`, they are
-/// only counted.
-pub(super) fn leave_out(dir: &Path, is_trial: bool, unwanted: impl Fn(&AcceptedEvent) -> bool) -> io::Result<u64> {
+/// Writes every file in which a line is `unwanted` anew without such lines.
+pub(super) fn leave_out(dir: &Path, mut unwanted: impl FnMut(&AcceptedEvent) -> bool) -> io::Result<()> {
     let entries = match std::fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,
     };
-    let is_unwanted = |line: &str| serde_json::from_str::<Kept>(line).is_ok_and(|kept| unwanted(&kept.event));
-    let mut found = 0;
+    let mut is_unwanted = |line: &str| serde_json::from_str::<Kept>(line).is_ok_and(|kept| unwanted(&kept.event));
     for entry in entries {
         let path = entry?.path();
         if path.extension().is_none_or(|extension| extension != "jsonl") {
             continue;
         }
         let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut of_file = 0;
+        let mut has_unwanted = false;
         for line in BufReader::new(File::open(&path)?).lines() {
-            of_file += u64::from(is_unwanted(&line?));
+            has_unwanted |= is_unwanted(&line?);
         }
-        found += of_file;
-        if of_file == 0 || is_trial {
+        if !has_unwanted {
             continue;
         }
         let new = path.with_extension("new");
@@ -105,7 +102,7 @@ pub(super) fn leave_out(dir: &Path, is_trial: bool, unwanted: impl Fn(&AcceptedE
         std::fs::rename(&new, &path)?;
         File::open(dir)?.sync_all()?;
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Adds what `write` writes, durably and on a line of its own. If that fails, the file ends where it ended before, so that no

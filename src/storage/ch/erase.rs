@@ -50,7 +50,7 @@ impl ErasedTable {
     }
 }
 
-/// Whose rows.
+/// Whose rows: one person's.
 #[derive(Debug, Clone, Copy)]
 pub struct ErasedRows<'a> {
     pub project: ProjectId,
@@ -75,74 +75,114 @@ pub fn text_hash(text: &str) -> u64 {
 
 impl ErasedRows<'_> {
     fn condition(&self, table: ErasedTable) -> String {
-        let Self { project, .. } = self;
+        let project = format!("project_id = {}", self.project);
         let until = format!("fromUnixTimestamp64Micro({}, 'UTC')", self.until.as_microsecond());
-        let numbers = list(self.numbers);
+        let ids = |column: &str| is_one_of(&format!("sipHash64({column})"), self.distinct_ids);
+        let numbers = |column: &str| is_one_of(column, self.numbers);
         match table {
             ErasedTable::Events => format!(
-                "project_id = {project} AND (person_id IN {numbers} OR sipHash64(distinct_id) IN {}) \
-                 AND (received_at <= {until} OR timestamp <= {until})",
-                list(self.distinct_ids)
+                "{project} AND ({} OR {}) AND (received_at <= {until} OR timestamp <= {until})",
+                numbers("person_id"),
+                ids("distinct_id")
             ),
             ErasedTable::Sessions => format!(
-                "project_id = {project} AND (sipHash64(session_id) IN {} OR last_person_id IN {numbers} \
-                 OR sipHash64(first_distinct_id) IN {}) AND first_at <= {until}",
-                list(self.sessions),
-                list(self.distinct_ids)
+                "{project} AND ({} OR {} OR {}) AND first_at <= {until}",
+                is_one_of("sipHash64(session_id)", self.sessions),
+                numbers("last_person_id"),
+                ids("first_distinct_id")
             ),
             // All that leads to somebody leads to one of their numbers.
-            ErasedTable::Overrides => format!("project_id = {project} AND into_id IN {numbers}"),
-            ErasedTable::Persons => format!("project_id = {project} AND number IN {numbers}"),
-            ErasedTable::CohortMembers => format!("project_id = {project} AND person IN {numbers}"),
+            ErasedTable::Overrides => format!("{project} AND {}", numbers("into_id")),
+            ErasedTable::Persons => format!("{project} AND {}", numbers("number")),
+            ErasedTable::CohortMembers => format!("{project} AND {}", numbers("person")),
             // An id that has come back is another person's; that it was nobody's in between says its name all the same.
-            ErasedTable::DistinctIds => format!(
-                "project_id = {project} AND sipHash64(distinct_id) IN {} AND (person IN {numbers} OR is_deleted)",
-                list(self.distinct_ids)
-            ),
+            ErasedTable::DistinctIds => {
+                format!("{project} AND {} AND ({} OR is_deleted)", ids("distinct_id"), numbers("person"))
+            }
         }
     }
 }
 
-/// Numbers as SQL; a list of none matches nothing.
-fn list(numbers: &[u64]) -> String {
-    let mut text = String::from("(");
-    for (at, number) in numbers.iter().enumerate() {
-        write!(text, "{}{number}", if at > 0 { "," } else { "" }).expect("a text takes text");
-    }
-    if numbers.is_empty() {
-        return "(SELECT toUInt64(0) WHERE false)".to_owned();
+/// Whether a column is one of these numbers, as SQL.
+fn is_one_of(column: &str, numbers: &[u64]) -> String {
+    let Some((first, others)) = numbers.split_first() else { return "false".to_owned() };
+    let mut text = format!("{column} IN ({first}");
+    for number in others {
+        write!(text, ",{number}").expect("a text takes text");
     }
     text + ")"
 }
 
+/// The place of whom [`each_of`] numbered so.
+fn place_of<T>(whose: u64, places: &mut [T]) -> Option<&mut T> {
+    places.get_mut(usize::try_from(whose.checked_sub(1)?).ok()?)
+}
+
+/// A row for each of several people that a row of the table is of: `chosen` of it, and whose it is in `whose`, counted from 1.
+/// So many people cost one look at the table.
+fn each_of(chosen: &str, table: ErasedTable, people: &[ErasedRows<'_>]) -> String {
+    let mut sql = String::from("WITH ");
+    let (mut any, mut whose) = (String::new(), String::new());
+    for (at, rows) in (1..).zip(people) {
+        let (comma, or) = if at > 1 { (", ", " OR ") } else { ("", "") };
+        write!(sql, "{comma}({}) AS is_{at}", rows.condition(table)).expect("a text takes text");
+        write!(any, "{or}is_{at}").expect("a text takes text");
+        write!(whose, "{comma}if(is_{at}, toUInt64({at}), 0)").expect("a text takes text");
+    }
+    let whose = format!("arrayJoin(arrayFilter(at -> at > 0, [{whose}])) AS whose");
+    write!(sql, " SELECT {whose}, {chosen} FROM {} WHERE ({any})", table.name()).expect("a text takes text");
+    sql
+}
+
 impl ClickHouse {
-    /// How many rows there are.
+    /// How many rows each of these people has.
     ///
     /// # Errors
     /// If ClickHouse does not answer.
-    pub async fn count_erased_rows(&self, table: ErasedTable, rows: &ErasedRows<'_>) -> Result<u64, ChError> {
-        let sql = format!("SELECT count() FROM {} WHERE {}", table.name(), rows.condition(table));
-        self.reading(&sql).fetch_one().await
+    pub async fn count_erased_rows(&self, table: ErasedTable, people: &[ErasedRows<'_>]) -> Result<Vec<u64>, ChError> {
+        let mut counts = vec![0; people.len()];
+        if people.is_empty() {
+            return Ok(counts);
+        }
+        let sql = each_of("count()", table, people) + " GROUP BY whose";
+        for (whose, count) in self.reading(&sql).fetch_all::<(u64, u64)>().await? {
+            if let Some(of) = place_of(whose, &mut counts) {
+                *of = count;
+            }
+        }
+        Ok(counts)
     }
 
-    /// The sessions in which these people did something, by [`text_hash`].
+    /// The sessions in which each of these people did something, by [`text_hash`].
     ///
     /// # Errors
     /// If ClickHouse does not answer.
-    pub async fn list_sessions_to_erase(&self, rows: &ErasedRows<'_>) -> Result<Vec<u64>, ChError> {
-        let sql = format!(
-            "SELECT DISTINCT sipHash64(assumeNotNull(`$session_id`)) FROM events WHERE {} AND `$session_id` IS NOT NULL",
-            rows.condition(ErasedTable::Events)
-        );
-        self.reading(&sql).fetch_all().await
+    pub async fn list_sessions_to_erase(&self, people: &[ErasedRows<'_>]) -> Result<Vec<Vec<u64>>, ChError> {
+        let mut sessions = vec![Vec::new(); people.len()];
+        if people.is_empty() {
+            return Ok(sessions);
+        }
+        let chosen = "sipHash64(assumeNotNull(`$session_id`)) AS session";
+        let sql =
+            each_of(chosen, ErasedTable::Events, people) + " AND `$session_id` IS NOT NULL GROUP BY whose, session";
+        for (whose, session) in self.reading(&sql).fetch_all::<(u64, u64)>().await? {
+            if let Some(of) = place_of(whose, &mut sessions) {
+                of.push(session);
+            }
+        }
+        Ok(sessions)
     }
 
-    /// Takes rows out of every query; returns when that is so.
+    /// Takes the rows of all these people out of every query with one statement; returns when that is so.
     ///
     /// # Errors
     /// If ClickHouse does not answer; doing it again is harmless.
-    pub async fn hide_rows(&self, table: ErasedTable, rows: &ErasedRows<'_>) -> Result<(), ChError> {
-        self.change(&format!("DELETE FROM {} WHERE {}", table.name(), rows.condition(table))).await
+    pub async fn hide_rows(&self, table: ErasedTable, people: &[ErasedRows<'_>]) -> Result<(), ChError> {
+        let conditions: Vec<String> = people.iter().map(|rows| format!("({})", rows.condition(table))).collect();
+        if conditions.is_empty() {
+            return Ok(());
+        }
+        self.change(&format!("DELETE FROM {} WHERE {}", table.name(), conditions.join(" OR "))).await
     }
 
     /// Writes the parts that hold rows taken out anew without them; returns when that is done. The old parts stay for their

@@ -252,6 +252,15 @@ impl Pg {
         Ok(rows.into_iter().map(ErasureRow::from).collect())
     }
 
+    /// Whether somebody's rows are yet to be counted and taken out of the queries.
+    ///
+    /// # Errors
+    /// If Postgres does not answer.
+    pub async fn is_any_erasure_to_hide(&self) -> Result<bool, PgError> {
+        let sql = "SELECT EXISTS (SELECT FROM erasures WHERE step = 'hide' AND NOT keeps_events)";
+        sqlx::query_scalar(sql).fetch_one(&self.pool).await
+    }
+
     /// A project's erasures, the latest first.
     ///
     /// # Errors

@@ -229,7 +229,7 @@ async fn what_is_erased_is_not_counted_at_once_and_later() {
         until: "2026-11-30T00:00:00Z".parse().unwrap(),
     };
     assert_eq!(both(&desk, &query).await.0, sent);
-    ch.hide_rows(ErasedTable::Events, &rows).await.unwrap();
+    ch.hide_rows(ErasedTable::Events, &[rows]).await.unwrap();
     let left = sent - 50;
     let (found, read) = both(&desk, &query).await;
     assert!(found == left && read <= 16, "{found} {read}");
@@ -242,7 +242,7 @@ async fn what_is_erased_is_not_counted_at_once_and_later() {
 
     // And all of them: a part without a row has no counts.
     let all: Vec<u64> = (0..20).map(|n| text_hash(&format!("u{n}"))).collect();
-    ch.hide_rows(ErasedTable::Events, &ErasedRows { distinct_ids: &all, ..rows }).await.unwrap();
+    ch.hide_rows(ErasedTable::Events, &[ErasedRows { distinct_ids: &all, ..rows }]).await.unwrap();
     assert_eq!(both(&desk, &query).await.0, 0);
 }
 
