@@ -140,6 +140,11 @@ async fn a_groups_property_is_added_changed_and_deleted() {
     let page = crate::explorer_support::Page::of(again.assert_status(422));
     assert_eq!((page.count("#p-value-error"), page.text(".prop-form textarea")), (1, "many".to_owned()));
 
+    let asked = post("/properties", &[("new", "1"), ("key", "tags"), ("kind", "text"), ("value", "x")]).await;
+    let page = crate::explorer_support::Page::of(asked.assert_status(422));
+    assert!(page.text(".prop-form .existing").contains('2'), "{}", page.text(".prop-form"));
+    assert_eq!(stored().await, json!({ "tags": [1, 2] }), "nothing is overwritten unasked");
+
     // Who was never described has nothing to edit, and who only looks edits nothing.
     let nobody = format!("/project/{}/groups/0/zoo/properties", explorer.project);
     let fields = [("new", "1"), ("key", "a"), ("kind", "text"), ("value", "x")];

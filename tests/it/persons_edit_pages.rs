@@ -48,6 +48,27 @@ async fn a_property_is_added_changed_and_deleted() {
 }
 
 #[tokio::test]
+async fn adding_what_is_there_asks_before_it_replaces() {
+    let explorer = Explorer::start().await;
+    let (_, uuid) = explorer.person(&["ada"], json!({ "plan": "free", "seats": 2 })).await;
+    let path = format!("/project/{}/persons/{uuid}/properties", explorer.project);
+    let stored = async || explorer.app.pg_value::<Value>("SELECT properties FROM persons").await;
+    let post = async |fields: &[(&str, &str)]| explorer.browser.post_form(&path, fields).await;
+    let asked = post(&[("new", "1"), ("key", " plan "), ("kind", "text"), ("value", "gold")]).await;
+    let page = Page::of(asked.assert_status(422));
+    assert_eq!((page.text(".prop-form .existing"), page.text(".prop-form textarea")), ("free".into(), "gold".into()));
+    assert!(page.text(".prop-form [role=alert]").contains("plan already"), "{}", page.text(".prop-form [role=alert]"));
+    assert_eq!((page.text(".prop-form .is-primary"), page.count("#p-key")), ("Replace it".into(), 0));
+    assert_eq!(stored().await, json!({ "plan": "free", "seats": 2 }), "nothing is overwritten unasked");
+    // As the form of that page sends it: it adds nothing new.
+    assert_eq!((page.attributes(".prop-form [name=key]", "value"), page.count("[name=new]")), (vec!["plan".into()], 0));
+    post(&[("key", "plan"), ("kind", "text"), ("value", "gold")]).await.assert_status(303);
+    // What is so already is no question.
+    post(&[("new", "1"), ("key", "seats"), ("kind", "number"), ("value", "2")]).await.assert_status(303);
+    assert_eq!(stored().await, json!({ "plan": "gold", "seats": 2 }));
+}
+
+#[tokio::test]
 async fn nobody_edits_people_of_others() {
     let explorer = Explorer::start().await;
     let (_, uuid) = explorer.person(&["ada"], json!({ "plan": "free" })).await;

@@ -21,7 +21,10 @@ pub async fn post(
 ) -> Result<Response, WebError> {
     access.require(Role::Member)?;
     let mut form = EditForm::sent(fields);
-    if let Some((key, value)) = form.read() {
+    let group = state.pg.find_group(access.project.id, path.index()?, path.key()?).await?.ok_or(Cause::NotFound)?;
+    if let Some((key, value)) = form.read()
+        && !form.asks_to_replace(&group.properties, &key, &value)
+    {
         match edit(&access, &state, &path, key, Some(value)).await? {
             EditOutcome::Done => return to_group(&access, &path),
             EditOutcome::NotFound => return Err(Cause::NotFound.into()),

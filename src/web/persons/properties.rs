@@ -17,8 +17,11 @@ use crate::identity::Identity;
 use crate::insights::explore::{self, ExploreError, Origin, PersonFound};
 use crate::model::person_property::{MAX_PERSON_PROPERTIES, PropertyKey, ValueKind};
 use crate::model::{PersonId, ProjectId, Role};
-use crate::storage::pg::EditOutcome;
+use crate::storage::pg::{EditOutcome, PersonRow};
 use crate::web::events::{PropertyLine, property_lines};
+
+/// Most characters shown of a property that would be replaced.
+const SHOWN_CHARS: usize = 300;
 
 /// The section of the page; script asks for it again with the origins.
 #[derive(Debug)]
@@ -63,7 +66,17 @@ pub struct EditForm {
     pub key: String,
     pub kind: ValueKind,
     pub value: String,
+    /// What the property that was to be added is already.
+    pub existing: Option<Existing>,
     pub errors: FieldErrors,
+}
+
+/// A property as it is, while somebody is asked whether to replace it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Existing {
+    /// Its beginning, if it is long.
+    pub text: String,
+    pub kind: ValueKind,
 }
 
 /// What the form sends.
@@ -119,8 +132,24 @@ impl EditForm {
             key: fields.key.trim().to_owned(),
             kind: ValueKind::of_word(&fields.kind),
             value: fields.value,
+            existing: None,
             errors: FieldErrors::default(),
         }
+    }
+
+    /// Whether what it adds is there already with another value. Then it asks whether to replace that.
+    pub fn asks_to_replace(&mut self, properties: &Map<String, Value>, key: &str, value: &Value) -> bool {
+        if !self.is_new || properties.get(key).is_none_or(|existing| existing == value) {
+            return false;
+        }
+        let Self { kind, value: text, .. } = Self::of(properties, key);
+        let mut shown: String = text.chars().take(SHOWN_CHARS).collect();
+        if shown.len() < text.len() {
+            shown.push('…');
+        }
+        self.is_new = false;
+        self.existing = Some(Existing { text: shown, kind });
+        true
     }
 
     /// The key and value it means; what is wrong is noted in it.
@@ -225,9 +254,11 @@ pub async fn post(
     access.require(Role::Member)?;
     let uuid: Uuid = uuid.parse().map_err(|_| Cause::NotFound)?;
     let mut form = EditForm::sent(fields);
-    let id = find_id(&state, access.project.id, uuid).await?;
-    if let Some((key, value)) = form.read() {
-        match edit(&state, &access, id, key, Some(value)).await? {
+    let person = find(&state, access.project.id, uuid).await?;
+    if let Some((key, value)) = form.read()
+        && !form.asks_to_replace(&person.properties, &key, &value)
+    {
+        match edit(&state, &access, person.id, key, Some(value)).await? {
             EditOutcome::Done => return Ok(to_person(access.project.id, uuid)),
             EditOutcome::NotFound => return Err(Cause::NotFound.into()),
             EditOutcome::TooMany => {
@@ -247,8 +278,8 @@ pub async fn delete(
 ) -> Result<Response, WebError> {
     access.require(Role::Member)?;
     let uuid: Uuid = uuid.parse().map_err(|_| Cause::NotFound)?;
-    let id = find_id(&state, access.project.id, uuid).await?;
-    match edit(&state, &access, id, fields.key, None).await? {
+    let person = find(&state, access.project.id, uuid).await?;
+    match edit(&state, &access, person.id, fields.key, None).await? {
         EditOutcome::NotFound => Err(Cause::NotFound.into()),
         EditOutcome::Done | EditOutcome::TooMany => Ok(to_person(access.project.id, uuid)),
     }
@@ -266,8 +297,8 @@ async fn edit(
     Ok(identity.edit_person(&state.ch, access.project.id, person, &[(key, value)], by, now).await?)
 }
 
-async fn find_id(state: &AppState, project: ProjectId, uuid: Uuid) -> Result<PersonId, WebError> {
-    Ok(state.pg.find_person_by_uuid(project, uuid).await?.ok_or(Cause::NotFound)?.id)
+async fn find(state: &AppState, project: ProjectId, uuid: Uuid) -> Result<PersonRow, WebError> {
+    Ok(state.pg.find_person_by_uuid(project, uuid).await?.ok_or(Cause::NotFound)?)
 }
 
 fn to_person(project: ProjectId, uuid: Uuid) -> Response {
