@@ -6,6 +6,7 @@ use std::slice;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::job::Job;
@@ -25,6 +26,9 @@ const SWEEP_EVERY: SignedDuration = SignedDuration::from_mins(5);
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(31 * 24);
 /// Most jobs looked at in a round.
 const MOST_JOBS: i64 = 100;
+/// Files wait for so long after somebody was named, for others may be named with them, but not longer than that.
+const CALM: Duration = Duration::from_secs(1);
+const MOST_PUT_OFF: Duration = Duration::from_secs(30);
 
 /// What the worker remembers between rounds.
 #[derive(Debug, Default)]
@@ -32,6 +36,26 @@ struct Memory {
     version: i64,
     swept_at: Option<Timestamp>,
     has_failed: bool,
+    /// When somebody was last found who is to go out of the queries.
+    named_at: Option<Instant>,
+    /// Since when the files wait for that.
+    put_off_since: Option<Instant>,
+}
+
+impl Memory {
+    /// Whether the files wait, where somebody is named now or not.
+    fn puts_files_off(&mut self, is_named: bool) -> bool {
+        let now = Instant::now();
+        if is_named {
+            self.named_at = Some(now);
+        }
+        let since = *self.put_off_since.get_or_insert(now);
+        let is_put_off = self.named_at.is_some_and(|at| now - at < CALM) && now - since < MOST_PUT_OFF;
+        if !is_put_off {
+            self.put_off_since = None;
+        }
+        is_put_off
+    }
 }
 
 impl Privacy {
@@ -70,7 +94,7 @@ impl Privacy {
             self.sweep(now).await?;
             memory.swept_at = Some(now);
         }
-        let is_waiting = self.go_on(shutdown).await?;
+        let is_waiting = self.go_on(memory, shutdown).await?;
         if version != memory.version {
             // Another instance may have erased somebody, whose events are in the quarantine of this one. Those of a job are
             // counted before they go.
@@ -86,7 +110,7 @@ impl Privacy {
 
     /// Goes on with every job as far as it can, first with those whose people are still found; says whether one waits for
     /// something.
-    async fn go_on(&self, shutdown: &CancellationToken) -> Result<bool, PrivacyError> {
+    async fn go_on(&self, memory: &mut Memory, shutdown: &CancellationToken) -> Result<bool, PrivacyError> {
         if self.pg.list_open_erasures(1).await?.is_empty() {
             return Ok(false);
         }
@@ -94,6 +118,9 @@ impl Privacy {
         // As they are now that the turn is ours.
         let open = self.pg.list_open_erasures(MOST_JOBS).await?;
         let mut is_waiting = self.go_on_with_urgent(&open, shutdown).await?;
+        if memory.puts_files_off(open.iter().any(ErasureRow::is_urgent)) {
+            return Ok(true);
+        }
         for listed in &open {
             // Files take their time to be written anew: who was named since goes out of the queries first.
             let next = self.pg.list_open_erasures(1).await?.into_iter().next();
