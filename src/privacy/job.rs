@@ -109,6 +109,11 @@ impl Job {
     pub fn has_noted(&self, store: &str) -> bool {
         self.row.stores.iter().any(|count| count.store == store)
     }
+
+    /// Whether a store was counted after, too.
+    pub fn has_noted_after(&self, store: &str) -> bool {
+        self.row.stores.iter().any(|count| count.store == store && count.after.is_some())
+    }
 }
 
 impl Privacy {

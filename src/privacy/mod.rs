@@ -32,6 +32,7 @@ mod hiding;
 mod job;
 mod preview;
 mod receipt;
+mod spool_count;
 mod steps;
 pub mod worker;
 mod zip;

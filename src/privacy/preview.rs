@@ -1,10 +1,7 @@
 //! What an erasure would find.
 
-use std::collections::HashSet;
-
-use jiff::Timestamp;
-
 use super::job::Plan;
+use super::spool_count::SpoolCount;
 use super::{Privacy, PrivacyError};
 use crate::ingest::pipeline::count_in_quarantine;
 use crate::model::ProjectId;
@@ -58,31 +55,8 @@ impl Privacy {
         }
         let quarantined = count_in_quarantine(self.pipeline.quarantine_dir(), vec![plan.past(project, until)]).await?;
         stores.push(StoreCount::before("quarantine.events", quarantined.iter().sum()));
-        stores.push(StoreCount::before("spool.events", self.count_in_spool(project, &plan, until, stored_seq).await?));
+        let waiting = SpoolCount::begin(&self.intake, &[plan.past(project, until)], stored_seq).finish().await?;
+        stores.push(StoreCount::before("spool.events", waiting.iter().sum()));
         Ok(Some(Preview { subject, stores }))
-    }
-
-    /// Events of somebody that came in up to a moment, in the spool of this instance after the frame `stored_seq`: after 0, those
-    /// that are stored and only kept too.
-    pub(super) async fn count_in_spool(
-        &self,
-        project: ProjectId,
-        plan: &Plan,
-        until: Timestamp,
-        stored_seq: u64,
-    ) -> Result<u64, PrivacyError> {
-        let theirs: HashSet<u64> = plan.distinct_ids.iter().copied().collect();
-        let found = self
-            .intake
-            .search(stored_seq, move |arrivals| {
-                let is_theirs = |id: &str| theirs.contains(&crate::storage::ch::text_hash(id));
-                let events = arrivals.events.iter().filter(|e| e.project_id == project && e.received_at <= until);
-                let events = events.filter(|e| is_theirs(&e.distinct_id));
-                let rejected = arrivals.rejected.iter().filter(|e| e.project_id == project && e.received_at <= until);
-                let rejected = rejected.filter(|e| e.distinct_id.as_deref().is_some_and(is_theirs));
-                vec![events.count() as u64 + rejected.count() as u64]
-            })
-            .await?;
-        Ok(found.found.into_iter().sum())
     }
 }

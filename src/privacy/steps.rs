@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 
 use super::job::Job;
 use super::receipt::Signer;
+use super::spool_count::SpoolCount;
 use super::{Privacy, PrivacyError};
 use crate::model::PersonId;
 use crate::storage::ch::ErasedTable;
@@ -80,10 +81,9 @@ impl Privacy {
     }
 
     async fn scrub(&self, job: &mut Job) -> Result<(), PrivacyError> {
-        // All of the spool is read for that, once: nobody is found any longer for it.
-        if !job.has_noted(SPOOL) {
-            let before = self.count_in_spool(job.row.project_id, &job.plan, job.row.until, 0).await?;
-            job.note(SPOOL, before);
+        if self.is_spool_to_count(job).await? {
+            let before = SpoolCount::begin(&self.intake, &[job.past()], 0).finish().await?;
+            note_spool(job, before.iter().sum());
         }
         for table in ErasedTable::ALL {
             self.ch.apply_deletes(table).await?;
@@ -99,20 +99,34 @@ impl Privacy {
     }
 
     async fn wait(&self, job: &mut Job) -> Result<(), PrivacyError> {
+        if !self.are_files_gone(job).await? {
+            return Ok(());
+        }
+        if self.is_spool_to_count(job).await? {
+            let after = SpoolCount::begin(&self.intake, &[job.past()], 0).finish().await?;
+            note_spool(job, after.iter().sum());
+        }
+        self.finish(job).await
+    }
+
+    /// Whether what held their rows and events has been removed.
+    async fn are_files_gone(&self, job: &mut Job) -> Result<bool, PrivacyError> {
         let still_there = self.ch.list_old_parts().await?;
         if job.plan.old_parts.iter().any(|part| still_there.contains(part)) {
-            return Ok(());
+            return Ok(false);
         }
         self.place(slice::from_mut(job)).await;
         let last = job.plan.places.get(&self.run).and_then(|place| place.spool);
-        if let (Some(last), Some(oldest)) = (last, self.intake.oldest_seq())
-            && oldest <= last
-        {
-            return Ok(());
+        Ok(last.zip(self.intake.oldest_seq()).is_none_or(|(last, oldest)| oldest > last))
+    }
+
+    /// Whether a job goes on with what the spool holds: once before its files are written anew, and once when they are gone.
+    pub(super) async fn is_spool_to_count(&self, job: &mut Job) -> Result<bool, PrivacyError> {
+        match job.row.step {
+            ErasureStep::Scrub => Ok(!job.row.keeps_events && !job.has_noted(SPOOL)),
+            ErasureStep::Wait => Ok(!job.has_noted_after(SPOOL) && self.are_files_gone(job).await?),
+            ErasureStep::Hide | ErasureStep::Settle | ErasureStep::Done => Ok(false),
         }
-        let after = self.count_in_spool(job.row.project_id, &job.plan, job.row.until, 0).await?;
-        job.note_after(SPOOL, after);
-        self.finish(job).await
     }
 
     /// Of an erasure that keeps the events: Postgres and its mirrors held what goes.
@@ -147,4 +161,13 @@ fn notes_of(scrubbed: Scrubbed) -> Vec<String> {
     let statistics = "This Postgres does not let Tenrec forget the planner's samples: they may hold values until the tables are analyzed.";
     let undone = [(scrubbed.log, log), (scrubbed.statistics, statistics)];
     undone.into_iter().filter(|(is_done, _)| !is_done).map(|(_, note)| note.to_owned()).collect()
+}
+
+/// Notes what the spool holds of them, as of the step they are at.
+pub(super) fn note_spool(job: &mut Job, found: u64) {
+    if job.row.step == ErasureStep::Scrub {
+        job.note(SPOOL, found);
+    } else {
+        job.note_after(SPOOL, found);
+    }
 }

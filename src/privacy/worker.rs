@@ -10,10 +10,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::job::Job;
-use super::steps::Progress;
+use super::spool_count::SpoolCount;
+use super::steps::{Progress, note_spool};
 use super::{Privacy, PrivacyError};
 use crate::ingest::cookieless;
-use crate::ingest::pipeline::AllErased;
+use crate::ingest::pipeline::{AllErased, PastOf};
 use crate::storage::pg::{ErasureRow, ErasureStep};
 
 /// Looks for work this often; a request of this instance wakes it.
@@ -121,6 +122,9 @@ impl Privacy {
         if memory.puts_files_off(open.iter().any(ErasureRow::is_urgent)) {
             return Ok(true);
         }
+        if !self.count_in_spool(&open, shutdown).await? {
+            return Ok(true);
+        }
         for listed in &open {
             // Files take their time to be written anew: who was named since goes out of the queries first.
             let next = self.pg.list_open_erasures(1).await?.into_iter().next();
@@ -158,6 +162,37 @@ impl Privacy {
             }
         }
         Ok(is_waiting || projects.values().flatten().any(|job| job.row.is_urgent()))
+    }
+
+    /// Counts what the spool holds of everybody whose turn that is, in one walk; who is named meanwhile goes out of the queries
+    /// between two segments. Says whether it came to its end.
+    async fn count_in_spool(&self, open: &[ErasureRow], shutdown: &CancellationToken) -> Result<bool, PrivacyError> {
+        let mut jobs = Vec::new();
+        for listed in open {
+            let Some(row) = self.pg.find_erasure(listed.project_id, listed.id).await? else { continue };
+            let Ok(mut job) = Job::load(row) else { continue };
+            if self.is_spool_to_count(&mut job).await? {
+                jobs.push(job);
+            }
+        }
+        if jobs.is_empty() {
+            return Ok(true);
+        }
+        let people: Vec<PastOf> = jobs.iter().map(Job::past).collect();
+        let mut count = SpoolCount::begin(&self.intake, &people, 0);
+        while count.go_on().await? {
+            if shutdown.is_cancelled() {
+                return Ok(false);
+            }
+            let mut urgent = self.pg.list_open_erasures(MOST_JOBS).await?;
+            urgent.retain(|row| open.iter().all(|known| known.id != row.id));
+            self.go_on_with_urgent(&urgent, shutdown).await?;
+        }
+        for (job, found) in jobs.iter_mut().zip(count.finish().await?) {
+            note_spool(job, found);
+            self.save(job, &Ok(())).await?;
+        }
+        Ok(true)
     }
 
     /// Goes on with a job as long as it can, if nothing finds its people any more; says whether it waits for something.

@@ -9,7 +9,7 @@ use super::queue::{Queue, QueueReader};
 use crate::ingest::Arrivals;
 use crate::ingest::scanned::ScannedRequest;
 use crate::ingest::spool::{
-    BatchLimits, Spool, SpoolBatch, SpoolError, SpoolPosition, SpoolReader, SpoolStatus, Waiting,
+    BatchLimits, Spool, SpoolBatch, SpoolError, SpoolPosition, SpoolReader, SpoolStatus, Waiting, Walk,
 };
 
 /// The door's side. Cheap to clone.
@@ -95,6 +95,15 @@ impl Intake {
         match self {
             Self::Spool(spool) => spool.search(stored, look).await,
             Self::Queue(_) => Ok(Waiting { found: Vec::new(), is_complete: true }),
+        }
+    }
+
+    /// Begins a walk through every request on disk after the frame `stored`, the oldest first; none if nothing is on disk.
+    #[must_use]
+    pub fn walk(&self, stored: u64) -> Option<Walk> {
+        match self {
+            Self::Spool(spool) => Some(spool.walk(stored)),
+            Self::Queue(_) => None,
         }
     }
 

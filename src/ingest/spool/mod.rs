@@ -102,7 +102,7 @@ pub use again::Keep;
 pub use reader::{BatchLimits, SpoolBatch, SpoolReader};
 pub use recover::SpoolOpenError;
 pub use room::RoomConfig;
-pub use search::Waiting;
+pub use search::{Waiting, Walk};
 pub use shared::{SpoolPosition, SpoolStatus};
 
 /// Appends that may wait for the disk at once; one more is [`SpoolError::Full`].

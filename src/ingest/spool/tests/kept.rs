@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::disk::Dir as _;
 use super::super::keeper::Keeper;
 use super::sim::SimDir;
 use super::*;
@@ -31,6 +32,29 @@ async fn store(reader: &SpoolReader, events: usize) -> Vec<SpoolBatch> {
     }
     reader.save().await.expect("saved");
     batches
+}
+
+#[tokio::test]
+async fn a_walk_sees_all_that_was_there_and_passes_by_what_went() {
+    let (disk, config) = (SimDir::new(1), config(""));
+    let (spool, reader) = open_on(disk.mount(), &config, 900).expect("a spool");
+    append(&spool, 1..=20).await;
+    let numbers = |arrivals: Arrivals| arrivals.events.iter().map(|e| e.uuid.as_u128()).collect::<Vec<_>>();
+    let (mut walk, mut found, mut pieces) = (spool.walk(0), Vec::new(), 0);
+    // What comes while somebody walks is not looked at.
+    append(&spool, 21..=40).await;
+    while let Some(piece) = walk.next(numbers).await.expect("the disk reads") {
+        found.extend(piece);
+        pieces += 1;
+    }
+    assert!(found.starts_with(&(1..=20).collect::<Vec<_>>()) && pieces > 2, "{pieces} {found:?}");
+
+    let mut late = spool.walk(0);
+    for file in disk.files().keys().filter(|name| name.ends_with(".seg")) {
+        disk.mount().remove(file).expect("removed");
+    }
+    assert_eq!(late.next(numbers).await.expect("it is no error"), Some(Vec::new()));
+    close(spool, reader).await;
 }
 
 #[tokio::test]
