@@ -7,7 +7,8 @@
 //!    sent the event again: it is left out, before it can change anything about a person. From here to the end of the inserts
 //!    no other instance stores (`fence`).
 //!    Events of those who opted out, and of an erased person's past, are left out too (`left_out`).
-//! 2. [`identity`](crate::identity): whose are the rest?
+//! 2. [`identity`](crate::identity): whose are the rest? People are read while the look-up runs, and the rows of the insert are
+//!    made while Postgres writes what became of them (`attempt`).
 //! 3. `definitions`: names for pickers, and what events' tails hold, which questions rely on.
 //! 4. `insert`: one insert for each month, all rows of it or none.
 //! 5. Override rows, people and groups are copied to ClickHouse: beside the insert, or here if that failed.
