@@ -1,5 +1,7 @@
 //! What ClickHouse is told of people, and the rows about them that must hang together in Postgres.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tenrec::identity::{Identity, Subject};
 use tenrec::model::Properties;
@@ -12,15 +14,12 @@ const MIRRORED: &str = "SELECT properties FROM persons FINAL WHERE NOT is_delete
 
 async fn set_name(rig: &Rig, identity: &Identity, uuid: u128, id: &str, name: &str) -> WrittenPersons {
     let properties: Properties = object(json!({ "$set": { "name": name } })).into();
-    let subject = Subject {
-        project_id: rig.project,
-        uuid: Uuid::from_u128(uuid),
-        event: "$set",
-        distinct_id: id,
-        timestamp: now(),
-        properties: &properties,
-    };
-    identity.resolve(&[subject]).await.unwrap().written
+    identity.resolve(&[subject(rig, uuid, id, &properties)]).await.unwrap().written
+}
+
+fn subject<'a>(rig: &Rig, uuid: u128, distinct_id: &'a str, properties: &'a Properties) -> Subject<'a> {
+    let (project_id, uuid) = (rig.project, Uuid::from_u128(uuid));
+    Subject { project_id, uuid, event: "$set", distinct_id, timestamp: now(), properties }
 }
 
 #[tokio::test]
@@ -46,6 +45,23 @@ async fn what_was_just_written_is_mirrored_unless_somebody_changed_it_since() {
     rig.pg_execute("DELETE FROM persons WHERE properties ->> 'name' = 'Countess'").await.unwrap();
     identity.mirror(&rig.clickhouse, &written).await.unwrap();
     assert_eq!(names().await, ["Robert"]);
+}
+
+#[tokio::test]
+async fn people_that_are_held_change_for_nobody_else_and_are_let_go_unchanged() {
+    let rig = Rig::start().await;
+    let identity = Identity::new(rig.pg.clone());
+    let properties: Properties = object(json!({ "$set": { "name": "held" } })).into();
+    let subjects = [subject(&rig, 1, "ada", &properties)];
+    let held = identity.hold(&subjects).await.unwrap();
+    let (resolution, decision) = held.decide(&subjects);
+    assert_eq!(resolution.resolved.len(), 1);
+    let other = set_name(&rig, &identity, 2, "ada", "other");
+    let mut other = std::pin::pin!(other);
+    tokio::time::timeout(Duration::from_millis(300), &mut other).await.expect_err("the people are held");
+    drop(decision);
+    other.await;
+    assert_eq!(rig.pg_value::<String>("SELECT string_agg(properties ->> 'name', ' ') FROM persons").await, "other");
 }
 
 #[tokio::test]
