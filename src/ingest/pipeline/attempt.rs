@@ -66,6 +66,8 @@ impl Work {
         let is_gap = fates.contains(&Fate::Missing);
         self.replays |= is_gap && self.is_repeated;
         let inserts = is_gap || self.replays;
+        // Where nothing is inserted, people are let go of before anybody waits for anything else.
+        let held = held.filter(|_| inserts);
         let mut rows = Vec::new();
         if inserts {
             rows = self.resolve(batch, events, &fates, held, progress).await?;
