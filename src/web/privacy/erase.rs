@@ -56,6 +56,9 @@ pub async fn get_erase(
     Query(Wish { person }): Query<Wish>,
 ) -> Result<Response, WebError> {
     access.require(Role::Admin)?;
+    if person.is_empty() {
+        return Ok(Redirect::to(&href(access.project.id)).into_response());
+    }
     page(&Page::load(&state, access, person).await?)
 }
 

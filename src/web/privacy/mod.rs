@@ -58,7 +58,7 @@ fn store_label(store: &str) -> &str {
         "clickhouse.sessions" => "Session rows",
         "clickhouse.person_overrides" => "Copies of those records for queries",
         "clickhouse.persons" => "Copies of the profile for queries",
-        "clickhouse.cohort_members" => "Memberships in static cohorts",
+        "clickhouse.cohort_members" => "Places in static cohorts",
         "clickhouse.person_distinct_ids" => "Copies of the distinct IDs for queries",
         "quarantine.events" => "Events in the quarantine's files",
         "spool.events" => "Events in the spool",

@@ -18,6 +18,8 @@ async fn the_erase_page_counts_first_and_deletes_only_for_the_word() {
         let events = labels.iter().zip(&counts).find(|(label, _)| *label == "Events").map(|(_, count)| count.as_str());
         assert_eq!(events, Some("1"), "{labels:?}");
     }
+    let nobody = owner.browser.get(&format!("{base}/erase")).await;
+    assert_eq!(nobody.assert_status(303).header("location"), base);
     let refused = owner.browser.post_form(&format!("{base}/erase"), &[("person", "ada"), ("confirm", "yes")]).await;
     assert_eq!(refused.assert_status(422).element_text("#error-confirm"), "Type the word erase to go on.");
     assert_eq!(app.pg_value::<i64>("SELECT count(*) FROM persons").await, 1);
