@@ -82,7 +82,7 @@ impl Work {
         let noted = self.definitions.note(&self.pg, &ours, self.clock.now()).await;
         noted.map_err(in_postgres(Step::Definitions))?;
 
-        let is_mirrored = inserts && self.insert(batch, &rows, &progress.written).await?;
+        let is_mirrored = inserts && self.insert(batch, rows, &progress.written).await?;
         self.fence.leave().await;
         if !is_mirrored {
             self.mirror(&progress.written).await?;
@@ -158,10 +158,10 @@ impl Work {
     }
 
     /// Inserts rows; says whether what people became is mirrored too.
-    async fn insert(&mut self, batch: u64, rows: &[EventBlock], written: &WrittenPersons) -> Result<bool, Failure> {
+    async fn insert(&mut self, batch: u64, rows: Vec<EventBlock>, written: &WrittenPersons) -> Result<bool, Failure> {
         self.reach(Step::Insert)?;
         let dies_before = self.reach(Step::Overrides).is_err();
-        let inserted = insert(&mut self.fence, &self.clickhouse, batch, rows);
+        let inserted = insert(&mut self.fence, &self.clickhouse, batch, &rows);
         // What people became is certain already. What fails of it here is done in its step.
         let mirror = self.identity.mirror(&self.clickhouse, written);
         let mirrored = async { !dies_before && mirror.await.is_ok() };
