@@ -1,8 +1,9 @@
 //! Persons, their distinct ids and groups: who did it.
 //!
-//! [`Identity::resolve`] takes the events of a batch in their order and says for each which person it belongs to and what was
-//! known of that person then. The rules are pure ([`world`], [`person_properties`], [`groups`], [`legal`]); Postgres is asked
-//! once for all ids of the batch and told once what changed, in one transaction that holds the lock of each project.
+//! [`Identity::hold`] and [`Held::decide`] take the events of a batch in their order and say for each which person it belongs
+//! to and what was known of that person then. The rules are pure ([`world`], [`person_properties`], [`groups`], [`legal`]);
+//! Postgres is asked once for all ids of the batch and told once what changed, in one transaction that holds the lock of each
+//! project.
 //!
 //! # What an event does
 //!

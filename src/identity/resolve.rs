@@ -94,19 +94,10 @@ impl Identity {
         Self { pg }
     }
 
-    /// Says of each event whose it is, and changes persons as the events ask, all or nothing. Doing it again for the same
-    /// events finds the same persons. However many the events, Postgres is asked four times: to begin with the locks, to
-    /// read, to write, to commit; three times if nothing changes.
-    ///
-    /// # Errors
-    /// If Postgres refuses or does not answer; after a lost answer to the commit the changes may stand.
-    pub async fn resolve(&self, subjects: &[Subject<'_>]) -> Result<Resolution, PgError> {
-        let (resolution, decision) = self.hold(subjects).await?.decide(subjects);
-        decision.store().await?;
-        Ok(resolution)
-    }
-
-    /// The first half of [`Identity::resolve`]: takes the locks and reads what these events may ask for.
+    /// Takes the locks of these events' projects and reads what the events may ask for. Then [`Held::decide`] says of each
+    /// event whose it is, and [`Decision::store`] changes persons as the events ask. Doing it again for the same events finds
+    /// the same persons. However many the events, Postgres is asked four times: to begin with the locks, to read, to write,
+    /// to commit; three times if nothing changes.
     ///
     /// # Errors
     /// If Postgres does not answer.
@@ -145,7 +136,7 @@ impl Identity {
     }
 
     /// Copies to ClickHouse what has become of merged persons and claimed ids, and what people and groups are now, as far as
-    /// it changed. `written` is what [`Identity::resolve`] has just written, or nothing.
+    /// it changed. `written` is what a batch has just written, or nothing.
     ///
     /// # Errors
     /// If a store does not answer; what is left is copied next time.

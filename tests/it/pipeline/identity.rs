@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::rig::{PERSONS, Rig, event};
+use super::rig::{PERSONS, Rig, event, resolve};
 
 fn personless() -> Value {
     json!({ "$process_person_profile": false, "$browser": "Firefox", "$set": { "never": 1 }, "$initial_x": 1 })
@@ -89,8 +89,8 @@ async fn two_pipelines_on_one_project_make_one_person_of_one_id() {
         })
         .collect();
     for _ in 0..5 {
-        let (a, b) = tokio::join!(one.resolve(&subjects), two.resolve(&subjects));
-        assert_eq!(a.unwrap().resolved, b.unwrap().resolved);
+        let (a, b) = tokio::join!(resolve(&one, &subjects), resolve(&two, &subjects));
+        assert_eq!(a.resolved, b.resolved);
     }
     assert_eq!(rig.pg_value::<i64>("SELECT count(*) FROM persons").await, 4);
     rig.drain().await;

@@ -10,7 +10,7 @@ use tenrec::model::{Properties, UserId};
 use tenrec::storage::pg::{MergePage, Pg, WrittenPersons};
 use uuid::Uuid;
 
-use super::rig::{Rig, event, now, object};
+use super::rig::{Rig, event, now, object, resolve};
 use crate::support::SharedStores;
 
 /// What every number and id must agree on: whose an id is, and where its number leads; and that nothing leads on and on.
@@ -225,7 +225,7 @@ async fn two_instances_and_a_hand_at_once_agree_on_everybody() {
         for batch in batches.iter().skip(from).step_by(2) {
             let subjects: Vec<_> = batch.iter().map(|sent| sent.subject(&rig)).collect();
             for _ in 0..2 {
-                let resolution = identity.resolve(&subjects).await.unwrap();
+                let resolution = resolve(identity, &subjects).await;
                 for (sent, resolved) in batch.iter().zip(resolution.resolved) {
                     let tenrec::identity::Resolved::Person { id, .. } = resolved else { panic!("{resolved:?}") };
                     numbers.push((sent.id.clone(), id));

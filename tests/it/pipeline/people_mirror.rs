@@ -8,13 +8,13 @@ use tenrec::model::Properties;
 use tenrec::storage::pg::WrittenPersons;
 use uuid::Uuid;
 
-use super::rig::{Rig, event, now, object};
+use super::rig::{Rig, event, now, object, resolve};
 
 const MIRRORED: &str = "SELECT properties FROM persons FINAL WHERE NOT is_deleted ORDER BY properties.name::String";
 
 async fn set_name(rig: &Rig, identity: &Identity, uuid: u128, id: &str, name: &str) -> WrittenPersons {
     let properties: Properties = object(json!({ "$set": { "name": name } })).into();
-    identity.resolve(&[subject(rig, uuid, id, &properties)]).await.unwrap().written
+    resolve(identity, &[subject(rig, uuid, id, &properties)]).await.written
 }
 
 fn subject<'a>(rig: &Rig, uuid: u128, distinct_id: &'a str, properties: &'a Properties) -> Subject<'a> {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgPool, PgPoolOptions};
+use tenrec::identity::{Identity, Resolution, Subject};
 use tenrec::ingest::pipeline::{Pipeline, PipelineConfig, PipelineHandle, PipelineParts, PipelineStatus, Step};
 use tenrec::ingest::spool::{Keep, Spool, SpoolConfig, SpoolReader};
 use tenrec::ingest::{AcceptedEvent, Arrivals, RejectedEvent};
@@ -65,6 +66,13 @@ pub fn event(number: u32, name: &str, distinct_id: &str, properties: Value) -> A
 
 pub fn object(value: Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap()
+}
+
+/// What the pipeline asks of identity, one after the other.
+pub async fn resolve(identity: &Identity, subjects: &[Subject<'_>]) -> Resolution {
+    let (resolution, decision) = identity.hold(subjects).await.unwrap().decide(subjects);
+    decision.store().await.unwrap();
+    resolution
 }
 
 impl Rig {
