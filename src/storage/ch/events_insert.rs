@@ -81,6 +81,9 @@ impl ClickHouse {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<StoredEvent>, ChError> {
+        if uuids.is_empty() {
+            return Ok(Vec::new());
+        }
         let projects: Vec<u64> = projects.iter().map(|p| p.as_u32().into()).collect();
         let mut sql = Sql::new("SELECT project_id, uuid, inserted_by, person_id FROM events\nWHERE project_id IN ");
         sql.param("Array(UInt32)", projects);

@@ -85,18 +85,16 @@ impl Sql {
         self
     }
 
-    /// Appends a list of uuids, `('…', '…')`. They are printed, because thousands do not fit where parameters travel; a
-    /// uuid prints as hex digits and dashes, whoever sent it.
+    /// Appends a list of uuids, to stand after `IN`. They are printed, because thousands do not fit where parameters travel;
+    /// a uuid prints as hex digits and dashes, whoever sent it. They are one literal, for the engine takes long over
+    /// thousands: 7,000 cost it 50 ms more by themselves.
     pub fn uuids(&mut self, uuids: &[Uuid]) -> &mut Self {
-        self.text.push('(');
+        self.text.push_str("(SELECT arrayJoin(CAST(splitByChar(',', '");
         for (at, uuid) in uuids.iter().enumerate() {
-            self.text.extend([
-                if at > 0 { ", '" } else { "'" },
-                uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()),
-                "'",
-            ]);
+            let uuid = uuid.hyphenated();
+            self.text.extend([if at > 0 { "," } else { "" }, uuid.encode_lower(&mut Uuid::encode_buffer())]);
         }
-        self.text.push(')');
+        self.text.push_str("'), 'Array(UUID)')))");
         self
     }
 
@@ -182,6 +180,14 @@ mod tests {
         let mut sql = Sql::new("x IN ");
         sql.texts(["0199-aB_", "a'b", "\\", "é"]);
         assert_eq!(sql.text(), r"x IN ('0199-aB_',unhex('612762'),unhex('5c'),unhex('c3a9'))");
+    }
+
+    #[test]
+    fn uuids_are_one_literal() {
+        let mut sql = Sql::new("x IN ");
+        sql.uuids(&[Uuid::nil(), Uuid::max()]);
+        let list = "00000000-0000-0000-0000-000000000000,ffffffff-ffff-ffff-ffff-ffffffffffff";
+        assert_eq!(sql.text(), format!("x IN (SELECT arrayJoin(CAST(splitByChar(',', '{list}'), 'Array(UUID)')))"));
     }
 
     #[test]
