@@ -3,7 +3,8 @@
 //!
 //! - Instances on the same stores take turns ([`StoringTurn`]), a batch at a time and in the order of asking. A turn lasts
 //!   from the look-up to the end of the inserts; before each insert it is made sure that it is still held.
-//! - Who has the turn waits until no insert runs: the instance before may have died, or lost the turn, with one under way.
+//! - Who has the turn waits until no insert runs: the instance before may have died, or lost the turn, with one under way. The
+//!   embedded engine has no other instance, and is asked only where the end of our own last insert was not seen.
 //! - What became of an insert is unknown if its answer is lost. Between us and a server it may even sit in a proxy, unseen. So
 //!   the name of an insert says until when it may begin, by the server's clock, and a constraint of the table refuses it
 //!   later. Until that moment the turn is kept, and nothing is looked up.
@@ -40,6 +41,8 @@ pub(super) struct Fence {
     unclear: Option<(Instant, i64)>,
     /// A process before this one may have died with an insert of the next batch under way.
     inherits: bool,
+    /// Every insert of this process is known to have ended.
+    is_quiet: bool,
 }
 
 /// Why it cannot be entered now.
@@ -56,7 +59,7 @@ pub(super) enum FenceError {
 impl Fence {
     pub fn new(turn: StoringTurn, clickhouse: ClickHouse) -> Self {
         let (server, may_begin_until, unclear) = (None, 0, None);
-        Self { turn, clickhouse, span: FIRST_SPAN, server, may_begin_until, unclear, inherits: false }
+        Self { turn, clickhouse, span: FIRST_SPAN, server, may_begin_until, unclear, inherits: false, is_quiet: false }
     }
 
     /// Says that the first batch may have been under way when an earlier process died.
@@ -71,6 +74,9 @@ impl Fence {
             taken = self.turn.take() => taken?,
             () = shutdown.cancelled() => return Err(FenceError::Shutdown),
         }
+        if self.is_quiet && !self.clickhouse.is_remote() {
+            return Ok(());
+        }
         let mut pause = Duration::from_millis(10);
         loop {
             let running = self.clickhouse.inserts_running(PREFIX).await?;
@@ -80,7 +86,7 @@ impl Fence {
             }
             let may_begin = self.unclear.is_some_and(|(_, until)| running.server_ms <= until);
             if running.count == 0 && !may_begin {
-                self.unclear = None;
+                (self.unclear, self.is_quiet) = (None, true);
                 return Ok(());
             }
             tokio::select! {
@@ -94,10 +100,15 @@ impl Fence {
     /// Makes sure that we are still inside, right before an insert, and completes the insert's name.
     pub async fn permit(&mut self, name: String) -> Result<String, PgError> {
         self.turn.confirm().await?;
-        self.may_begin_until = 0;
+        (self.may_begin_until, self.is_quiet) = (0, false);
         let Some((server_ms, at)) = self.server.filter(|_| self.clickhouse.is_remote()) else { return Ok(name) };
         self.may_begin_until = server_ms.saturating_add(millis(at.elapsed() + self.span));
         Ok(format!("{name}-until-{}", self.may_begin_until))
+    }
+
+    /// Notes that the insert permitted last has succeeded.
+    pub fn ended(&mut self) {
+        self.is_quiet = true;
     }
 
     /// Notes that the insert permitted last has failed.

@@ -63,6 +63,7 @@ pub(super) async fn insert(
             fence.failed(&error);
             return Err(InsertError::ClickHouse(error));
         }
+        fence.ended();
     }
     Ok(())
 }
