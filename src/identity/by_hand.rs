@@ -7,7 +7,9 @@ use super::resolve::Identity;
 use super::world::{Wish, World};
 use crate::model::{PersonId, ProjectId, UserId};
 use crate::storage::ch::ClickHouse;
-use crate::storage::pg::{IdentityQuestion, IdentityTx, MergeCause, Parting, PersonTree, PgError, WrittenPersons};
+use crate::storage::pg::{
+    IdentityQuestion, IdentityTx, MergeCause, Parting, PersonTree, PgError, RecentPersons, WrittenPersons,
+};
 
 /// Why something was not done by hand.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +77,7 @@ impl Identity {
         let mut tx = self.pg.begin_identity(&[project]).await?;
         let ids = [(project, target_id, false), (project, other_id, false)];
         let question = IdentityQuestion { projects: &[project], ids: &ids, ..IdentityQuestion::default() };
-        let answer = tx.read(&question).await?;
+        let answer = tx.read(&question, &mut RecentPersons::default()).await?;
         if answer.ids.is_empty() {
             return Err(HandError::NoProfile);
         }

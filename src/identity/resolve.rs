@@ -9,7 +9,7 @@ use super::subject::{Resolved, Subject, Warning};
 use super::world::World;
 use crate::model::ProjectId;
 use crate::storage::ch::{ChError, ClickHouse};
-use crate::storage::pg::{IdentityChanges, IdentityQuestion, IdentityTx, Pg, PgError, WrittenPersons};
+use crate::storage::pg::{IdentityChanges, IdentityQuestion, IdentityTx, Pg, PgError, RecentPersons, WrittenPersons};
 
 /// Overrides copied to ClickHouse at once.
 const MIRROR_ROWS: u32 = 10_000;
@@ -97,11 +97,11 @@ impl Identity {
     /// Takes the locks of these events' projects and reads what the events may ask for. Then [`Held::decide`] says of each
     /// event whose it is, and [`Decision::store`] changes persons as the events ask. Doing it again for the same events finds
     /// the same persons. However many the events, Postgres is asked four times: to begin with the locks, to read, to write,
-    /// to commit; three times if nothing changes.
+    /// to commit; three times if nothing changes. What is known of the `recent` persons is not read again.
     ///
     /// # Errors
     /// If Postgres does not answer.
-    pub async fn hold(&self, subjects: &[Subject<'_>]) -> Result<Held, PgError> {
+    pub async fn hold(&self, subjects: &[Subject<'_>], recent: &mut RecentPersons) -> Result<Held, PgError> {
         let mut projects = BTreeSet::new();
         let mut projects_with_groups = BTreeSet::new();
         let mut ids: BTreeMap<(ProjectId, String), bool> = BTreeMap::new();
@@ -131,7 +131,7 @@ impl Identity {
             merging_events: &merging_events,
             projects_with_groups: &projects_with_groups,
         };
-        let world = World::new(tx.read(&question).await?);
+        let world = World::new(tx.read(&question, recent).await?);
         Ok(Held { tx, world })
     }
 

@@ -14,7 +14,7 @@ use crate::ingest::sessions::SessionFold;
 use crate::ingest::{AcceptedEvent, Rejection};
 use crate::model::PersonId;
 use crate::storage::ch::EventBlock;
-use crate::storage::pg::{PgError, WrittenPersons};
+use crate::storage::pg::{PgError, RecentPersons, WrittenPersons};
 
 /// People are held no longer than this for a look-up that takes its time: nobody else can change them meanwhile.
 const HELD_AT_MOST: Duration = Duration::from_secs(1);
@@ -103,6 +103,7 @@ impl Work {
         // Before people are held: nobody waits for a second connection with one in hand.
         if self.left_out.refresh(&self.pg).await.map_err(in_postgres(Step::LookUp))? {
             self.sessions.forget();
+            self.recent_persons.forget();
         }
         let found = CancellationToken::new();
         let find = async {
@@ -110,7 +111,8 @@ impl Work {
             found.cancel();
             stored
         };
-        let hold = async { if holds { hold_until(&found, &self.identity, events).await } else { None } };
+        let (identity, recent) = (&self.identity, &mut self.recent_persons);
+        let hold = async { if holds { hold_until(&found, identity, recent, events).await } else { None } };
         let (stored, held) = tokio::join!(find, hold);
         let stored = stored.map_err(in_clickhouse(Step::LookUp))?;
         let left_out = self.left_out.among(events);
@@ -125,7 +127,7 @@ impl Work {
 
     /// Says whose the events are, unless that is known, and gives the missing ones as rows.
     async fn resolve(
-        &self,
+        &mut self,
         batch: u64,
         events: &[AcceptedEvent],
         fates: &[Fate],
@@ -139,7 +141,10 @@ impl Work {
         let subjects: Vec<Subject<'_>> = of_ours(events, fates).map(subject).collect();
         let held = match held {
             Some(held) => held,
-            None => self.identity.hold(&subjects).await.map_err(in_postgres(Step::Identity))?,
+            None => {
+                let held = self.identity.hold(&subjects, &mut self.recent_persons).await;
+                held.map_err(in_postgres(Step::Identity))?
+            }
         };
         let (resolution, decision) = held.decide(&subjects);
         let mut of_ours = resolution.resolved.into_iter();
@@ -150,6 +155,7 @@ impl Work {
         let rows = blocks(batch, &missing(events, fates, &resolved));
         let stored = storing.join_next().await.and_then(Result::ok).unwrap_or(Err(PgError::WorkerCrashed));
         stored.map_err(in_postgres(Step::Identity))?;
+        self.recent_persons.learn(&resolution.written);
         for (warning, times) in resolution.warnings.into_iter().filter(|_| !self.is_repeated) {
             self.counters.warning(warning.as_str(), times);
         }
@@ -214,9 +220,14 @@ impl Work {
 
 /// Takes the locks of these events' people and reads them, for as long as the look-up takes, within bounds. What fails is
 /// done again by itself, and fails then.
-async fn hold_until(found: &CancellationToken, identity: &Identity, events: &[AcceptedEvent]) -> Option<Held> {
+async fn hold_until(
+    found: &CancellationToken,
+    identity: &Identity,
+    recent: &mut RecentPersons,
+    events: &[AcceptedEvent],
+) -> Option<Held> {
     let subjects: Vec<Subject<'_>> = events.iter().map(subject).collect();
-    let held = identity.hold(&subjects).await.ok()?;
+    let held = identity.hold(&subjects, recent).await.ok()?;
     tokio::time::timeout(HELD_AT_MOST, found.cancelled()).await.ok()?;
     Some(held)
 }

@@ -23,7 +23,7 @@ use crate::ingest::sessions::SessionFold;
 use crate::ingest::spool::SpoolBatch;
 use crate::model::Clock;
 use crate::storage::ch::{ClickHouse, Unsettled};
-use crate::storage::pg::{Pg, WrittenPersons};
+use crate::storage::pg::{Pg, RecentPersons, WrittenPersons};
 
 /// A part that a store refuses for what it contains.
 #[derive(Debug)]
@@ -43,6 +43,7 @@ pub(super) struct Work {
     quarantine: Quarantine,
     pub(super) definitions: Definitions,
     pub(super) sessions: Sessions,
+    pub(super) recent_persons: RecentPersons,
     ledger: Ledger,
     pub(super) left_out: LeftOut,
     /// Of the batch under way.
@@ -81,6 +82,7 @@ impl Work {
             quarantine: Quarantine::new(quarantine_dir),
             definitions: Definitions::default(),
             sessions: Sessions::new(node),
+            recent_persons: RecentPersons::default(),
             left_out: LeftOut::default(),
             tally: Tally::default(),
             is_repeated: false,

@@ -13,10 +13,12 @@ SELECT 0 AS kind, p.id AS project_id, NULL::text AS name,
 FROM projects AS p
 WHERE p.id = ANY($1)
 UNION ALL
--- The persons of these ids: each once, however many ids it has.
-SELECT 1, p.project_id, NULL, NULL, NULL, p.uuid, p.id, p.properties, p.is_identified,
+-- The persons of these ids: each once, however many ids it has. Properties that are known ($8) in this version ($9) stay here.
+SELECT 1, p.project_id, NULL, NULL, NULL, p.uuid, p.id,
+       CASE WHEN known.version IS DISTINCT FROM p.version THEN p.properties END, p.is_identified,
        coalesce(p.own_created_at, p.created_at), p.created_at, p.last_seen_at, p.version, p.inherited
 FROM persons AS p
+LEFT JOIN UNNEST($8::bigint[], $9::bigint[]) AS known (id, version) ON known.id = p.id
 WHERE p.id IN (SELECT person_id FROM wanted)
 UNION ALL
 -- The ids. One of nobody's is left out, unless a person may be made for it: it comes with a number for that.

@@ -9,7 +9,7 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{IdentityTx, PgError, PgTime};
+use super::{IdentityTx, PgError, PgTime, RecentPersons};
 use crate::model::{PersonId, ProjectId, UserId};
 
 /// A project that exists.
@@ -185,11 +185,13 @@ struct Row {
 }
 
 impl Row {
-    fn person(&mut self) -> Option<PersonState> {
+    fn person(&mut self, recent: &RecentPersons) -> Option<PersonState> {
+        let id = PersonId::from_row(self.person_id?);
+        let read = self.properties.take().map(|properties| Arc::new(properties.0));
         Some(PersonState {
-            id: PersonId::from_row(self.person_id?),
+            id,
             uuid: self.uuid?,
-            properties: Arc::new(self.properties.take()?.0),
+            properties: read.or_else(|| recent.get(id).cloned())?,
             is_identified: self.is_identified?,
             own_created_at: self.own_created_at?.0,
             created_at: self.created_at?.0,
@@ -201,11 +203,17 @@ impl Row {
 }
 
 impl IdentityTx {
-    /// Reads all that a batch needs to know, in one statement.
+    /// Reads all that a batch needs to know, in one statement. Properties that are among the `recent` are not read again;
+    /// those that are become so.
     ///
     /// # Errors
     /// If Postgres does not answer.
-    pub async fn read(&mut self, question: &IdentityQuestion<'_>) -> Result<IdentityAnswer, PgError> {
+    pub async fn read(
+        &mut self,
+        question: &IdentityQuestion<'_>,
+        recent: &mut RecentPersons,
+    ) -> Result<IdentityAnswer, PgError> {
+        let (known, versions) = recent.versions();
         let numbers = |projects: &[ProjectId]| projects.iter().map(|p| p.get()).collect::<Vec<_>>();
         let rows: Vec<Row> = sqlx::query_as(include_str!("identity_read.sql"))
             .bind(numbers(question.projects))
@@ -215,6 +223,8 @@ impl IdentityTx {
             .bind(question.merging_events.iter().map(|(project, _)| project.get()).collect::<Vec<_>>())
             .bind(question.merging_events.iter().map(|(_, uuid)| *uuid).collect::<Vec<_>>())
             .bind(numbers(question.projects_with_groups))
+            .bind(known)
+            .bind(versions)
             .fetch_all(&mut *self.tx)
             .await?;
         let mut answer = IdentityAnswer::default();
@@ -225,7 +235,7 @@ impl IdentityTx {
                     id: project_id,
                     has_personless_events: row.has_personless_events == Some(true),
                 }),
-                1 => answer.persons.extend(row.person().map(|person| (project_id, person))),
+                1 => answer.persons.extend(row.person(recent).map(|person| (project_id, person))),
                 2 => answer.ids.push(KnownId {
                     project_id,
                     distinct_id: row.name.take().unwrap_or_default(),
@@ -240,6 +250,9 @@ impl IdentityTx {
                     name: row.name.take().unwrap_or_default(),
                 }),
             }
+        }
+        for (_, person) in &answer.persons {
+            recent.put(person.id, person.version, &person.properties);
         }
         Ok(answer)
     }

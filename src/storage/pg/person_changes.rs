@@ -34,6 +34,11 @@ impl WrittenPersons {
         let written = created.chain(&changes.changed);
         Self(written.map(|person| (person.id, (person.version, Arc::clone(&person.properties)))).collect())
     }
+
+    /// Each person with its version and properties.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (PersonId, i64, &Arc<Map<String, Value>>)> {
+        self.0.iter().map(|(id, (version, properties))| (*id, *version, properties))
+    }
 }
 
 #[derive(FromRow)]

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tenrec::identity::{Identity, Subject};
+use tenrec::identity::{Identity, Resolved, Subject};
 use tenrec::model::Properties;
-use tenrec::storage::pg::WrittenPersons;
+use tenrec::storage::pg::{RecentPersons, WrittenPersons};
 use uuid::Uuid;
 
 use super::rig::{Rig, event, now, object, resolve};
@@ -53,7 +53,7 @@ async fn people_that_are_held_change_for_nobody_else_and_are_let_go_unchanged() 
     let identity = Identity::new(rig.pg.clone());
     let properties: Properties = object(json!({ "$set": { "name": "held" } })).into();
     let subjects = [subject(&rig, 1, "ada", &properties)];
-    let held = identity.hold(&subjects).await.unwrap();
+    let held = identity.hold(&subjects, &mut RecentPersons::default()).await.unwrap();
     let (resolution, decision) = held.decide(&subjects);
     assert_eq!(resolution.resolved.len(), 1);
     let other = set_name(&rig, &identity, 2, "ada", "other");
@@ -62,6 +62,36 @@ async fn people_that_are_held_change_for_nobody_else_and_are_let_go_unchanged() 
     drop(decision);
     other.await;
     assert_eq!(rig.pg_value::<String>("SELECT string_agg(properties ->> 'name', ' ') FROM persons").await, "other");
+}
+
+#[tokio::test]
+async fn what_is_known_of_people_is_read_again_once_somebody_changed_it() {
+    let rig = Rig::start().await;
+    let identity = Identity::new(rig.pg.clone());
+    let mut recent = RecentPersons::default();
+    let none = Properties::default();
+    let subjects = ["ada", "bob"].map(|id| Subject { event: "seen", ..subject(&rig, 9, id, &none) });
+    let names = async |recent: &mut RecentPersons| {
+        let (resolution, _) = identity.hold(&subjects, recent).await.unwrap().decide(&subjects);
+        let name = |resolved: &Resolved| match resolved {
+            Resolved::Person { properties: Some(properties), .. } => properties["name"].clone(),
+            other => panic!("{other:?}"),
+        };
+        resolution.resolved.iter().map(name).collect::<Vec<Value>>()
+    };
+    recent.learn(&set_name(&rig, &identity, 1, "ada", "Ada").await);
+    set_name(&rig, &identity, 2, "bob", "Bob").await;
+    assert_eq!(names(&mut recent).await, ["Ada", "Bob"]);
+    // Nobody does this; it shows what is read.
+    rig.pg_execute("UPDATE persons SET properties = '{\"name\": \"unseen\"}'").await.unwrap();
+    assert_eq!(names(&mut recent).await, ["Ada", "Bob"]);
+    assert_eq!(names(&mut RecentPersons::default()).await, ["unseen", "unseen"]);
+    set_name(&rig, &identity, 3, "ada", "Countess").await;
+    assert_eq!(names(&mut recent).await, ["Countess", "Bob"]);
+    recent.learn(&set_name(&rig, &identity, 4, "bob", "Robert").await);
+    assert_eq!(names(&mut recent).await, ["Countess", "Robert"]);
+    recent.forget();
+    assert_eq!(names(&mut recent).await, ["Countess", "Robert"]);
 }
 
 #[tokio::test]

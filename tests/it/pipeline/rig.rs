@@ -13,7 +13,7 @@ use tenrec::ingest::spool::{Keep, Spool, SpoolConfig, SpoolReader};
 use tenrec::ingest::{AcceptedEvent, Arrivals, RejectedEvent};
 use tenrec::model::{Clock, ProjectId};
 use tenrec::storage::ch::{ClickHouse, ClickHouseAddress};
-use tenrec::storage::pg::Pg;
+use tenrec::storage::pg::{Pg, RecentPersons};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -70,7 +70,7 @@ pub fn object(value: Value) -> Map<String, Value> {
 
 /// What the pipeline asks of identity, one after the other.
 pub async fn resolve(identity: &Identity, subjects: &[Subject<'_>]) -> Resolution {
-    let (resolution, decision) = identity.hold(subjects).await.unwrap().decide(subjects);
+    let (resolution, decision) = identity.hold(subjects, &mut RecentPersons::default()).await.unwrap().decide(subjects);
     decision.store().await.unwrap();
     resolution
 }
