@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 use super::days::{push_from, push_up_to};
 use super::events_block::{EventBlock, column_names};
+use super::failure::blames_events;
 use super::native::insert_sql;
-use super::{ChError, ClickHouse, Sql, error_code};
+use super::{ChError, ClickHouse, Sql};
 use crate::model::{PersonId, ProjectId};
 
 /// The server gives up before the client does, so that no insert commits after its outcome was looked up.
@@ -70,7 +71,8 @@ impl ClickHouse {
         insert.end().await
     }
 
-    /// Which of these events are stored, if their moment was between `from` and `to`.
+    /// Which of these events are stored, if their moment was between `from` and `to`. Parts that cannot be read are put aside
+    /// by the embedded engine, and what is in them is not stored any more.
     ///
     /// # Errors
     /// If ClickHouse does not answer.
@@ -94,9 +96,16 @@ impl ClickHouse {
         let query =
             || self.ask(&sql).with_setting("max_query_size", "33554432").with_setting("max_execution_time", "300");
         match query().fetch_all().await {
-            // CORRUPTED_DATA: a full disk may leave the index of a part without its end. The rows are there all the same.
-            Err(error) if error_code(&error) == Some(246) => {
-                query().with_setting("use_skip_indexes", "0").fetch_all().await
+            // A full disk may leave the index of a part without its end. The rows are there all the same, most often.
+            Err(error) if blames_events(&error) => {
+                match query().with_setting("use_skip_indexes", "0").fetch_all().await {
+                    Err(error) if blames_events(&error) && !self.is_remote() => {
+                        tracing::error!(%error, "Events cannot be read; damaged parts are put aside now");
+                        self.put_broken_events_aside().await?;
+                        query().fetch_all().await
+                    }
+                    found => found,
+                }
             }
             found => found,
         }

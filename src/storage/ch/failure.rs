@@ -56,6 +56,14 @@ pub(super) fn blames_files(error: &ChError) -> bool {
     error_code(error).is_some_and(|code| FILE_ERRORS.contains(&code))
 }
 
+/// Whether the table of events cannot be read as it is: a file of it is damaged, or it was left while its parts were looked
+/// through ([`ClickHouse::put_broken_events_aside`](super::ClickHouse::put_broken_events_aside)).
+#[must_use]
+pub(super) fn blames_events(error: &ChError) -> bool {
+    const UNKNOWN_TABLE: u32 = 60;
+    blames_files(error) || error_code(error) == Some(UNKNOWN_TABLE)
+}
+
 /// Whether an insert was refused because it began later than its name allows; nothing of it is stored.
 #[must_use]
 pub fn comes_too_late(error: &ChError) -> bool {

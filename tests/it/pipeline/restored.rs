@@ -47,6 +47,39 @@ async fn what_a_store_lost_is_stored_again_and_counted_once() {
     assert_eq!(rig.drain().await.restored, 0);
 }
 
+/// A full disk leaves such a part, and the engine takes it as whole.
+#[tokio::test]
+async fn a_part_that_cannot_be_read_is_put_aside_and_what_was_in_it_stored_again() {
+    let mut rig = Rig::start().await;
+    rig.keep = Keep { time: Duration::from_secs(900), max_bytes: 32 << 20, damage: String::new() };
+    rig.reopen().await;
+    rig.ch_execute("SYSTEM STOP MERGES events").await;
+    for numbers in [0..3, 3..6] {
+        rig.append(&numbers.map(|number| event(number, "e", "ada", json!({}))).collect::<Vec<_>>()).await;
+        rig.drain().await;
+    }
+    let parts = "SELECT path FROM system.parts WHERE database = currentDatabase() AND table = 'events' AND active
+                 ORDER BY name DESC";
+    let path = rig.rows(parts).await[0]["path"].as_str().unwrap().to_owned();
+    for marks in ["data.cmrk4", "skp_idx_uuid_bloom.cmrk4"] {
+        std::fs::OpenOptions::new().write(true).truncate(true).open(format!("{path}{marks}")).unwrap();
+    }
+    for cache in ["MARK", "INDEX MARK"] {
+        rig.ch_execute(&format!("SYSTEM DROP {cache} CACHE")).await;
+    }
+    rig.append(&[event(6, "e", "ada", json!({}))]).await;
+    assert_eq!(rig.drain().await.stored, 1);
+    assert_eq!(rig.count("SELECT count() FROM events").await, 4);
+    let broken = rig.clickhouse.list_broken_parts().await.unwrap();
+    assert_eq!(broken.len(), 1, "{broken:?}");
+
+    rig.keep.damage = broken.join(" ");
+    rig.reopen().await;
+    rig.append(&[event(7, "e", "ada", json!({}))]).await;
+    assert_eq!(rig.drain().await.restored, 3);
+    rig.assert_stored_once(0..=7).await;
+}
+
 #[tokio::test]
 async fn damaged_parts_are_found_by_their_names() {
     let rig = Rig::start().await;
