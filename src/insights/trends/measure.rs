@@ -1,9 +1,9 @@
 //! What a series counts: its `math`.
 
 use crate::insights::ground::{Actor, Entity, EventRows, Ground, SeriesNode};
-use crate::insights::sql::{PropertyTypes, compare, field, joined, made, person_field, text, written};
+use crate::insights::sql::{PropertyTypes, field, joined, made, person_field, written};
 use crate::model::query::{Interval, InvalidQuery, Reader};
-use crate::sql::{CompareOp, Expr, ExprKind, Literal, Span};
+use crate::sql::{Expr, ExprKind, Literal, Span};
 use crate::storage::ch::hogql::{PropertyType, has_aggregate};
 use crate::storage::ch::{Counted, Statistic, TrendCount};
 
@@ -154,15 +154,14 @@ impl Measure {
         };
         let rows = match self.whom {
             Whom::Actor(actor) => actor.of(rows, ground),
-            Whom::Session => rows.column("actor", session()).only([compare(CompareOp::NotEqual, session(), text(""))]),
+            Whom::Session => rows.column("actor", session()).only([is_in_session()]),
             Whom::Nobody => rows,
         };
         match (self.count, &self.value) {
             (TrendCount::Numbers(_), Some(value)) => rows.column("value", value.clone()),
-            (TrendCount::SessionNumbers(_), Some(value)) => rows
-                .column("value", value.clone())
-                .column("session", session())
-                .only([compare(CompareOp::NotEqual, session(), text(""))]),
+            (TrendCount::SessionNumbers(_), Some(value)) => {
+                rows.column("value", value.clone()).column("session", session()).only([is_in_session()])
+            }
             _ => rows,
         }
     }
@@ -175,9 +174,8 @@ impl Measure {
         }
         let rows = EventRows::of(ground).only(node.condition.clone());
         let rows = rows.column("actor", field(&["stored_person_number"]));
-        let session = field(&["$session_id"]);
         let is_session = matches!(self.count, TrendCount::SessionNumbers(_)) || self.whom == Whom::Session;
-        rows.only(is_session.then(|| compare(CompareOp::NotEqual, session, text(""))))
+        rows.only(is_session.then(is_in_session))
     }
 
     /// What the store is told of those behind a number.
@@ -236,6 +234,11 @@ fn of_property(statistic: Statistic, node: &SeriesNode<'_>, types: &PropertyType
         }
     };
     Ok(Measure { count, whom: Whom::Nobody, value: Some(value), fits: None, days: 0, multiplier: 1.0 })
+}
+
+/// Whether an event belongs to a session: without one, its id is null.
+fn is_in_session() -> Expr {
+    made(ExprKind::IsNull { of: Box::new(field(&["$session_id"])), is_negated: true })
 }
 
 /// A value as a number; null if it is none.

@@ -26,6 +26,7 @@ mod sql_words;
 mod statements;
 mod stickiness;
 mod tails;
+mod trend_corners;
 mod trends;
 mod web;
 mod web_values;
