@@ -174,13 +174,41 @@ fn plain(question: TrendQuestion<'_>, rows: &Sql, aggregate: Aggregate, counts_w
 }
 
 fn by_value(question: TrendQuestion<'_>, split: Split, rows: &Sql, aggregate: Aggregate, counts_whole: bool) -> Sql {
+    // Who is new to a value may be old to the others together, so what they add up to is counted, and what that grew by told.
+    let is_grown = question.is_once && !question.is_aggregated && !split.hides_others;
+    let merge = if is_grown { "uniqExactMergeState(point.2)" } else { aggregate.merge };
+    let points = points_by_value(question, split, rows, Aggregate { merge, ..aggregate }, counts_whole, is_grown);
+    if !is_grown {
+        return points;
+    }
+    let of_line =
+        "(PARTITION BY is_whole, is_other, names ORDER BY bucket ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)";
+    let mut sql = Sql::new("SELECT is_whole, bucket, is_other, names, ");
+    sql.push("toFloat64(so_far) - toFloat64(lagInFrame(so_far, 1, 0) OVER ").push(of_line).push(") AS value\nFROM (\n");
+    sql.push("SELECT is_whole, bucket, is_other, names, uniqExactMerge(value) OVER ").push(of_line);
+    sql.push(" AS so_far\nFROM (\n").append(&points).push("\n)\n)");
+    sql
+}
+
+fn points_by_value(
+    question: TrendQuestion<'_>,
+    split: Split,
+    rows: &Sql,
+    aggregate: Aggregate,
+    counts_whole: bool,
+    is_state: bool,
+) -> Sql {
     let is_one = split.columns == 1;
     let bucket = if question.is_aggregated { "toInt64(0)" } else { "bucket" };
     let mut sql = Sql::new("SELECT ");
     sql.push(if counts_whole { "grouping(bucket) = 1" } else { "false" })
         .push(" AS is_whole, point.1 AS bucket, is_other, ");
     sql.push(if is_one { "if(is_other, [], [name]) AS names" } else { "if(is_other, [], name) AS names" });
-    sql.push(", toFloat64(ifNull(").push(aggregate.merge).push(", 0)) AS value\nFROM (\n");
+    if is_state {
+        sql.push(", ").push(aggregate.merge).push(" AS value\nFROM (\n");
+    } else {
+        sql.push(", toFloat64(ifNull(").push(aggregate.merge).push(", 0)) AS value\nFROM (\n");
+    }
     // As the peers rank: a missing value last, equal ones by name.
     sql.push("  SELECT name, points, row_number() OVER (ORDER BY ");
     sql.push(if is_one { "name = " } else { "has(name, " }).param("String", MISSING);

@@ -37,3 +37,21 @@ async fn an_event_without_a_session_is_none_of_no_length() {
         assert_eq!(people["results"].as_array().unwrap().len(), 1, "{math}");
     }
 }
+
+#[tokio::test]
+async fn who_had_several_of_the_other_values_is_one_of_them_so_far() {
+    let desk = Desk::start().await;
+    let plans = [("ada", 5, "a"), ("ada", 5, "b"), ("ada", 6, "c"), ("bob", 6, "b"), ("bob", 7, "c"), ("eve", 7, "a")];
+    let mut events: Vec<Value> =
+        plans.iter().map(|(who, day, plan)| seen(who, *day, &json!({ "plan": plan }))).collect();
+    // What stands first.
+    events.extend(["ada", "bob", "eve", "kim"].map(|who| seen(who, 8, &json!({ "plan": "z" }))));
+    desk.send(&events.into()).await;
+    let more = json!({ "breakdownFilter": { "breakdown": "plan", "breakdown_limit": 1 },
+        "trendsFilter": { "display": "ActionsLineGraphCumulative" } });
+    let answer = desk.answer(asked("dau", &more)).await;
+    let lines = &answer["results"];
+    assert_eq!((&lines[0]["breakdown_value"], &lines[0]["data"]), (&json!("z"), &json!([0, 0, 0, 4])));
+    assert_eq!(lines[1]["breakdown_value"], "$$_posthog_breakdown_other_$$");
+    assert_eq!((&lines[1]["data"], &lines[1]["count"]), (&json!([1, 2, 3, 3]), &json!(3)));
+}
