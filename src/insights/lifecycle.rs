@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::ground::{Actor, Answered, EventRows, Ground, SeriesNode, action_json};
-use super::sql::{compare, field, from_table, made, sql_error};
+use super::sql::{compare, field, from_table, insight_error, made};
 use super::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::{Interval, InvalidQuery, Reader, ResolvedRange};
 use crate::sql::{CompareOp, ExprKind, Select, SelectItem};
@@ -85,7 +85,7 @@ pub async fn run_lifecycle(context: QueryContext<'_>, json: &Value) -> Result<Qu
     let ground = Ground::of(context, json).await?;
     let lifecycle = Lifecycle::read(&ground).await?;
     let sql = lifecycle_sql(context.project.id, lifecycle.question());
-    let (points, cost) = context.ch.lifecycle(&sql).await.map_err(|error| sql_error(error, "query"))?;
+    let (points, cost) = context.ch.lifecycle(&sql).await.map_err(insight_error)?;
     let mut answered = Answered::default();
     answered.add(&sql, cost);
     Ok(answered.with(lines(&lifecycle, &points), &lifecycle.range))

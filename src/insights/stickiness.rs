@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::ground::{Actor, Answered, EventRows, Ground, SeriesNode, action_json, previous_range};
-use super::sql::{field, sql_error};
+use super::sql::{field, insight_error};
 use super::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::{DateBound, DateRange, Interval, InvalidQuery, Reader, ResolvedRange};
 use crate::storage::ch::hogql::ActorsBehind;
@@ -145,7 +145,7 @@ pub async fn run_stickiness(context: QueryContext<'_>, json: &Value) -> Result<Q
         for (range, word) in ranges.into_iter().filter_map(|(range, word)| Some((range?, word))) {
             let events = stickiness.events(&ground, series, range)?;
             let sql = stickiness_sql(context.project.id, stickiness.question(series, range, &events));
-            let (points, cost) = context.ch.stickiness(&sql).await.map_err(|error| sql_error(error, "query"))?;
+            let (points, cost) = context.ch.stickiness(&sql).await.map_err(insight_error)?;
             answered.add(&sql, cost);
             lines.push(stickiness.line(series, range, &points, word));
         }

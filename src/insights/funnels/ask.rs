@@ -6,7 +6,7 @@ use super::read::Funnel;
 use super::rules::{Rules, Seen, StepOrder, bits_up};
 use crate::insights::InsightError;
 use crate::insights::ground::{Answered, CohortPart, EventRows, Ground};
-use crate::insights::sql::{date_filter, field, joined, made, sql_error};
+use crate::insights::sql::{date_filter, field, insight_error, joined, made};
 use crate::model::query::InvalidQuery;
 use crate::sql::{Expr, ExprKind, Literal};
 use crate::storage::ch::{Counted, FunnelBlock, FunnelQuestion, Sql, funnel_firsts_sql, funnel_sql};
@@ -155,14 +155,14 @@ impl Statements {
             is_whole = lives.add(block);
             is_whole
         };
-        let cost = ch.funnel_rows(&self.events, take).await.map_err(|error| sql_error(error, "query"))?;
+        let cost = ch.funnel_rows(&self.events, take).await.map_err(insight_error)?;
         answered.add(&self.events, cost);
         if !is_whole {
             return Ok(None);
         }
         for (which, sql) in self.firsts.iter().enumerate() {
             let asked = ch.funnel_rows(sql, |block| lives.add_firsts(which, block)).await;
-            answered.add(sql, asked.map_err(|error| sql_error(error, "query"))?);
+            answered.add(sql, asked.map_err(insight_error)?);
         }
         Ok(Some(lives.deal()))
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::read::{Retention, Summed};
 use crate::insights::ground::{Answered, Ground};
-use crate::insights::sql::sql_error;
+use crate::insights::sql::insight_error;
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::Reader;
 use crate::storage::ch::hogql::{ActorsBehind, Said};
@@ -26,7 +26,7 @@ pub async fn run_retention(context: QueryContext<'_>, json: &Value) -> Result<Qu
     let mut points = Vec::new();
     for (name, events) in &retention.parts {
         let sql = retention_sql(context.project.id, retention.question(events));
-        let (mut found, cost) = context.ch.retention(&sql).await.map_err(|error| sql_error(error, "query"))?;
+        let (mut found, cost) = context.ch.retention(&sql).await.map_err(insight_error)?;
         answered.add(&sql, cost);
         if let Some(name) = name {
             found.iter_mut().for_each(|point| point.value.clone_from(name));

@@ -219,7 +219,10 @@ impl Asked {
     ) -> Result<Self, InsightError> {
         let compiled = prepare(context, types, question, Some(ROWS))?;
         let rows = context.ch.sql_rows(&compiled.sql).await;
-        let mut rows = rows.map_err(|error| sql_error(error, question.field))?;
+        let mut rows = rows.map_err(|error| match (question.field, error_code(&error)) {
+            ("select", Some(NO_PATTERN)) => insight_error(error),
+            (field, _) => sql_error(error, field),
+        })?;
         let limit = if compiled.has_ties { Some(ROWS.most) } else { compiled.limit };
         let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
         let has_more = rows.rows.len() > limit;
@@ -286,6 +289,9 @@ fn zone_of(ty: &str) -> Option<TimeZoneName> {
     plain.split('\'').nth(1)?.parse().ok()
 }
 
+/// A pattern is no regular expression.
+const NO_PATTERN: u32 = 427;
+
 /// Errors that are found before any row is read: they speak of types and names alone.
 const ABOUT_THE_QUESTION: &[u32] = &[
     10, 15, 20, 35, 36, 42, 43, 44, 46, 47, 48, 49, 53, 62, 63, 71, 80, 104, 125, 179, 184, 190, 206, 207, 215, 258,
@@ -295,12 +301,19 @@ const ABOUT_THE_QUESTION: &[u32] = &[
 /// Errors that a value caused. What the value was is not told: it may be anybody's.
 const ABOUT_A_VALUE: &[u32] = &[6, 26, 27, 38, 41, 69, 70, 72, 128, 131, 135, 153, 321, 349, 376, 395, 440, 441, 467];
 
+/// What ClickHouse says of an insight that it does not take: of a pattern that is none, or of anything else.
+#[must_use]
+pub fn insight_error(error: ChError) -> InsightError {
+    let field = if error_code(&error) == Some(NO_PATTERN) { "properties" } else { "query" };
+    sql_error(error, field)
+}
+
 /// What ClickHouse says of a question that it does not take, for who asked.
 #[must_use]
 pub fn sql_error(error: ChError, field: &'static str) -> InsightError {
     let code = error_code(&error);
     match code {
-        Some(427) => InvalidQuery::new(field, "a pattern is no regular expression that RE2 knows").into(),
+        Some(NO_PATTERN) => InvalidQuery::new(field, "a pattern is no regular expression that RE2 knows").into(),
         Some(code) if ABOUT_THE_QUESTION.contains(&code) => {
             let ChError::BadResponse(text) = &error else { return error.into() };
             let said = text.split_once("DB::Exception: ").map_or(text.as_str(), |(_, said)| said);

@@ -14,7 +14,7 @@ mod versions;
 
 pub(in crate::insights) use actors::actor_conditions;
 pub use actors::run_actors;
-pub use ask::{Asked, PropertyTypes, Question, sql_error};
+pub use ask::{Asked, PropertyTypes, Question, insight_error, sql_error};
 pub(in crate::insights) use ask::{prepare, statement};
 pub use dates::date_filter;
 pub use events::run_events;

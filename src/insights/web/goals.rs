@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::asked::{WebAsked, is_view, number};
 use crate::insights::ground::{Answered, Ground, SeriesNode};
-use crate::insights::sql::{field, joined, made, sql_error};
+use crate::insights::sql::{field, insight_error, joined, made};
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::{InvalidQuery, Reader};
 use crate::sql::{Expr, ExprKind, Literal};
@@ -56,7 +56,7 @@ pub async fn run_web_goals(context: QueryContext<'_>, json: &Value) -> Result<Qu
         let counts = joined([vec![is_view()], reached].concat(), true);
         let events = events.only(counts).only([is_in_session]).sql(&ground)?;
         let sql = web_goals_sql(context.project.id, &events, actions.len(), asked.stretches);
-        let (counted, cost) = context.ch.web_goals(&sql).await.map_err(|error| sql_error(error, "query"))?;
+        let (counted, cost) = context.ch.web_goals(&sql).await.map_err(insight_error)?;
         answered.add(&sql, cost);
         let names = actions.iter().map(|action| action.name.as_str());
         rows = names.enumerate().map(|(at, name)| row(name, at, &counted, asked.is_compared())).collect();

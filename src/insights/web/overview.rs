@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::asked::{WebAsked, is_view, number};
 use crate::insights::ground::{Answered, Ground};
-use crate::insights::sql::{field, made, sql_error};
+use crate::insights::sql::{field, insight_error, made};
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::sql::ExprKind;
 use crate::storage::ch::{WebNumbers, WebVisits, web_overview_sql};
@@ -24,7 +24,7 @@ pub async fn run_web_overview(context: QueryContext<'_>, json: &Value) -> Result
         .only([made(ExprKind::IsNull { of: Box::new(field(&["$session_id"])), is_negated: true })])
         .sql(&ground)?;
     let sql = web_overview_sql(context.project.id, WebVisits { events: &events, stretches: asked.stretches });
-    let (numbers, cost) = context.ch.web_overview(&sql).await.map_err(|error| sql_error(error, "query"))?;
+    let (numbers, cost) = context.ch.web_overview(&sql).await.map_err(insight_error)?;
     let mut answered = Answered::default();
     answered.add(&sql, cost);
     let mut answer = answered.with(tiles(&asked, &numbers), &asked.range);

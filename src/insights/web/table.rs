@@ -6,7 +6,7 @@ use super::asked::{VIEWS, WebAsked, is_one_of, number};
 use super::breakdown::Breakdown;
 use super::pages::{PageEvents, WantedParts};
 use crate::insights::ground::{Answered, Ground};
-use crate::insights::sql::{field, sql_error};
+use crate::insights::sql::{field, insight_error};
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::{InvalidQuery, Reader};
 use crate::storage::ch::{WebMetric, WebRow, WebSessionKey, WebTable, web_table_sql};
@@ -187,7 +187,7 @@ pub async fn run_web_table(context: QueryContext<'_>, json: &Value) -> Result<Qu
             offset: table.offset,
         },
     );
-    let (mut rows, cost) = context.ch.web_table(&sql).await.map_err(|error| sql_error(error, "query"))?;
+    let (mut rows, cost) = context.ch.web_table(&sql).await.map_err(insight_error)?;
     let limit = usize::try_from(table.limit).unwrap_or(usize::MAX);
     let has_more = rows.len() > limit;
     rows.truncate(limit);

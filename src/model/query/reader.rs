@@ -12,10 +12,18 @@ pub struct InvalidQuery {
     pub reason: String,
 }
 
+/// Longest reason. Reasons name what was sent, which may be of any length.
+const MAX_REASON_CHARS: usize = 600;
+
 impl InvalidQuery {
-    /// Says what is wrong with a field.
+    /// Says what is wrong with a field. A reason that is too long to be read ends where it gets so.
     pub fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { field: field.into(), reason: reason.into() }
+        let mut reason = reason.into();
+        if let Some((end, _)) = reason.char_indices().nth(MAX_REASON_CHARS) {
+            reason.truncate(end);
+            reason.push('…');
+        }
+        Self { field: field.into(), reason }
     }
 }
 
@@ -148,6 +156,9 @@ mod tests {
         assert_eq!(error.to_string(), r#"series[0].math: "avg" is not known here; one of total, dau is"#);
         let error = reader.get("limit").and_then(|l| l.count(1, 5)).expect_err("too large");
         assert_eq!(error.to_string(), "limit: a whole number from 1 to 5 is needed here");
+        let long = json!("é".repeat(100_000));
+        let error = Reader::new(&long).word(&[("total", 0)]).expect_err("no such word");
+        assert_eq!(error.reason.chars().count(), MAX_REASON_CHARS + 1);
         assert!(reader.get("missing").and_then(|m| m.get("below")).is_ok_and(|m| m.is_missing()));
     }
 }
