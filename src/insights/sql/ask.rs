@@ -294,12 +294,13 @@ const NO_PATTERN: u32 = 427;
 
 /// Errors that are found before any row is read: they speak of types and names alone.
 const ABOUT_THE_QUESTION: &[u32] = &[
-    10, 15, 20, 35, 36, 42, 43, 44, 46, 47, 48, 49, 53, 62, 63, 71, 80, 104, 125, 179, 184, 190, 206, 207, 215, 258,
-    352, 386, 403, 407, 456, 457,
+    1, 10, 15, 20, 35, 36, 42, 43, 44, 46, 47, 48, 49, 50, 53, 59, 62, 63, 71, 80, 104, 125, 170, 179, 184, 190, 206,
+    207, 215, 258, 352, 386, 403, 407, 456, 457,
 ];
 
 /// Errors that a value caused. What the value was is not told: it may be anybody's.
-const ABOUT_A_VALUE: &[u32] = &[6, 26, 27, 38, 41, 69, 70, 72, 128, 131, 135, 153, 321, 349, 376, 395, 440, 441, 467];
+const ABOUT_A_VALUE: &[u32] =
+    &[6, 12, 26, 27, 38, 41, 69, 70, 72, 128, 130, 131, 135, 153, 321, 349, 353, 376, 395, 440, 441, 467, 490];
 
 /// What ClickHouse says of an insight that it does not take: of a pattern that is none, or of anything else.
 #[must_use]
