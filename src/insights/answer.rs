@@ -44,7 +44,7 @@ pub enum ValueOf {
 }
 
 /// Which range a line is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Period {
     Current,
     Previous,

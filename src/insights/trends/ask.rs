@@ -8,15 +8,15 @@ use serde_json::Value;
 use super::breakdown::{Breakdown, ByValues, OTHER};
 use super::line::Line;
 use super::read::Trend;
+use super::together::{Extremes, Shown, widest};
 use crate::insights::ground::{Answered, CohortPart, EventRows, Ground};
-use crate::insights::sql::{date_filter, field, from_table, joined, made, sql_error};
+use crate::insights::sql::{date_filter, field, from_table, insight_error, joined, made};
 use crate::insights::{InsightError, Period};
 use crate::model::query::{Interval, InvalidQuery, ResolvedRange};
 use crate::sql::{Expr, ExprKind, Literal, Select, SelectItem, Span};
 use crate::storage::ch::hogql::ColumnName;
 use crate::storage::ch::{
-    ChError, Cost, Counted, MISSING, Split, Sql, TrendCount, TrendPoint, TrendQuestion, error_code, extremes_sql,
-    trend_sql,
+    Cost, Counted, MISSING, Split, Sql, TrendCount, TrendPoint, TrendQuestion, extremes_sql, trend_sql,
 };
 
 /// How many statements of one question run at once.
@@ -30,6 +30,18 @@ pub struct Part<'t> {
     pub range: &'t ResolvedRange,
     pub period: Period,
 }
+
+/// How a trend is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Asks {
+    /// Whether people are counted over the whole range too.
+    pub with_whole: bool,
+    /// Whether all series must show the same values, as formulas over them need.
+    pub is_together: bool,
+}
+
+/// The answer to a part, and the statements that gave it.
+type Answer = (Vec<TrendPoint>, Vec<(Sql, Cost)>);
 
 /// The parts of a statement that a part of the trend becomes.
 pub struct Prepared<'t> {
@@ -56,6 +68,7 @@ impl Prepared<'_> {
             with_whole,
             is_once: self.is_once,
             split: self.split,
+            shown: None,
         }
     }
 }
@@ -87,43 +100,80 @@ impl<'a> Trend<'a> {
         }
     }
 
-    /// Asks all, and lays the numbers over the buckets. With `with_whole` people are counted over the whole range too.
+    /// Asks all, and lays the numbers over the buckets.
     ///
     /// # Errors
     /// If a filter names what there is not, a store does not answer, or the question takes too much.
-    pub async fn lines(&self, ground: &Ground<'_>, with_whole: bool) -> Result<(Vec<Line>, Answered), InsightError> {
+    pub async fn lines(&self, ground: &Ground<'_>, asks: Asks) -> Result<(Vec<Line>, Answered), InsightError> {
         let parts = self.parts();
-        let mut answers = Vec::new();
-        for some in parts.chunks(AT_ONCE) {
-            let mut asked = Vec::new();
-            for part in some {
-                asked.push(self.ask(ground, *part, with_whole));
+        let is_together = asks.is_together && self.series.len() > 1;
+        let mut answered = Answered::default();
+        let mut statements = Vec::new();
+        let extremes = self.all_extremes(ground, &parts, is_together, &mut statements).await?;
+        let mut answers = self.ask_all(ground, &parts, &extremes, None, asks).await?;
+        if is_together {
+            let points = parts.iter().zip(&answers).map(|(part, (points, _))| (*part, points.as_slice()));
+            let shown = self.shown_together(points);
+            if !shown.is_empty() {
+                answers.into_iter().for_each(|(_, asked)| statements.extend(asked));
+                answers = self.ask_all(ground, &parts, &extremes, Some(&shown), asks).await?;
             }
-            answers.extend(try_join_all(asked).await?);
         }
         let mut lines = Vec::new();
-        let mut answered = Answered::default();
-        for (part, (points, statements)) in parts.iter().zip(answers) {
-            lines.extend(self.laid_out(*part, &points, with_whole));
-            statements.iter().for_each(|(sql, cost)| answered.add(sql, *cost));
+        for (part, (points, asked)) in parts.iter().zip(answers) {
+            lines.extend(self.laid_out(*part, &points, asks.with_whole));
+            statements.extend(asked);
         }
+        statements.iter().for_each(|(sql, cost)| answered.add(sql, *cost));
         Ok((lines, answered))
     }
 
-    async fn ask(
+    /// The extremes of each part; together, the widest of its period.
+    async fn all_extremes(
         &self,
         ground: &Ground<'_>,
-        part: Part<'_>,
-        with_whole: bool,
-    ) -> Result<(Vec<TrendPoint>, Vec<(Sql, Cost)>), InsightError> {
+        parts: &[Part<'_>],
+        is_together: bool,
+        statements: &mut Vec<(Sql, Cost)>,
+    ) -> Result<Vec<Vec<Extremes>>, InsightError> {
+        let mut own = Vec::new();
+        for part in parts {
+            own.push(self.extremes(ground, *part, statements).await?);
+        }
+        if !is_together {
+            return Ok(own);
+        }
+        let of_period = |period: Period| -> Vec<&[Extremes]> {
+            parts.iter().zip(&own).filter(|(part, _)| part.period == period).map(|(_, own)| own.as_slice()).collect()
+        };
+        Ok(parts.iter().map(|part| widest(&of_period(part.period))).collect())
+    }
+
+    async fn ask_all(
+        &self,
+        ground: &Ground<'_>,
+        parts: &[Part<'_>],
+        extremes: &[Vec<Extremes>],
+        shown: Option<&Shown>,
+        asks: Asks,
+    ) -> Result<Vec<Answer>, InsightError> {
         let ch = ground.context.ch;
-        let mut statements = Vec::new();
-        let extremes = self.extremes(ground, part, &mut statements).await?;
-        let prepared = self.prepare(ground, part, &extremes)?;
-        let sql = trend_sql(ground.context.project.id, prepared.question(self.is_aggregated, with_whole));
-        let (points, cost) = ch.trend(&sql).await.map_err(wrong)?;
-        statements.push((sql, cost));
-        Ok((points, statements))
+        let mut answers = Vec::new();
+        for some in parts.iter().zip(extremes).collect::<Vec<_>>().chunks(AT_ONCE) {
+            let mut asked = Vec::new();
+            for (part, extremes) in some {
+                asked.push(async {
+                    let prepared = self.prepare(ground, **part, extremes)?;
+                    let shown = shown.and_then(|shown| shown.get(&part.period)).map(Vec::as_slice);
+                    let question = prepared.question(self.is_aggregated, asks.with_whole);
+                    let sql = trend_sql(ground.context.project.id, TrendQuestion { shown, ..question });
+                    let (points, cost) = ch.trend(&sql).await.map_err(insight_error)?;
+                    Ok::<Answer, InsightError>((points, vec![(sql, cost)]))
+                });
+            }
+            answers.extend(try_join_all(asked).await?);
+        }
+        Ok(answers)
     }
 
     /// Between which numbers each value lies that is laid into bins; none where there is no number, or there are no bins.
@@ -132,7 +182,7 @@ impl<'a> Trend<'a> {
         ground: &Ground<'_>,
         part: Part<'_>,
         statements: &mut Vec<(Sql, Cost)>,
-    ) -> Result<Vec<Option<(f64, f64)>>, InsightError> {
+    ) -> Result<Vec<Extremes>, InsightError> {
         let mut found = Vec::new();
         for column in self.by_values().iter().flat_map(|by| &by.columns) {
             if column.bins.is_none() {
@@ -143,7 +193,7 @@ impl<'a> Trend<'a> {
             let rows = EventRows::of(ground).only(node.condition.clone()).within(part.range.from, part.range.to);
             let rows = rows.only(self.by_values().into_iter().flat_map(ByValues::conditions));
             let sql = extremes_sql(&rows.column("value", column.number()).sql(ground)?);
-            let (rows, cost) = ground.context.ch.extremes(&sql).await.map_err(wrong)?;
+            let (rows, cost) = ground.context.ch.extremes(&sql).await.map_err(insight_error)?;
             statements.push((sql, cost));
             found.push(rows.first().and_then(|row| Some((row.least?, row.most?))));
         }
@@ -155,7 +205,7 @@ impl<'a> Trend<'a> {
         &self,
         ground: &Ground<'_>,
         part: Part<'t>,
-        extremes: &[Option<(f64, f64)>],
+        extremes: &[Extremes],
     ) -> Result<Prepared<'t>, InsightError> {
         let (node, measure) = &self.series[part.series];
         let range = part.range;
@@ -315,10 +365,4 @@ fn given(
     let items = exprs.into_iter().map(|expr| SelectItem { expr, alias: None }).collect();
     let select = Select { items, filter, group_by, ..Select::default() };
     ground.compile(&from_table(select, "events"), &names)
-}
-
-/// Of a pattern in a filter that is none; of whatever else the question says.
-fn wrong(error: ChError) -> InsightError {
-    let field = if error_code(&error) == Some(427) { "properties" } else { "query" };
-    sql_error(error, field)
 }

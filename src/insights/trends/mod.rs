@@ -1,7 +1,7 @@
 //! `TrendsQuery`: numbers of events, of people, of whatever an event holds, over time or for a whole range.
 //!
 //! [`read`] says what is asked, [`measure`] what a series counts and [`breakdown`] by which values it is split; [`ask`] asks
-//! the store one statement a series and lays its numbers over the buckets, [`derived`] and [`formula`] make further ones of these
+//! the store one statement a series and lays its numbers over the buckets ([`together`] for formulas), [`derived`] and [`formula`] make further ones of these
 //! lines, and [`shape`] writes the answer. [`people`] are those behind a number.
 
 mod ask;
@@ -16,6 +16,7 @@ mod people;
 mod read;
 mod run;
 mod shape;
+mod together;
 
 pub use page::run_trends;
 pub use people::trends_people;

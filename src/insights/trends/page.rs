@@ -1,5 +1,6 @@
 //! The same engine for pages: a query value in, numbers of events and people out.
 
+use super::ask::Asks;
 use super::breakdown::OTHER;
 use super::line::Line;
 use super::read::Trend;
@@ -16,7 +17,7 @@ pub async fn run_trends(context: QueryContext<'_>, query: &TrendsQuery) -> Resul
     let json = query.to_json();
     let ground = Ground::of(context, &json).await?;
     let trend = Trend::read(&ground).await?;
-    let (lines, answered) = trend.lines(&ground, true).await?;
+    let (lines, answered) = trend.lines(&ground, Asks { with_whole: true, is_together: false }).await?;
     let (statements, cost) = answered.into_parts();
     Ok(TrendsAnswer {
         results: lines.into_iter().map(result).collect(),

@@ -87,6 +87,7 @@ pub async fn trends_people(
         with_whole: false,
         is_once: false,
         split,
+        shown: None,
     };
     let actors = trend_people_sql(context.project.id, question, values.as_ref());
     let said = Some(Said { name: "event_count", is_list: false });

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::ask::Asks;
 use super::breakdown::OTHER;
 use super::derived::{Derived, cumulative, smoothed};
 use super::formula::{Formula, apply_formulas};
@@ -23,7 +24,8 @@ pub async fn run_trends_query(context: QueryContext<'_>, json: &Value) -> Result
         return Err(place.wrong("days that are left out cannot be smoothed over: take one or the other").into());
     }
     let formulas = Formula::read_all(&filter, trend.series.len())?;
-    let (mut lines, answered) = trend.lines(&ground, false).await?;
+    let (mut lines, answered) =
+        trend.lines(&ground, Asks { with_whole: false, is_together: !formulas.is_empty() }).await?;
     let has_more = lines.iter().any(|line| line.breakdown.iter().any(|value| value == OTHER));
     for line in &mut lines {
         if trend.is_cumulative {

@@ -71,6 +71,8 @@ pub struct TrendQuestion<'a> {
     /// Whether [`TrendCount::Actors`] are counted in the first of their buckets alone.
     pub is_once: bool,
     pub split: Option<Split>,
+    /// The values that are shown apart, where that is not for their rank to say.
+    pub shown: Option<&'a [Vec<String>]>,
 }
 
 /// How events are split.
@@ -209,10 +211,18 @@ fn points_by_value(
     } else {
         sql.push(", toFloat64(ifNull(").push(aggregate.merge).push(", 0)) AS value\nFROM (\n");
     }
-    // As the peers rank: a missing value last, equal ones by name.
-    sql.push("  SELECT name, points, row_number() OVER (ORDER BY ");
-    sql.push(if is_one { "name = " } else { "has(name, " }).param("String", MISSING);
-    sql.push(if is_one { "" } else { ")" }).push(", total DESC, name) > ").param("UInt32", split.limit);
+    sql.push("  SELECT name, points, ");
+    match question.shown {
+        Some(shown) => {
+            people::push_values(&mut sql, &ValuesAre::NoneOf(shown.to_vec()));
+        }
+        None => {
+            // As the peers rank: a missing value last, equal ones by name.
+            sql.push("row_number() OVER (ORDER BY ");
+            sql.push(if is_one { "name = " } else { "has(name, " }).param("String", MISSING);
+            sql.push(if is_one { "" } else { ")" }).push(", total DESC, name) > ").param("UInt32", split.limit);
+        }
+    }
     sql.push(" AS is_other\n  FROM (\n    SELECT name, groupArray((")
         .push(bucket)
         .push(", value)) AS points, sum(toFloat64(ifNull(");

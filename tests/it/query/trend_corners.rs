@@ -55,3 +55,61 @@ async fn who_had_several_of_the_other_values_is_one_of_them_so_far() {
     assert_eq!(lines[1]["breakdown_value"], "$$_posthog_breakdown_other_$$");
     assert_eq!((&lines[1]["data"], &lines[1]["count"]), (&json!([1, 2, 3, 3]), &json!(3)));
 }
+
+/// Visits and purchases by plan: of `a` many visits, of `b` many purchases, of the others few of both.
+fn by_plan() -> Vec<Value> {
+    let mut events = Vec::new();
+    for (plan, amount, visits, buys) in [("a", 1, 9, 2), ("b", 20, 3, 8), ("c", 5, 2, 1), ("d", 6, 1, 1)] {
+        for n in 0..visits + buys {
+            let mut event = seen(&format!("p{n}"), 5, &json!({ "plan": plan, "amount": amount }));
+            if n >= visits {
+                event["event"] = "buy".into();
+            }
+            events.push(event);
+        }
+    }
+    events
+}
+
+#[tokio::test]
+async fn a_formula_takes_of_each_series_the_same_values() {
+    let desk = Desk::start().await;
+    desk.send(&by_plan().into()).await;
+    let ask = async |formula: &str, breakdown: Value| {
+        let mut query = asked("total", &json!({ "breakdownFilter": breakdown }));
+        query["series"] = json!([{ "kind": "EventsNode", "event": "visit" }, { "kind": "EventsNode", "event": "buy" }]);
+        query["trendsFilter"] = json!({ "formula": formula });
+        let answer = desk.answer(query).await;
+        let line = |line: &Value| (line["breakdown_value"].clone(), line["data"][0].as_f64().unwrap());
+        answer["results"].as_array().unwrap().iter().map(line).collect::<Vec<_>>()
+    };
+    let other = "$$_posthog_breakdown_other_$$";
+    // One series shows a, the other b.
+    let one = json!({ "breakdown": "plan", "breakdown_limit": 1 });
+    assert_eq!(ask("A + B", one.clone()).await, [(json!("a"), 11.0), (json!(other), 16.0)]);
+    let two = json!({ "breakdown": "plan", "breakdown_limit": 2 });
+    let expected = [(json!("a"), 11.0), (json!("b"), 11.0), (json!(other), 5.0)];
+    assert_eq!(ask("A + B", two).await, expected);
+    let hidden = json!({ "breakdowns": [{ "property": "plan" }, { "property": "none" }], "breakdown_limit": 2,
+        "breakdown_hide_other_aggregation": true });
+    let missing = "$$_posthog_breakdown_null_$$";
+    let shares = ask("B / A * 9", hidden).await;
+    assert_eq!(shares, [(json!(["b", missing]), 24.0), (json!(["a", missing]), 2.0)]);
+}
+
+#[tokio::test]
+async fn a_formula_lays_all_series_into_the_same_bins() {
+    let desk = Desk::start().await;
+    let mut events = by_plan();
+    events.retain(|event| event["event"] == "buy" || event["properties"]["plan"] != "b");
+    desk.send(&events.into()).await;
+    // Visits are of 1 to 6, purchases of 1 to 20.
+    let mut query =
+        asked("total", &json!({ "breakdownFilter": { "breakdown": "amount", "breakdown_histogram_bin_count": 2 } }));
+    query["series"] = json!([{ "kind": "EventsNode", "event": "visit" }, { "kind": "EventsNode", "event": "buy" }]);
+    query["trendsFilter"] = json!({ "formula": "A + B" });
+    let answer = desk.answer(query).await;
+    let lines = answer["results"].as_array().unwrap();
+    let found: Vec<_> = lines.iter().map(|line| (&line["breakdown_value"], &line["count"])).collect();
+    assert_eq!(found, [(&json!("[1,10.5]"), &json!(16)), (&json!("[10.5,20.01]"), &json!(8))]);
+}

@@ -41,17 +41,25 @@ pub fn trend_people_sql(project: ProjectId, question: TrendQuestion<'_>, values:
     sql
 }
 
-fn push_values(sql: &mut Sql, values: &ValuesAre) {
+/// The condition that a `name` is among them. Many do not fit where parameters travel.
+pub(super) fn push_values(sql: &mut Sql, values: &ValuesAre) {
     let push_one = |sql: &mut Sql, names: &[String]| match names {
         [name] => {
-            sql.push("name = ").param("String", name);
+            sql.push("name = ").text_literal(name);
         }
         names => {
-            sql.push("name = ").param("Array(String)", names.to_vec());
+            sql.push("name = [");
+            for (at, name) in names.iter().enumerate() {
+                sql.push(if at > 0 { ", " } else { "" }).text_literal(name);
+            }
+            sql.push("]");
         }
     };
     match values {
         ValuesAre::These(names) => push_one(sql, names),
+        ValuesAre::NoneOf(all) if !all.is_empty() && all.iter().all(|names| names.len() == 1) => {
+            sql.push("name NOT IN ").texts(all.iter().flatten().map(String::as_str));
+        }
         ValuesAre::NoneOf(all) => {
             sql.push("NOT (false");
             for names in all {
