@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::rules::StepOrder;
-use crate::insights::ground::{CohortPart, Ground};
+use crate::insights::ground::{CohortPart, Ground, cleaned_path, path_rules};
 use crate::insights::sql::{field, group_field, person_field, text};
 use crate::model::query::{InvalidQuery, Reader};
 use crate::sql::{Expr, Span, parse_expr};
+use crate::storage::ch::PathRule;
 
 /// How many values are shown if that is not said, and at most.
 const DEFAULT_LIMIT: u32 = 25;
@@ -72,6 +73,10 @@ impl FunnelBreakdown {
             return Ok(is_any.then_some(breakdown));
         }
         let mut kinds = Vec::new();
+        let rules = match place.get("breakdown_path_cleaning")?.flag()? {
+            true => path_rules(&ground.context.settings.path_cleaning_filters),
+            false => Vec::new(),
+        };
         let values = match place.get("breakdowns")? {
             several if !several.is_missing() => {
                 let items = several.items()?;
@@ -84,6 +89,7 @@ impl FunnelBreakdown {
                         kind,
                         &item.get("group_type_index")?,
                         &item.get("normalize_url")?,
+                        &rules,
                     )
                 };
                 items.iter().map(read).collect::<Result<Vec<_>, _>>()?
@@ -100,7 +106,10 @@ impl FunnelBreakdown {
                     Some(_) => vec![one.clone()],
                 };
                 check_width(&one, items.len())?;
-                items.iter().map(|item| read_value(item, kind, &group, &is_url)).collect::<Result<Vec<_>, _>>()?
+                items
+                    .iter()
+                    .map(|item| read_value(item, kind, &group, &is_url, &rules))
+                    .collect::<Result<Vec<_>, _>>()?
             }
         };
         if values.is_empty() {
@@ -229,7 +238,13 @@ fn check_width(place: &Reader<'_>, width: usize) -> Result<(), InvalidQuery> {
     Ok(())
 }
 
-fn read_value(key: &Reader<'_>, kind: &str, group: &Reader<'_>, is_url: &Reader<'_>) -> Result<Expr, InvalidQuery> {
+fn read_value(
+    key: &Reader<'_>,
+    kind: &str,
+    group: &Reader<'_>,
+    is_url: &Reader<'_>,
+    rules: &[PathRule],
+) -> Result<Expr, InvalidQuery> {
     if kind == "cohort" {
         return Err(key.wrong("a funnel broken down by cohorts cannot be broken down by something else too"));
     }
@@ -243,7 +258,7 @@ fn read_value(key: &Reader<'_>, kind: &str, group: &Reader<'_>, is_url: &Reader<
         other => return Err(key.wrong(format!("a funnel cannot be broken down by {other:?}"))),
     };
     let call = |name: &str, args: Vec<Expr>| Expr::call(name, args, Span::default());
-    let value = call("ifNull", vec![call("toString", vec![value]), text("")]);
+    let value = cleaned_path(call("ifNull", vec![call("toString", vec![value]), text("")]), rules);
     if !is_url.flag()? {
         return Ok(value);
     }

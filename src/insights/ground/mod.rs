@@ -19,7 +19,7 @@ pub use answered::Answered;
 pub use cohorts::CohortPart;
 pub use common::Ground;
 pub use event_rows::EventRows;
-pub use path_cleaning::path_rules;
+pub use path_cleaning::{cleaned_path, path_rules};
 pub use previous::previous_range;
 pub use series_node::{Entity, SeriesNode, action_json};
 pub use weekdays::Weekdays;

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::insights::sql::{call, text};
+use crate::sql::Expr;
 use crate::storage::ch::PathRule;
 
 const MAX_RULES: usize = 200;
@@ -13,6 +15,15 @@ pub fn path_rules(filters: &Value) -> Vec<PathRule> {
     let mut rules: Vec<(f64, PathRule)> = items.iter().filter_map(rule).take(MAX_RULES).collect();
     rules.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     rules.into_iter().map(|(_, rule)| rule).collect()
+}
+
+/// A value with these rules applied, one after the other; nothing stays nothing.
+#[must_use]
+pub fn cleaned_path(value: Expr, rules: &[PathRule]) -> Expr {
+    rules.iter().fold(value, |value, PathRule { pattern, replacement }| {
+        let value = call("toString", vec![value]);
+        call("replaceRegexpAll", vec![value, text(pattern.as_str()), text(replacement.as_str())])
+    })
 }
 
 fn rule(item: &Value) -> Option<(f64, PathRule)> {

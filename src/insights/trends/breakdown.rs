@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::measure::{number, without_name};
-use crate::insights::ground::{CohortPart, Ground};
+use crate::insights::ground::{CohortPart, Ground, cleaned_path, path_rules};
 use crate::insights::sql::{compare, field, group_field, made, person_field, text};
 use crate::model::query::{InvalidQuery, Reader};
 use crate::sql::{CompareOp, Expr, ExprKind, Literal, Span};
+use crate::storage::ch::PathRule;
 
 /// What is shown as the values beyond the limit.
 pub const OTHER: &str = "$$_posthog_breakdown_other_$$";
@@ -60,10 +61,10 @@ impl Breakdown {
         let limit_place = place.get("breakdown_limit")?;
         let limit = limit_place.count(1, MAX_LIMIT)?.unwrap_or(if is_map { MAP_LIMIT } else { DEFAULT_LIMIT });
         let hides_others = place.get("breakdown_hide_other_aggregation")?.flag()?;
-        let cleaning = place.get("breakdown_path_cleaning")?;
-        if cleaning.flag()? {
-            return Err(cleaning.wrong("paths cannot be cleaned in a breakdown yet"));
-        }
+        let rules = match place.get("breakdown_path_cleaning")?.flag()? {
+            true => path_rules(&ground.context.settings.path_cleaning_filters),
+            false => Vec::new(),
+        };
         if !items.is_empty() {
             let columns = items.iter().map(|item| {
                 if item.get("type")?.text()? == Some("cohort") {
@@ -78,6 +79,7 @@ impl Breakdown {
                     &bins,
                     &item.get("normalize_url")?,
                 )
+                .map(|column| column.cleaned(&rules))
             });
             let columns = columns.collect::<Result<Vec<_>, InvalidQuery>>()?;
             return Ok(Some(Self::Values(ByValues { columns, is_list: true, limit, hides_others })));
@@ -103,7 +105,8 @@ impl Breakdown {
             &place.get("breakdown_histogram_bin_count")?,
             &place.get("breakdown_normalize_url")?,
         )?;
-        Ok(Some(Self::Values(ByValues { columns: vec![column], is_list: false, limit, hides_others })))
+        let columns = vec![column.cleaned(&rules)];
+        Ok(Some(Self::Values(ByValues { columns, is_list: false, limit, hides_others })))
     }
 }
 
@@ -163,6 +166,11 @@ impl Column {
             }
         };
         Ok(Self { expr, bins: bins.count(1, MAX_BINS)?, is_address: is_address.flag()?, cohort: None })
+    }
+
+    /// With the project's rules for paths applied, if it is not laid into bins.
+    fn cleaned(self, rules: &[PathRule]) -> Self {
+        if self.bins.is_some() { self } else { Self { expr: cleaned_path(self.expr, rules), ..self } }
     }
 
     /// It as a number.

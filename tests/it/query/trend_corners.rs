@@ -113,3 +113,33 @@ async fn a_formula_lays_all_series_into_the_same_bins() {
     let found: Vec<_> = lines.iter().map(|line| (&line["breakdown_value"], &line["count"])).collect();
     assert_eq!(found, [(&json!("[1,10.5]"), &json!(16)), (&json!("[10.5,20.01]"), &json!(8))]);
 }
+
+#[tokio::test]
+async fn paths_are_cleaned_in_breakdowns_by_the_projects_rules() {
+    let desk = Desk::start().await;
+    desk.change_project(&json!({ "path_cleaning_filters": [{ "regex": "/\\d+$", "alias": "/<id>" }] })).await;
+    let paths = [("ada", Some("/item/1")), ("bob", Some("/item/22")), ("eve", Some("/about")), ("kim", None)];
+    let mut events = Vec::new();
+    for (who, path) in paths {
+        events.push(seen(who, 5, &path.map_or(json!({}), |path| json!({ "$pathname": path }))));
+    }
+    desk.send(&events.into()).await;
+    let breakdown = json!({ "breakdown": "$pathname", "breakdown_path_cleaning": true });
+    let answer = desk.answer(asked("total", &json!({ "breakdownFilter": breakdown }))).await;
+    let found: Vec<_> =
+        answer["results"].as_array().unwrap().iter().map(|line| (&line["breakdown_value"], &line["count"])).collect();
+    let missing = json!("$$_posthog_breakdown_null_$$");
+    assert_eq!(found, [(&json!("/item/<id>"), &json!(2)), (&json!("/about"), &json!(1)), (&missing, &json!(1))]);
+
+    let mut funnel = asked("total", &json!({ "kind": "FunnelsQuery", "breakdownFilter": breakdown }));
+    funnel["series"] = json!([{ "kind": "EventsNode", "event": "visit" }, { "kind": "EventsNode", "event": "buy" }]);
+    let answer = desk.answer(funnel).await;
+    let found: Vec<_> = answer["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|steps| (&steps[0]["breakdown"], &steps[0]["count"]))
+        .collect();
+    let expected = [(&json!(["/item/<id>"]), &json!(2)), (&json!([""]), &json!(1)), (&json!(["/about"]), &json!(1))];
+    assert_eq!(found, expected);
+}
