@@ -73,8 +73,8 @@ pub use migrate::ChMigrateError;
 pub use native_read::{Numbers, Texts};
 pub use overrides::PersonOverride;
 pub use paths::{
-    EdgesShown, PathEdge, PathEnds, PathKeys, PathNames, PathsQuestion, SpanOfPerson, paths_people_sql, paths_sql,
-    spans_sql,
+    EdgesShown, HashedEdge, PathEdge, PathEnds, PathItem, PathKeys, PathNames, PathsQuestion, SpanOfPerson,
+    named_path_edges_sql, path_edges_sql, path_items_sql, paths_people_sql, spans_sql,
 };
 pub use person_events::{Carried, CopiedFrom, GROUPS_WITHIN, MOST_GROUPS, PropertySource, SetBy};
 pub use persons_mirror::{MirroredDistinctId, MirroredPerson, MirroredState};

@@ -7,7 +7,7 @@ mod question;
 mod sittings;
 mod spans;
 
-pub use edges::{PathEdge, paths_sql};
+pub use edges::{HashedEdge, PathEdge, PathItem, named_path_edges_sql, path_edges_sql, path_items_sql};
 pub use question::{EdgesShown, PathEnds, PathKeys, PathNames, PathsQuestion};
 pub use sittings::paths_people_sql;
 pub use spans::{SpanOfPerson, spans_sql};
