@@ -13,10 +13,8 @@ pub(super) fn counts(project: ProjectId, question: RetentionQuestion<'_>) -> Sql
     let mut sql =
         Sql::new("SELECT value, start, arrayJoin(columns) AS column, sum(people) AS count, toFloat64(0) AS amount\n");
     sql.push("FROM (\nSELECT value, start, people, ").append(&columns(question, question.is_cumulative));
-    // Many were there in the same intervals after: they are put together before those are laid out.
-    sql.push(" AS columns\nFROM (\nSELECT value, start, later, count() AS people\nFROM (\n");
-    sql.append(&starts(project, question)).push("\n)\nGROUP BY value, start, later\n)\n)\n");
-    sql.push("GROUP BY value, start, column");
+    sql.push(" AS columns\nFROM (\n").append(&starts(question, "people", &alike(project, question)));
+    sql.push("\n)\n)\nGROUP BY value, start, column");
     sql
 }
 
@@ -24,7 +22,18 @@ pub(super) fn counts(project: ProjectId, question: RetentionQuestion<'_>) -> Sql
 pub(super) fn people(project: ProjectId, question: RetentionQuestion<'_>) -> Sql {
     let mut sql = Sql::new("SELECT whole, value, start, ");
     sql.append(&columns(question, false)).push(" AS columns\nFROM (\n");
-    sql.append(&starts(project, question)).push("\n)");
+    sql.append(&starts(question, "whole", &marks(project, question))).push("\n)");
+    sql
+}
+
+/// How many `people` have the same marks. Most were there in few intervals, so they are put together before intervals are
+/// laid out; by numbers alone if there is no value, for a text among the keys costs more than all of them.
+fn alike(project: ProjectId, question: RetentionQuestion<'_>) -> Sql {
+    let keys = if question.begins == Begins::EachInterval { "returns, began" } else { "returns, start" };
+    let (value, key) = if question.value.is_some() { ("value", ", value") } else { ("'' AS value", "") };
+    let mut sql = Sql::new("SELECT ");
+    sql.push(value).push(", ").push(keys).push(", count() AS people\nFROM (\n");
+    sql.append(&marks(project, question)).push("\n)\nGROUP BY ").push(keys).push(key);
     sql
 }
 
@@ -40,10 +49,11 @@ fn columns(question: RetentionQuestion<'_>, is_cumulative: bool) -> Sql {
     sql
 }
 
-/// A row for everybody and interval they began in: `whole`, `value`, `start`, and `later`, the steps after it that they were
-/// there in: a bit for each or, if one number does not hold all intervals, a list.
-fn starts(project: ProjectId, question: RetentionQuestion<'_>) -> Sql {
-    let mut sql = Sql::new("SELECT whole, value, start, ");
+/// A row for each of `marks` and interval they began in: what it is of, `value`, `start`, and `later`, the steps after it that
+/// they were there in: a bit for each or, if one number does not hold all intervals, a list.
+fn starts(question: RetentionQuestion<'_>, of: &'static str, marks: &Sql) -> Sql {
+    let mut sql = Sql::new("SELECT ");
+    sql.push(of).push(", value, start, ");
     if is_one_word(question) {
         sql.push("bitAnd(bitShiftRight(bitShiftRight(returns, toUInt8(start)), 1), ");
         sql.param("UInt64", 1_u64.checked_shl(question.lookahead - 1).map_or(u64::MAX, |bit| bit - 1))
@@ -52,12 +62,12 @@ fn starts(project: ProjectId, question: RetentionQuestion<'_>) -> Sql {
         sql.push("arrayFilter(step -> step > 0 AND step < ").param("Int64", i64::from(question.lookahead));
         sql.push(", arrayMap(at -> at - start, ").append(&places(question, "returns")).push(")) AS later\n");
     }
-    sql.push("FROM (\nSELECT whole, value, returns, ");
-    match question.begins {
-        Begins::EachInterval => sql.push("arrayJoin(").append(&places(question, "began")).push(") AS start"),
-        _ => sql.push("start"),
-    };
-    sql.push("\nFROM (\n").append(&marks(project, question)).push("\n)\n)");
+    if question.begins != Begins::EachInterval {
+        sql.push("FROM (\n").append(marks).push("\n)");
+        return sql;
+    }
+    sql.push("FROM (\nSELECT ").push(of).push(", value, returns, arrayJoin(").append(&places(question, "began"));
+    sql.push(") AS start\nFROM (\n").append(marks).push("\n)\n)");
     sql
 }
 
