@@ -236,9 +236,9 @@ fn of_property(statistic: Statistic, node: &SeriesNode<'_>, types: &PropertyType
     Ok(Measure { count, whom: Whom::Nobody, value: Some(value), fits: None, days: 0, multiplier: 1.0 })
 }
 
-/// Whether an event belongs to a session: without one, its id is null.
+/// Whether an event belongs to a session: without one, its id is null or empty.
 fn is_in_session() -> Expr {
-    made(ExprKind::IsNull { of: Box::new(field(&["$session_id"])), is_negated: true })
+    Expr::call("notEmpty", vec![field(&["$session_id"])], Span::default())
 }
 
 /// A value as a number; null if it is none.
