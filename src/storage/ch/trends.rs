@@ -178,11 +178,11 @@ fn plain(question: TrendQuestion<'_>, rows: &Sql, aggregate: Aggregate, counts_w
 fn by_value(question: TrendQuestion<'_>, split: Split, rows: &Sql, aggregate: Aggregate, counts_whole: bool) -> Sql {
     // Who is new to a value may be old to the others together, so what they add up to is counted, and what that grew by told.
     let is_grown = question.is_once && !question.is_aggregated && !split.hides_others;
-    let merge = if is_grown { "uniqExactMergeState(point.2)" } else { aggregate.merge };
-    let points = points_by_value(question, split, rows, Aggregate { merge, ..aggregate }, counts_whole, is_grown);
     if !is_grown {
-        return points;
+        let value = ["toFloat64(ifNull(", aggregate.merge, ", 0))"];
+        return points_by_value(question, split, rows, aggregate, counts_whole, &value);
     }
+    let points = points_by_value(question, split, rows, aggregate, counts_whole, &["uniqExactMergeState(point.2)"]);
     let of_line =
         "(PARTITION BY is_whole, is_other, names ORDER BY bucket ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)";
     let mut sql = Sql::new("SELECT is_whole, bucket, is_other, names, ");
@@ -198,7 +198,7 @@ fn points_by_value(
     rows: &Sql,
     aggregate: Aggregate,
     counts_whole: bool,
-    is_state: bool,
+    value: &[&'static str],
 ) -> Sql {
     let is_one = split.columns == 1;
     let bucket = if question.is_aggregated { "toInt64(0)" } else { "bucket" };
@@ -206,12 +206,11 @@ fn points_by_value(
     sql.push(if counts_whole { "grouping(bucket) = 1" } else { "false" })
         .push(" AS is_whole, point.1 AS bucket, is_other, ");
     sql.push(if is_one { "if(is_other, [], [name]) AS names" } else { "if(is_other, [], name) AS names" });
-    if is_state {
-        sql.push(", ").push(aggregate.merge).push(" AS value\nFROM (\n");
-    } else {
-        sql.push(", toFloat64(ifNull(").push(aggregate.merge).push(", 0)) AS value\nFROM (\n");
+    sql.push(", ");
+    for part in value {
+        sql.push(part);
     }
-    sql.push("  SELECT name, points, ");
+    sql.push(" AS value\nFROM (\n  SELECT name, points, ");
     match question.shown {
         Some(shown) => {
             people::push_values(&mut sql, &ValuesAre::NoneOf(shown.to_vec()));
