@@ -9,6 +9,7 @@ mod project;
 mod properties;
 pub mod property_columns;
 pub mod query;
+mod recent;
 pub mod session;
 mod time_zone;
 mod token_bucket;
@@ -23,6 +24,7 @@ pub use ids::{
 };
 pub use project::{Project, ProjectSettings, Role};
 pub use properties::Properties;
+pub use recent::Recent;
 pub use time_zone::{InvalidTimeZone, TimeZoneName};
 pub use token_bucket::TokenBuckets;
 pub use user::{Organization, User};

@@ -9,8 +9,8 @@ use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
 use crate::ingest::sessions::SessionFold;
-use crate::model::ProjectId;
 use crate::model::session::SessionPartial;
+use crate::model::{ProjectId, Recent};
 use crate::storage::ch::{self, ChError, ClickHouse, SessionKey, StoredSession};
 
 /// Sessions read and written at once: bounds memory, however many one batch touches.
@@ -22,7 +22,9 @@ const MAX_REMEMBERED: usize = 12 << 20;
 #[derive(Debug)]
 pub(super) struct Sessions {
     node: Uuid,
-    recent: Recent,
+    /// What was written lately, so that it need not be read again: nobody else writes rows of this node. What is about to
+    /// change is taken out; if it then cannot be written, it is read again.
+    recent: Recent<SessionKey, Box<Known>>,
 }
 
 /// The sessions that a batch touches, and what its events say about each.
@@ -43,12 +45,12 @@ impl<'a> Touched<'a> {
 
 impl Sessions {
     pub fn new(node: Uuid) -> Self {
-        Self { node, recent: Recent::default() }
+        Self { node, recent: Recent::new(MAX_REMEMBERED) }
     }
 
     /// Forgets what was written: somebody else may have deleted it since.
     pub fn forget(&mut self) {
-        self.recent = Recent::default();
+        self.recent.forget();
     }
 
     /// Adds to these sessions what a batch says. Trying again after a failure adds it once. Gives the sessions that
@@ -78,7 +80,7 @@ impl Sessions {
         let mut parts = vec![rows];
         while let Some(mut part) = parts.pop() {
             match clickhouse.insert_session_partials(self.node, &part).await {
-                Ok(()) => self.recent.learn(part),
+                Ok(()) => self.learn(part),
                 Err(error) if ch::blames_data(&error) => {
                     if part.len() > 1 {
                         let second = part.split_off(part.len() / 2);
@@ -91,6 +93,14 @@ impl Sessions {
             }
         }
         Ok(refused)
+    }
+
+    fn learn(&mut self, rows: Vec<StoredSession>) {
+        for StoredSession { project_id, session_id, version, partial } in rows {
+            let key = (project_id, session_id);
+            let weight = weight(&key, &partial);
+            self.recent.put(key, Box::new(Known { version, partial }), weight);
+        }
     }
 
     /// What this node has written of these sessions, with the version.
@@ -128,42 +138,9 @@ struct Known {
     partial: SessionPartial,
 }
 
-/// What was written lately, so that it need not be read again: nobody else writes rows of this node.
-#[derive(Debug, Default)]
-struct Recent {
-    young: HashMap<SessionKey, Box<Known>>,
-    young_bytes: usize,
-    old: HashMap<SessionKey, Box<Known>>,
-}
-
-impl Recent {
-    /// Takes one out: it is about to change. If it then cannot be written, it is read again.
-    fn take(&mut self, key: &SessionKey) -> Option<Box<Known>> {
-        let young = self.young.remove(key);
-        if let Some(known) = &young {
-            self.young_bytes -= Self::weight(key, &known.partial);
-        }
-        young.or_else(|| self.old.remove(key))
-    }
-
-    fn learn(&mut self, rows: Vec<StoredSession>) {
-        for row in rows {
-            let key = (row.project_id, row.session_id);
-            self.take(&key);
-            let weight = Self::weight(&key, &row.partial);
-            if self.young_bytes + weight > MAX_REMEMBERED {
-                self.old = std::mem::take(&mut self.young);
-                self.young_bytes = 0;
-            }
-            self.young_bytes += weight;
-            self.young.insert(key, Box::new(Known { version: row.version, partial: row.partial }));
-        }
-    }
-
-    /// About how many bytes it takes here.
-    fn weight((_, id): &SessionKey, partial: &SessionPartial) -> usize {
-        partial.weight() + size_of::<(SessionKey, u64)>() + id.len()
-    }
+/// About how many bytes what was written of a session takes here.
+fn weight((_, id): &SessionKey, partial: &SessionPartial) -> usize {
+    partial.weight() + size_of::<(SessionKey, u64)>() + id.len()
 }
 
 #[cfg(test)]
@@ -189,20 +166,16 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded_and_the_newest_stays() {
-        let mut recent = Recent::default();
+        let mut sessions = Sessions::new(Uuid::nil());
         for n in 0..30_000 {
-            recent.learn(vec![row(n)]);
+            sessions.learn(vec![row(n)]);
         }
-        let bytes = |rows: &HashMap<SessionKey, Box<Known>>| -> usize {
-            rows.iter().map(|(key, known)| Recent::weight(key, &known.partial)).sum()
-        };
-        assert_eq!(bytes(&recent.young), recent.young_bytes);
-        assert!(recent.young_bytes <= MAX_REMEMBERED && (1..=MAX_REMEMBERED).contains(&bytes(&recent.old)));
+        let bytes: usize = sessions.recent.iter().map(|(key, known)| weight(key, &known.partial)).sum();
+        assert!((1..=2 * MAX_REMEMBERED).contains(&bytes));
         let key = |n: u32| (ProjectId::new(1), format!("s{n}"));
-        assert!(recent.take(&key(0)).is_none());
-        recent.learn(vec![StoredSession { version: 77, ..row(29_999) }]);
-        assert_eq!(recent.take(&key(29_999)).map(|known| known.version), Some(77));
-        assert!(recent.take(&key(29_999)).is_none());
-        assert_eq!(bytes(&recent.young), recent.young_bytes);
+        assert!(sessions.recent.take(&key(0)).is_none());
+        sessions.learn(vec![StoredSession { version: 77, ..row(29_999) }]);
+        assert_eq!(sessions.recent.take(&key(29_999)).map(|known| known.version), Some(77));
+        assert!(sessions.recent.take(&key(29_999)).is_none());
     }
 }
