@@ -11,8 +11,8 @@ use crate::model::ProjectId;
 use crate::storage::ch::{ChError, ClickHouse};
 use crate::storage::pg::{IdentityChanges, IdentityQuestion, IdentityTx, Pg, PgError, RecentPersons, WrittenPersons};
 
-/// Overrides copied to ClickHouse at once.
-const MIRROR_ROWS: u32 = 10_000;
+/// Rows of changes of overrides copied to ClickHouse at once, of up to 500 each.
+const MIRROR_ROWS: u32 = 100;
 /// Changes of people copied at once, each with all that is known of a person.
 const MIRROR_CHANGES: u32 = 2_000;
 
@@ -156,7 +156,7 @@ impl Identity {
                 clickhouse.insert_person_overrides(&changes.overrides).await?;
                 self.pg.mark_override_changes_mirrored(&changes).await?;
             }
-            if changes.seqs.len() < MIRROR_ROWS as usize {
+            if !changes.is_cut {
                 return Ok(());
             }
         }
@@ -184,7 +184,7 @@ impl Identity {
                 clickhouse.insert_mirrored_distinct_ids(&changes.distinct_ids).await?;
                 self.pg.mark_person_changes_mirrored(&changes).await?;
             }
-            if changes.seqs.len() < MIRROR_CHANGES as usize {
+            if !changes.is_cut {
                 return Ok(());
             }
         }

@@ -33,6 +33,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (19, "group_edits", include_str!("../../../migrations/postgres/0019_group_edits.sql")),
     (20, "tail_kinds", include_str!("../../../migrations/postgres/0020_tail_kinds.sql")),
     (21, "checks_by_statement", include_str!("../../../migrations/postgres/0021_checks_by_statement.sql")),
+    (22, "changes_by_statement", include_str!("../../../migrations/postgres/0022_changes_by_statement.sql")),
 ];
 
 /// The advisory lock under which both stores are migrated: any number, the same for ever.

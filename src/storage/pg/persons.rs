@@ -1,6 +1,8 @@
 //! What has become of persons on event rows: the lock under which that changes, and the overrides for ClickHouse.
 //! What is read and written under the lock is in [`super::identity_tx`] and [`super::person_merges`].
 
+use std::collections::BTreeSet;
+
 use sqlx::{AssertSqlSafe, Postgres, Transaction};
 
 use super::{Pg, PgError};
@@ -20,8 +22,10 @@ pub struct IdentityTx {
 #[derive(Debug, Clone, Default)]
 pub struct OverrideChanges {
     pub overrides: Vec<PersonOverride>,
-    /// One for each change, also of the same number.
+    /// The rows in which they were noted.
     pub seqs: Vec<i64>,
+    /// Whether there were more.
+    pub is_cut: bool,
 }
 
 impl Pg {
@@ -42,7 +46,7 @@ impl Pg {
         Ok(IdentityTx { tx: self.pool.begin_with(AssertSqlSafe(begin)).await? })
     }
 
-    /// The oldest changes of overrides that ClickHouse does not have yet, each with where the number leads now.
+    /// Overrides of the oldest `limit` rows of changes that ClickHouse does not have yet, each with where the number leads now.
     ///
     /// # Errors
     /// If Postgres does not answer.
@@ -53,7 +57,7 @@ impl Pg {
             SELECT change.seqs, change.project_id, change.from_id, o.into_id, o.version
             FROM (
                 SELECT array_agg(seq) AS seqs, project_id, from_id
-                FROM (SELECT * FROM override_changes ORDER BY seq LIMIT $1) AS oldest
+                FROM (SELECT * FROM override_changes ORDER BY seq LIMIT $1) AS oldest, UNNEST(from_ids) AS noted (from_id)
                 GROUP BY project_id, from_id
             ) AS change
             LEFT JOIN person_overrides AS o ON o.project_id = change.project_id AND o.from_id = change.from_id
@@ -63,8 +67,9 @@ impl Pg {
         .fetch_all(&self.pool)
         .await?;
         let mut changes = OverrideChanges::default();
+        let mut noted = BTreeSet::new();
         for (seqs, project, from, into, version) in rows {
-            changes.seqs.extend(seqs);
+            noted.extend(seqs);
             // Of an erased person nothing is left to copy.
             let (Some(into), Some(version)) = (into, version) else { continue };
             changes.overrides.push(PersonOverride {
@@ -74,6 +79,8 @@ impl Pg {
                 version: version.cast_unsigned(),
             });
         }
+        changes.is_cut = noted.len() >= limit as usize;
+        changes.seqs.extend(noted);
         Ok(changes)
     }
 

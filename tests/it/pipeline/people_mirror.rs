@@ -1,14 +1,17 @@
 //! What ClickHouse is told of people, and the rows about them that must hang together in Postgres.
 
+use std::fs;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tenrec::identity::{Identity, Resolved, Subject};
-use tenrec::model::Properties;
-use tenrec::storage::pg::{RecentPersons, WrittenPersons};
+use tenrec::model::{PersonId, Properties};
+use tenrec::storage::pg::{Pg, RecentPersons, WrittenPersons};
 use uuid::Uuid;
 
 use super::rig::{Rig, event, now, object, resolve};
+use crate::support::SharedStores;
 
 const MIRRORED: &str = "SELECT properties FROM persons FINAL WHERE NOT is_deleted ORDER BY properties.name::String";
 
@@ -45,6 +48,71 @@ async fn what_was_just_written_is_mirrored_unless_somebody_changed_it_since() {
     rig.pg_execute("DELETE FROM persons WHERE properties ->> 'name' = 'Countess'").await.unwrap();
     identity.mirror(&rig.clickhouse, &written).await.unwrap();
     assert_eq!(names().await, ["Robert"]);
+}
+
+#[tokio::test]
+async fn what_one_statement_changes_of_many_people_is_noted_in_few_rows_and_all_mirrored() {
+    let rig = Rig::start().await;
+    rig.pg_execute(
+        "INSERT INTO persons (project_id, uuid, properties, created_at, last_seen_at)
+         SELECT 1, gen_random_uuid(), jsonb_build_object('name', n::text), now(), now() FROM generate_series(1, 2600) AS n",
+    )
+    .await
+    .unwrap();
+    rig.pg_execute(
+        "INSERT INTO person_distinct_ids (project_id, distinct_id, person_id) SELECT 1, 'id-' || id, id FROM persons",
+    )
+    .await
+    .unwrap();
+    rig.pg_execute("INSERT INTO person_overrides (project_id, from_id, into_id) SELECT 1, id + 9000, id FROM persons")
+        .await
+        .unwrap();
+    // Seen later is not a change, another name is.
+    rig.pg_execute("UPDATE persons SET last_seen_at = now() + interval '1 hour'").await.unwrap();
+    rig.pg_execute("UPDATE persons SET properties = '{\"name\": \"last\"}' WHERE properties ->> 'name' = '2600'")
+        .await
+        .unwrap();
+    let noted =
+        "SELECT format('%s %s', (SELECT count(*) FROM person_changes), (SELECT count(*) FROM override_changes))";
+    assert_eq!(rig.pg_value::<String>(noted).await, "13 6");
+
+    Identity::new(rig.pg.clone()).mirror(&rig.clickhouse, &WrittenPersons::default()).await.unwrap();
+    assert_eq!(rig.pg_value::<String>(noted).await, "0 0");
+    let mirrored = "SELECT (SELECT count() FROM persons FINAL) AS people, \
+                    (SELECT countIf(person > 0) FROM person_distinct_ids FINAL) AS ids, \
+                    (SELECT uniqExact(from_id) FROM person_overrides) AS overrides, \
+                    (SELECT count() FROM persons FINAL WHERE properties.name::String IN ('2600', 'last')) AS renamed";
+    assert_eq!(rig.rows(mirrored).await, [json!({ "people": 2600, "ids": 2600, "overrides": 2600, "renamed": 1 })]);
+}
+
+#[tokio::test]
+async fn what_was_noted_row_by_row_is_mirrored_after_the_migration() {
+    let stores = tokio::task::spawn_blocking(SharedStores::get).await.unwrap();
+    let name = stores.fresh_name();
+    stores.create_empty_pg(&name).await;
+    let mut connection = PgConnection::connect_with(&stores.pg_options(&name)).await.unwrap();
+    let mut migrations: Vec<_> =
+        fs::read_dir("migrations/postgres").unwrap().map(|entry| entry.unwrap().path()).collect();
+    migrations.sort();
+    for path in migrations {
+        if path.ends_with("0022_changes_by_statement.sql") {
+            let before =
+                "INSERT INTO person_changes (project_id, person_id, distinct_id) VALUES (1, 7, NULL), (1, NULL, 'ada');
+                          INSERT INTO override_changes (project_id, from_id) VALUES (1, 8)";
+            sqlx::raw_sql(before).execute(&mut connection).await.unwrap();
+        }
+        let sql = fs::read_to_string(&path).unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap_or_else(|e| panic!("{path:?}: {e}"));
+    }
+    connection.close().await.unwrap();
+    let pg = Pg::new(stores.pg_options(&name), 2);
+    let changes = pg.list_person_changes(10, &WrittenPersons::default()).await.unwrap();
+    assert_eq!(changes.persons.iter().map(|person| person.id).collect::<Vec<_>>(), [PersonId::from_row(7)]);
+    assert_eq!(changes.distinct_ids.iter().map(|id| &id.distinct_id).collect::<Vec<_>>(), ["ada"]);
+    assert_eq!((changes.seqs.len(), changes.is_cut), (2, false));
+    assert_eq!(pg.list_override_changes(10).await.unwrap().seqs.len(), 1);
+    pg.close().await;
+    stores.drop_databases(&name).await;
 }
 
 #[tokio::test]
