@@ -34,6 +34,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (20, "tail_kinds", include_str!("../../../migrations/postgres/0020_tail_kinds.sql")),
     (21, "checks_by_statement", include_str!("../../../migrations/postgres/0021_checks_by_statement.sql")),
     (22, "changes_by_statement", include_str!("../../../migrations/postgres/0022_changes_by_statement.sql")),
+    (23, "distinct_ids_by_bytes", include_str!("../../../migrations/postgres/0023_distinct_ids_by_bytes.sql")),
 ];
 
 /// The advisory lock under which both stores are migrated: any number, the same for ever.

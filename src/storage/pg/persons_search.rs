@@ -76,8 +76,8 @@ fn push_beginning<'a>(
     from: &str,
     until: &str,
 ) -> &'a mut QueryBuilder<Postgres> {
-    sql.push(what).push(" ~>=~ ").push_bind(from.to_owned());
-    sql.push(what).push(" ~<~ ").push_bind(until.to_owned())
+    sql.push(what).push(" >= ").push_bind(from.to_owned());
+    sql.push(what).push(" < ").push_bind(until.to_owned())
 }
 
 /// Pushes the condition that a search means somebody: it means those that `find_hits` finds.
