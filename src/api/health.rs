@@ -106,6 +106,7 @@ pub async fn metrics(State(state): State<AppState>) -> Response {
             (&metrics::SPOOL_FREE_BYTES, spool.free_bytes.unwrap_or(0)),
             (&metrics::SPOOL_WAITING_EVENTS, spool.waiting_events),
             (&metrics::SPOOL_ACCEPTING, spool.is_accepting.into()),
+            (&metrics::SPOOL_LOOKING_AGAIN, spool.is_looking_again.into()),
             (&metrics::SPOOL_DAMAGED, spool.damaged),
             (&metrics::SPOOL_MISSING_SEGMENTS, spool.missing_segments),
             (&metrics::SPOOL_LOST_EVENTS, spool.lost_events),

@@ -46,6 +46,8 @@ pub static SPOOL_ACCEPTING: Gauge = Gauge::new();
 pub static SPOOL_DAMAGED: Gauge = Gauge::new();
 /// Events lost to damage of the spool since the start, as far as they could be counted.
 pub static SPOOL_LOST_EVENTS: Gauge = Gauge::new();
+/// Whether stored events are looked at again (1) or not (0): new ones wait meanwhile.
+pub static SPOOL_LOOKING_AGAIN: Gauge = Gauge::new();
 /// Events that a store had lost, stored again from what the spool kept.
 pub static EVENTS_RESTORED: Counter = Counter::new();
 /// Writes of the spool that failed since the start; their events were refused.
@@ -105,6 +107,11 @@ const ALL: &[(&str, &str, &dyn Metric)] = &[
     ("tenrec_spool_accepting", "Whether the spool takes events", &SPOOL_ACCEPTING),
     ("tenrec_spool_damaged_places", "Places of the spool that could not be read", &SPOOL_DAMAGED),
     ("tenrec_spool_lost_events", "Events known to be lost to damage of the spool", &SPOOL_LOST_EVENTS),
+    (
+        "tenrec_spool_looking_again",
+        "Whether stored events are looked at again, and new ones wait",
+        &SPOOL_LOOKING_AGAIN,
+    ),
     ("tenrec_events_restored_total", "Events that a store had lost and that were stored again", &EVENTS_RESTORED),
     ("tenrec_spool_failed_writes", "Writes of the spool that failed since the start", &SPOOL_FAILED_WRITES),
     ("tenrec_spool_missing_segments", "Segments of the spool that were not there", &SPOOL_MISSING_SEGMENTS),

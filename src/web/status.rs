@@ -53,6 +53,7 @@ struct StatusPage {
     retries: String,
     stored: String,
     duplicates: String,
+    restored: String,
     quarantined: String,
     /// `None` if the directory cannot be read.
     quarantine_size: Option<String>,
@@ -63,7 +64,7 @@ impl StatusPage {
     /// Whether there is nothing to do for anybody.
     fn is_well(&self) -> bool {
         let spool = self.spool.as_ref().map(|spool| &spool.status);
-        let is_whole = spool.is_none_or(|spool| spool.damaged + spool.missing_segments == 0);
+        let is_whole = spool.is_none_or(|spool| spool.damaged + spool.missing_segments == 0 && !spool.is_looking_again);
         self.postgres && self.clickhouse && self.waiting_for.is_none() && self.is_accepting() && is_whole
     }
 
@@ -92,6 +93,7 @@ pub async fn get(State(state): State<AppState>, signed_in: SignedIn, wish: Proje
         retries: Figure::of(pipeline.retries).exact,
         stored: Figure::of(pipeline.stored).exact,
         duplicates: Figure::of(pipeline.duplicates).exact,
+        restored: Figure::of(pipeline.restored).exact,
         quarantined: Figure::of(pipeline.quarantined.values().sum()).exact,
         quarantine_size: state.pipeline.quarantine_bytes().await.ok().map(size),
         version: env!("CARGO_PKG_VERSION"),

@@ -179,6 +179,26 @@ impl IntakeReader {
         }
     }
 
+    /// What the stores had said of damage at the start; `None` where nothing is kept that could be looked at again.
+    #[must_use]
+    pub fn damage(&self) -> Option<&str> {
+        match self {
+            Self::Spool(reader) => Some(reader.damage()),
+            Self::Queue(_) => None,
+        }
+    }
+
+    /// See [`SpoolReader::look_again`].
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub async fn look_again(&mut self, damage: String) -> io::Result<()> {
+        match self {
+            Self::Spool(reader) => reader.look_again(damage).await,
+            Self::Queue(_) => Ok(()),
+        }
+    }
+
     /// The last number that both stores have.
     #[must_use]
     pub fn stored_seq(&self) -> u64 {

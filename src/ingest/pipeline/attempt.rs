@@ -60,7 +60,12 @@ impl Work {
         self.reach(Step::LookUp)?;
         self.fence.enter(shutdown).await.map_err(outside)?;
         let is_resolved = progress.resolved.is_some() || self.is_repeated;
-        let (fates, held) = self.look_up(batch, events, !is_resolved).await?;
+        let asks = self.asks_for_damage();
+        let (fates, held) = self.look_up(batch, events, !is_resolved && !asks).await?;
+        if asks {
+            self.ask_for_damage().await?;
+        }
+        self.is_begun = true;
 
         self.reach(Step::Identity)?;
         let is_gap = fates.contains(&Fate::Missing);

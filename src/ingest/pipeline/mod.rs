@@ -25,11 +25,13 @@
 //!   there is none ([`intake`](super::intake)), those who sent them wait, or hear that they must send again.
 //! - A batch that the spool hands out again after both stores had it ([`SpoolBatch::is_repeated`]) is not counted again; what
 //!   the look-up misses is stored anew and counted as restored.
+//! - Parts that ClickHouse finds damaged and puts aside, at a start or later, let the spool hand out what it keeps (`damage`).
 //! - Rows that a store refuses for what they contain are halved until the one event is found; it goes to the quarantine
 //!   (`quarantine`), its neighbours are stored.
 
 mod attempt;
 mod backoff;
+mod damage;
 mod definitions;
 mod duplicates;
 mod erased;
@@ -58,6 +60,7 @@ use crate::storage::ch::ClickHouse;
 use crate::storage::pg::Pg;
 
 use backoff::Backoff;
+use damage::Damage;
 use status::Counters;
 use step::Stopped;
 use steps::Work;
@@ -133,6 +136,7 @@ impl Pipeline {
         let identity = Identity::new(pg.clone());
         let mut work = Work::new(identity, pg, clickhouse, clock, counters, quarantine, reader.node());
         work.longest_pause = config.longest_pause;
+        work.damage = Damage::new(reader.damage());
         if reader.stored_seq() < reader.opened_at() {
             work.fence.inherit();
         }
@@ -180,6 +184,10 @@ impl Pipeline {
                 }
                 Err(Stopped::Shutdown) => break,
                 Err(Stopped::Crash) => return,
+                Err(Stopped::LookAgain { damage }) => {
+                    self.look_again(damage, &shutdown).await;
+                    continue;
+                }
             }
             taken = taken.saturating_add(events as u64);
             if events < self.config.max_events / 2 {
@@ -211,6 +219,19 @@ impl Pipeline {
             }
         }
         Ok(())
+    }
+
+    /// Begins with what is kept of stored batches. If the end comes before that, the next start does it.
+    async fn look_again(&mut self, damage: String, shutdown: &CancellationToken) {
+        let mut retries = Backoff::default();
+        while let Err(error) = self.reader.look_again(damage.clone()).await {
+            tracing::error!(error = %error, "The spool cannot be looked at again, trying again");
+            retries.pause(shutdown).await;
+            if shutdown.is_cancelled() {
+                return;
+            }
+        }
+        self.stored.send_replace(self.reader.stored_seq());
     }
 
     /// Waits until the interval is over or a full batch is there.

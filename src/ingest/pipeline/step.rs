@@ -38,6 +38,10 @@ pub(super) enum Stopped {
     Shutdown,
     /// As [`super::Pipeline::crash_before`] asked.
     Crash,
+    /// A store lost what it had: that comes first. Nothing of the batch was done.
+    LookAgain {
+        damage: String,
+    },
 }
 
 /// Why a try ended.
@@ -52,6 +56,10 @@ pub(super) enum Failure {
     Poison {
         step: Step,
         error: String,
+    },
+    /// As [`Stopped::LookAgain`].
+    LookAgain {
+        damage: String,
     },
     Crash,
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::attempt::Progress;
 use super::backoff::{self, Backoff};
+use super::damage::Damage;
 use super::definitions::Definitions;
 use super::duplicates::first_of_each;
 use super::fence::Fence;
@@ -49,6 +50,9 @@ pub(super) struct Work {
     /// Of the batch under way.
     pub(super) tally: Tally,
     pub fence: Fence,
+    pub(super) damage: Damage,
+    /// Something of the batch under way may be done.
+    pub(super) is_begun: bool,
     /// The batch was stored and counted before, and is only looked at again.
     pub(super) is_repeated: bool,
     /// Something of a repeated batch was missing. What persons became afterwards is then told again too, in its order: an
@@ -85,6 +89,8 @@ impl Work {
             recent_persons: RecentPersons::default(),
             left_out: LeftOut::default(),
             tally: Tally::default(),
+            damage: Damage::default(),
+            is_begun: false,
             is_repeated: false,
             replays: false,
             unsettled: None,
@@ -101,14 +107,11 @@ impl Work {
     /// Stores a batch, whatever it takes.
     pub async fn store(&mut self, batch: SpoolBatch, shutdown: &CancellationToken) -> Result<(), Stopped> {
         let SpoolBatch { id: batch, last_seq, events, rejected, is_repeated } = batch;
-        self.is_repeated = is_repeated;
+        (self.is_begun, self.is_repeated) = (false, is_repeated);
         self.counters.oldest(events.iter().map(|e| e.received_at).min());
         self.tally = Tally::received(&events, rejected);
         let all = events.len();
         let events = first_of_each(events, |again| self.tally.duplicate(again));
-        if !is_repeated {
-            self.counters.duplicates(all - events.len());
-        }
         let mut fold = SessionFold::default();
         // Halves of what a store refuses, the first on top: order decides who merges into whom.
         let mut parts = vec![(&events[..], None)];
@@ -126,8 +129,11 @@ impl Work {
         self.write_sessions(last_seq, Touched::new(fold), shutdown).await?;
         self.unsettled = None;
         self.reach(Step::Ledger)?;
-        if !is_repeated {
+        if is_repeated {
+            self.damage.looked_again();
+        } else {
             self.write_ledger(last_seq, shutdown).await?;
+            self.counters.duplicates(all - events.len());
         }
         self.replays &= is_repeated;
         self.counters.oldest(None);
@@ -170,10 +176,15 @@ impl Work {
             match tried {
                 Ok(()) => return Ok(None),
                 Err(Failure::Poison { step, error }) => {
+                    self.is_begun = true;
                     return Ok(Some(Refused { step, error, resolved: progress.resolved }));
                 }
                 Err(Failure::Crash) => return Err(Stopped::Crash),
-                Err(Failure::Passing { step, error }) => self.wait(step, error, &mut retries, shutdown).await?,
+                Err(Failure::LookAgain { damage }) => return Err(Stopped::LookAgain { damage }),
+                Err(Failure::Passing { step, error }) => {
+                    self.damage.suspect();
+                    self.wait(step, error, &mut retries, shutdown).await?;
+                }
             }
         }
     }

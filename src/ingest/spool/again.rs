@@ -1,9 +1,8 @@
 //! Looking again at batches that are stored already.
 //!
-//! A machine that lost power, or a store that found damage when it started, may have lost what it had confirmed. Segments
-//! are kept for a while behind the cursor for that ([`Keep`]), and the cursor file knows how they were cut into batches. So
-//! those batches can be handed out once more, with the same events under the same ids: the look-up of the pipeline leaves
-//! out what is still there.
+//! A machine that lost power, or a store that found damage, may have lost what it had confirmed. Segments are kept for a while
+//! behind the cursor for that ([`Keep`]), and the cursor file knows how they were cut into batches. So those batches can be
+//! handed out once more, with the same events under the same ids: the look-up of the pipeline leaves out what is still there.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -24,7 +23,8 @@ pub struct Keep {
     /// Most bytes of them. They are also removed first when the spool or the disk becomes full.
     pub max_bytes: u64,
     /// What the stores say of damage they found. If that changes, or the machine was started anew, the kept batches are
-    /// looked at again when the spool is opened.
+    /// looked at again when the spool is opened. What they find later is told to
+    /// [`SpoolReader::look_again`](super::SpoolReader::look_again).
     pub damage: String,
 }
 
@@ -58,13 +58,13 @@ impl Again {
 
 /// Whether there is something to look at again, and what. If not, that is noted.
 pub(super) fn plan(disk: &Disk, keep: &Keep, records: &[Record], segments: &[Segment]) -> io::Result<Option<Again>> {
-    let mark = format!("{}\n{}", boot_id(), keep.damage);
+    let mark = mark(&keep.damage);
     let confirmed = disk.read(NAME)?;
     if confirmed.as_deref() == Some(mark.as_bytes()) {
         return Ok(None);
     }
     if confirmed.is_some()
-        && let Some((from, ends)) = batches(keep, records, segments)
+        && let Some((from, ends)) = batches(keep, records, segments.first())
     {
         let again = Again { from, ends, mark };
         tracing::warn!(
@@ -77,12 +77,34 @@ pub(super) fn plan(disk: &Disk, keep: &Keep, records: &[Record], segments: &[Seg
     Ok(None)
 }
 
+/// The same for a spool in use, when a store has found this damage.
+pub(super) fn plan_for(
+    damage: &str,
+    disk: &Disk,
+    keep: &Keep,
+    records: &[Record],
+    oldest: Option<&Segment>,
+) -> io::Result<Option<Again>> {
+    let mark = mark(damage);
+    let Some((from, ends)) = batches(keep, records, oldest) else {
+        disk.replace(NAME, mark.as_bytes())?;
+        tracing::warn!("Nothing is kept of what was stored last: what a store lost of it cannot be stored again");
+        return Ok(None);
+    };
+    tracing::warn!(batches = ends.len(), "A store found damage: looking again at what was stored last");
+    Ok(Some(Again { from, ends, mark }))
+}
+
+fn mark(damage: &str) -> String {
+    format!("{}\n{damage}", boot_id())
+}
+
 /// Where the first whole kept batch begins, and where each ends.
-fn batches(keep: &Keep, records: &[Record], segments: &[Segment]) -> Option<(u64, VecDeque<u64>)> {
+fn batches(keep: &Keep, records: &[Record], oldest: Option<&Segment>) -> Option<(u64, VecDeque<u64>)> {
     let last = records.last()?;
     let kept = i64::try_from(keep.time.as_secs()).unwrap_or(i64::MAX);
     let since = last.at.saturating_sub(kept);
-    let oldest = segments.first()?.first_seq;
+    let oldest = oldest?.first_seq;
     let mut ends: BTreeSet<u64> = BTreeSet::new();
     for Record { cursor: Cursor { stored, pending }, .. } in recent(records, since) {
         ends.extend([*stored, *stored.max(pending)]);

@@ -1,5 +1,7 @@
 //! Frames, in order, cut into batches.
 
+mod looking_again;
+
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -143,18 +145,6 @@ impl Batches {
         self.ahead.clear();
         self.seen = self.seen.map(|_| self.stored);
         self.tail_damaged = true; // what was read once is not called missing
-    }
-
-    fn finish_again(&mut self) -> io::Result<()> {
-        if let Some(again) = &self.again {
-            again.finish(&self.shared.disk)?;
-            tracing::info!("What was stored last has been looked at again");
-        }
-        self.again = None;
-        self.shared.is_looking_again.store(false, Ordering::Relaxed);
-        self.stored = self.stored.max(self.durably_stored());
-        self.seen = Some(self.stored);
-        Ok(())
     }
 
     fn cut(&mut self, fixed_end: Option<u64>, limits: BatchLimits) -> io::Result<Cut> {

@@ -51,8 +51,9 @@
 //! # What is stored is kept for a while
 //!
 //! For [`Keep::time`] after both stores had all of a segment, it stays. When the machine has been started anew since, or a
-//! store reports damage, the batches of that time are handed out once more ([`SpoolBatch::is_repeated`]), cut as they were:
-//! so nothing is lost even where a disk lied about what it had written. What is only kept makes way for new events.
+//! store reports damage, at the start or later ([`SpoolReader::look_again`]), the batches of that time are handed out once
+//! more ([`SpoolBatch::is_repeated`]), cut as they were: so nothing is lost even where a disk lied about what it had written.
+//! What is only kept makes way for new events.
 //!
 //! # What can go wrong
 //!

@@ -116,6 +116,21 @@ impl SpoolReader {
         self.batches.lock().unwrap_or_else(PoisonError::into_inner).durably_stored()
     }
 
+    /// What the stores had said of damage when the spool was opened.
+    #[must_use]
+    pub fn damage(&self) -> &str {
+        &self.shared.keep.damage
+    }
+
+    /// Hands out what is kept of stored batches once more, before anything else: a store has found damage, and says this of
+    /// all that it ever found. A batch that was asked for and not stored comes again after them.
+    ///
+    /// # Errors
+    /// If the disk fails; it must then be asked for again.
+    pub async fn look_again(&self, damage: String) -> io::Result<()> {
+        self.on_thread(move |batches| batches.look_again(&damage)).await
+    }
+
     /// This node's uuid: the same as long as the directory lives.
     #[must_use]
     pub fn node(&self) -> Uuid {

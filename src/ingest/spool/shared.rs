@@ -38,7 +38,7 @@ pub struct SpoolStatus {
     pub segments: usize,
     /// Events that are not stored yet. Those found when the spool was opened are counted within a moment.
     pub waiting_events: u64,
-    /// Whether stored batches are looked at again, because the machine or a store lost its memory.
+    /// Whether stored batches are looked at again, because the machine or a store lost its memory. New ones wait meanwhile.
     pub is_looking_again: bool,
     /// Bytes cut from the end of the newest segment when the spool was opened: never acknowledged.
     pub torn_bytes: u64,

@@ -71,11 +71,11 @@ impl ClickHouse {
         insert.end().await
     }
 
-    /// Which of these events are stored, if their moment was between `from` and `to`. Parts that cannot be read are put aside
-    /// by the embedded engine, and what is in them is not stored any more.
+    /// Which of these events are stored, if their moment was between `from` and `to`.
     ///
     /// # Errors
-    /// If ClickHouse does not answer.
+    /// If ClickHouse does not answer, or cannot read a part. The embedded engine has put it aside then: what is in it is not
+    /// stored any more, and the next look-up does not meet it.
     pub async fn find_stored(
         &self,
         projects: &[ProjectId],
@@ -102,7 +102,7 @@ impl ClickHouse {
                     Err(error) if blames_events(&error) && !self.is_remote() => {
                         tracing::error!(%error, "Events cannot be read; damaged parts are put aside now");
                         self.put_broken_events_aside().await?;
-                        query().fetch_all().await
+                        Err(error)
                     }
                     found => found,
                 }

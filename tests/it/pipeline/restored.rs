@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tenrec::ingest::pipeline::{PipelineHandle, Step};
 use tenrec::ingest::spool::Keep;
 
 use super::rig::{Rig, event};
@@ -47,15 +48,15 @@ async fn what_a_store_lost_is_stored_again_and_counted_once() {
     assert_eq!(rig.drain().await.restored, 0);
 }
 
-/// A full disk leaves such a part, and the engine takes it as whole.
-#[tokio::test]
-async fn a_part_that_cannot_be_read_is_put_aside_and_what_was_in_it_stored_again() {
+/// Two parts, of which the second cannot be read: a full disk leaves such ones, and the engine takes them as whole.
+async fn rig_with_a_broken_part() -> Rig {
     let mut rig = Rig::start().await;
     rig.keep = Keep { time: Duration::from_secs(900), max_bytes: 32 << 20, damage: String::new() };
     rig.reopen().await;
     rig.ch_execute("SYSTEM STOP MERGES events").await;
     for numbers in [0..3, 3..6] {
-        rig.append(&numbers.map(|number| event(number, "e", "ada", json!({}))).collect::<Vec<_>>()).await;
+        let events = numbers.map(|n| event(n, "e", "ada", json!({ "$set": { "n": n }, "$session_id": "s" })));
+        rig.append(&events.collect::<Vec<_>>()).await;
         rig.drain().await;
     }
     let parts = "SELECT path FROM system.parts WHERE database = currentDatabase() AND table = 'events' AND active
@@ -67,17 +68,65 @@ async fn a_part_that_cannot_be_read_is_put_aside_and_what_was_in_it_stored_again
     for cache in ["MARK", "INDEX MARK"] {
         rig.ch_execute(&format!("SYSTEM DROP {cache} CACHE")).await;
     }
-    rig.append(&[event(6, "e", "ada", json!({}))]).await;
-    assert_eq!(rig.drain().await.stored, 1);
-    assert_eq!(rig.count("SELECT count() FROM events").await, 4);
+    rig
+}
+
+#[tokio::test]
+async fn what_was_in_a_part_that_cannot_be_read_is_stored_again_at_once_and_what_waits_after_it() {
+    let mut rig = rig_with_a_broken_part().await;
+    rig.max_events = 4;
+    // A client sends one again that is in the broken part.
+    for n in [4].into_iter().chain(6..60) {
+        rig.append(&[event(n, "e", "ada", json!({ "$set": { "n": n }, "$session_id": "s" }))]).await;
+    }
+    let status = rig.drain().await;
+    assert_eq!((status.stored, status.duplicates, status.restored), (54, 1, 3));
+    rig.assert_stored_once(0..60).await;
+    assert_eq!(rig.ledger().await, "duplicate=1 received=61 stored=60");
+    let number = "SELECT properties->>'n' FROM persons";
+    assert_eq!(rig.pg_value::<String>(number).await, "59", "no person goes back to an earlier value");
+    assert_eq!(rig.count("SELECT sum(events) FROM (SELECT argMax(events, version) AS events FROM sessions)").await, 60);
     let broken = rig.clickhouse.list_broken_parts().await.unwrap();
     assert_eq!(broken.len(), 1, "{broken:?}");
 
+    // The next start knows of the damage and that all was looked at.
     rig.keep.damage = broken.join(" ");
     rig.reopen().await;
-    rig.append(&[event(7, "e", "ada", json!({}))]).await;
-    assert_eq!(rig.drain().await.restored, 3);
-    rig.assert_stored_once(0..=7).await;
+    rig.append(&[event(60, "e", "ada", json!({}))]).await;
+    let status = rig.drain().await;
+    assert_eq!((status.stored, status.restored), (1, 0));
+}
+
+#[tokio::test]
+async fn a_death_right_after_a_part_was_put_aside_loses_nothing() {
+    let mut rig = rig_with_a_broken_part().await;
+    rig.append(&[event(6, "e", "ada", json!({}))]).await;
+    rig.crash_before(Step::Identity).await;
+    rig.keep.damage = rig.clickhouse.list_broken_parts().await.unwrap().join(" ");
+    rig.reopen().await;
+    let status = rig.drain().await;
+    assert_eq!((status.stored, status.restored), (1, 3));
+    rig.assert_stored_once(0..7).await;
+}
+
+#[tokio::test]
+async fn what_an_engine_puts_aside_as_it_is_started_anew_is_stored_again() {
+    let mut rig = rig_with_a_broken_part().await;
+    rig.append(&[event(6, "e", "ada", json!({}))]).await;
+    let proxy = rig.proxy.clone();
+    proxy.set_closed(true);
+    for statement in ["DETACH TABLE events SYNC", "ATTACH TABLE events"] {
+        rig.ch_execute(statement).await;
+    }
+    let back = async |handle: &PipelineHandle| {
+        while handle.status().retries == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        proxy.set_closed(false);
+    };
+    let status = rig.drain_while(back).await;
+    assert_eq!((status.stored, status.restored), (1, 3));
+    rig.assert_stored_once(0..7).await;
 }
 
 #[tokio::test]

@@ -176,6 +176,63 @@ async fn batches_come_again_as_they_were_until_all_were_looked_at() {
 }
 
 #[tokio::test]
+async fn what_is_kept_comes_again_while_the_spool_is_used_and_what_waited_after_it() {
+    let disk = SimDir::new(1);
+    let (spool, reader) = open_on(disk.mount(), &config(""), 900).expect("a spool");
+    append(&spool, 1..=10).await;
+    let mut first = store(&reader, 3).await;
+    append(&spool, 11..=16).await;
+    let limits = BatchLimits { events: 2, ..ALL };
+    // The last stored one is known to this process only.
+    first.push(reader.next(limits).await.expect("a batch"));
+    reader.stored(first[4].last_seq).await.expect("noted");
+    let open = reader.next(limits).await.expect("a batch");
+    reader.read_ahead(ALL).await;
+    assert_eq!(spool.status().waiting_events, 4);
+
+    reader.look_again("parts".to_owned()).await.expect("the disk works");
+    assert_eq!((spool.status().is_looking_again, reader.stored_seq() < first[0].last_seq), (true, true));
+    let of = |batch: &SpoolBatch| (batch.id, batch.last_seq, batch.events.clone());
+    let again = reader.next(ALL).await.expect("a batch");
+    assert_eq!((of(&again), again.is_repeated), (of(&first[0]), true));
+    // More damage, before all was looked at.
+    reader.look_again("parts more".to_owned()).await.expect("the disk works");
+    append(&spool, [17]).await;
+    let batches = store(&reader, 100).await;
+    let (again, rest) = batches.split_at(first.len());
+    assert_eq!(again.iter().map(of).collect::<Vec<_>>(), first.iter().map(of).collect::<Vec<_>>());
+    assert!(again.iter().all(|batch| batch.is_repeated) && rest.iter().all(|batch| !batch.is_repeated));
+    assert_eq!(of(&rest[0]), of(&open), "the one under way keeps its end");
+    assert_eq!(rest[1].events, [15, 16, 17].map(event));
+    let status = spool.status();
+    assert_eq!((status.is_looking_again, status.missing_segments, status.waiting_events), (false, 0, 0));
+    close(spool, reader).await;
+
+    for (damage, looks) in [("parts more", false), ("parts", true)] {
+        let (spool, reader) = open_on(disk.mount(), &config(damage), 900).expect("a spool");
+        assert_eq!(spool.status().is_looking_again, looks, "{damage}");
+        close(spool, reader).await;
+    }
+}
+
+#[tokio::test]
+async fn where_nothing_is_kept_the_batch_under_way_comes_again_at_once() {
+    let disk = SimDir::new(1);
+    let (spool, reader) = open_on(disk.mount(), &config(""), 900).expect("a spool");
+    append(&spool, 1..=3).await;
+    let open = reader.next(ALL).await.expect("a batch");
+    reader.look_again("parts".to_owned()).await.expect("the disk works");
+    let batches = store(&reader, 100).await;
+    assert_eq!(batches.iter().map(|batch| (batch.id, batch.is_repeated)).collect::<Vec<_>>(), [(open.id, false)]);
+    assert!(!spool.status().is_looking_again);
+    close(spool, reader).await;
+
+    let (spool, reader) = open_on(disk.mount(), &config("parts"), 900).expect("a spool");
+    assert!(!spool.status().is_looking_again, "it is noted");
+    close(spool, reader).await;
+}
+
+#[tokio::test]
 async fn without_keeping_a_new_start_looks_at_nothing_again() {
     let disk = SimDir::new(1);
     let mut config = config("");
