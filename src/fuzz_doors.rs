@@ -89,7 +89,16 @@ fn clock() -> Clock {
 }
 
 /// Query, content type and content encoding on lines of their own, then the body.
-fn decode_body(mut data: &[u8]) {
+fn decode_body(data: &[u8]) {
+    decoded(data, |json| {
+        assert!(json.len() <= MAX_BYTES);
+        let text = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json).trim_ascii_start();
+        assert!(matches!(text.first(), Some(b'{' | b'[')));
+    });
+}
+
+/// What `look` makes of the JSON of such a body, if it has any.
+fn decoded<T>(mut data: &[u8], look: impl FnOnce(&[u8]) -> T) -> Option<T> {
     let (query, content_type, content_encoding) = (line(&mut data), optional(&mut data), optional(&mut data));
     let request = Encoded {
         query: &query,
@@ -97,11 +106,7 @@ fn decode_body(mut data: &[u8]) {
         content_encoding: content_encoding.as_deref(),
         body: data,
     };
-    if let Ok(json) = decode(&request, UnpackLimits::up_to(MAX_BYTES)) {
-        assert!(json.len() <= MAX_BYTES);
-        let text = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&json).trim_ascii_start();
-        assert!(matches!(text.first(), Some(b'{' | b'[')));
-    }
+    decode(&request, UnpackLimits::up_to(MAX_BYTES)).ok().map(|json| look(&json))
 }
 
 /// Query and, for `/engage/`, the word `engage` on lines of their own, then the body.

@@ -53,6 +53,19 @@ fn mutate(dice: &mut Dice, bytes: &mut Vec<u8>, other: &[u8]) {
     }
 }
 
+/// One that cannot be read at all is no way into what comes after.
+#[test]
+fn bodies_can_be_read_unless_their_packing_is_not_taken() {
+    let files = fs::read_dir(folder("decode_body")).expect("there are seeds");
+    let mut refused: Vec<_> = files
+        .map(|file| file.expect("it can be read").path())
+        .filter(|path| super::decoded(&fs::read(path).expect("it can be read"), |_| ()).is_none())
+        .map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())
+        .collect();
+    refused.sort();
+    assert_eq!(refused, ["br", "zstd"]);
+}
+
 #[test]
 fn every_door_stands_its_seeds_and_what_becomes_of_them() {
     for door in DOORS {
@@ -69,5 +82,33 @@ fn every_door_stands_its_seeds_and_what_becomes_of_them() {
             let result = std::panic::catch_unwind(|| (door.enter)(&data));
             assert!(result.is_ok(), "{} round {round}: {}", door.name, data.escape_ascii());
         }
+    }
+}
+
+/// Name and version of each package in a lock file, with what it needs.
+fn locked(file: &str) -> Vec<(String, String)> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("it can be read");
+    let packages = text.split("[[package]]\nname = \"").skip(1);
+    let cut = packages.filter_map(|package| package.split_once("\"\nversion = \""));
+    cut.map(|(name, rest)| (name.to_owned(), rest.to_owned())).collect()
+}
+
+#[test]
+fn the_fuzz_program_is_built_of_what_tenrec_is_built_of() {
+    const ONLY_THERE: [&str; 4] = ["arbitrary", "jobserver", "libfuzzer-sys", "tenrec-fuzz"];
+    let version = |rest: &str| rest.split('"').next().map(str::to_owned);
+    let ours: Vec<_> = locked("Cargo.lock").into_iter().map(|(name, rest)| (name, version(&rest))).collect();
+    let theirs = locked("fuzz/Cargo.lock");
+    for (name, rest) in &theirs {
+        let package = (name.clone(), version(rest));
+        assert!(ours.contains(&package) || ONLY_THERE.contains(&name.as_str()), "{package:?} is of another version");
+    }
+
+    let (_, needs) = theirs.iter().find(|(name, _)| name == "tenrec").expect("it is in there");
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).expect("it is there");
+    let (_, rest) = manifest.split_once("\n[dependencies]\n").expect("there are dependencies");
+    for line in rest.lines().take_while(|line| !line.starts_with('[')) {
+        let Some((name, _)) = line.split_once(" = ").filter(|_| !line.starts_with([' ', '#'])) else { continue };
+        assert!(needs.contains(&format!(" \"{name}")), "fuzz/Cargo.lock does not know {name}");
     }
 }
