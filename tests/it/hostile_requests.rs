@@ -4,10 +4,8 @@
 //! From a fixed seed; `TENREC_FUZZ_SEED` and `TENREC_FUZZ_REQUESTS` take another or more of them.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::time::Duration;
 
-use base64::Engine as _;
 use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,8 +13,12 @@ use tokio::net::TcpStream;
 
 use crate::capture::create_project;
 use crate::support::TestApp;
+use packing::{mutate, packed};
+use seeds::Seed;
 use words::{HEADERS, NAMES, PATHS, QUERIES, TEXTS};
 
+mod packing;
+mod seeds;
 mod words;
 
 const KEY: &str = "phc_hostile";
@@ -126,89 +128,9 @@ fn json_body(dice: &mut Dice) -> Vec<u8> {
     text.into_bytes()
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut into = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    into.write_all(bytes).unwrap();
-    into.finish().unwrap()
-}
-
-fn zlib(bytes: &[u8]) -> Vec<u8> {
-    let mut into = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
-    into.write_all(bytes).unwrap();
-    into.finish().unwrap()
-}
-
-/// Changes, drops, repeats and adds bytes.
-fn mutate(dice: &mut Dice, bytes: &mut Vec<u8>) {
-    for _ in 0..1 + dice.below(4) {
-        let at = dice.below(bytes.len() + 1);
-        let end = at + dice.below((bytes.len() - at).min(16) + 1);
-        match dice.below(5) {
-            0 if at < bytes.len() => bytes[at] ^= 1 << dice.below(8),
-            1 => drop(bytes.drain(at..end)),
-            2 => bytes.truncate(at),
-            3 => {
-                let again = bytes[at..end].to_vec();
-                bytes.splice(at..at, again);
-            }
-            _ => {
-                let added = dice.roll().to_le_bytes();
-                bytes.splice(at..at, added[..1 + dice.below(8)].iter().copied());
-            }
-        }
-    }
-}
-
-/// Packs a body once or twice, and may damage it in between.
-fn packed(dice: &mut Dice, mut body: Vec<u8>) -> Vec<u8> {
-    for _ in 0..dice.below(3) {
-        if dice.one_in(6) {
-            mutate(dice, &mut body);
-        }
-        body = match dice.below(5) {
-            0 | 1 => gzip(&body),
-            2 => zlib(&body),
-            3 => base64::engine::general_purpose::STANDARD.encode(&body).into_bytes(),
-            _ => {
-                let data = String::from_utf8_lossy(&body).into_owned();
-                serde_urlencoded::to_string([("data", data)]).unwrap().into_bytes()
-            }
-        };
-    }
-    if dice.one_in(6) {
-        mutate(dice, &mut body);
-    }
-    body
-}
-
 /// A request as it goes over the wire, and whether it is whole: must be understood as HTTP.
-fn request(dice: &mut Dice) -> (Vec<u8>, bool) {
-    let method = dice.pick(&["POST", "POST", "POST", "POST", "POST", "GET", "GET", "OPTIONS", "PUT", "HEAD", "DELETE"]);
-    // Capture first of all.
-    let path = if dice.one_in(2) { PATHS[dice.below(10)] } else { dice.pick(PATHS) };
-    let slash = dice.pick(&["", "", "", "/", "/", "/", "/", "//"]);
-    let query = dice.pick(QUERIES);
-    let mut head = format!("{method} {path}{slash}?{query} HTTP/1.1\r\nHost: tenrec.test\r\nConnection: close\r\n");
-    if path.starts_with("/i/v1/a") && !dice.one_in(4) {
-        for header in [
-            "Authorization: Bearer phc_hostile",
-            "Content-Type: application/json",
-            "User-Agent: sdk/1",
-            "PostHog-Sdk-Info: sdk/1",
-            "PostHog-Attempt: 1",
-            "PostHog-Request-Id: 01a1fbc5-56ec-700b-a097-8e6145c0d1af",
-            "PostHog-Request-Timestamp: 2026-11-01T12:00:00Z",
-        ] {
-            head.push_str(header);
-            head.push_str("\r\n");
-        }
-    }
-    for _ in 0..dice.below(4) {
-        head.push_str(dice.pick(HEADERS));
-        head.push_str("\r\n");
-    }
-    let body = json_body(dice);
-    let body = packed(dice, body);
+fn request(dice: &mut Dice, seeds: &[Seed]) -> (Vec<u8>, bool) {
+    let (head, body) = if dice.one_in(4) { seeded(dice, seeds) } else { made_up(dice) };
     let mut bytes = head.into_bytes();
     if dice.one_in(5) {
         bytes.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
@@ -227,6 +149,60 @@ fn request(dice: &mut Dice) -> (Vec<u8>, bool) {
         mutate(dice, &mut bytes);
     }
     (bytes, !is_mutated)
+}
+
+/// A body in one of all the forms that SDKs send, and the head that goes with it.
+fn seeded(dice: &mut Dice, seeds: &[Seed]) -> (String, Vec<u8>) {
+    let seed = &seeds[dice.below(seeds.len())];
+    let method = if seed.body.is_empty() { "GET" } else { "POST" };
+    let (path, query) = (dice.pick(seed.paths), &seed.query);
+    let mut head = format!("{method} {path}?{query} HTTP/1.1\r\nHost: tenrec.test\r\nConnection: close\r\n");
+    if path.starts_with("/i/v1/a") {
+        push_v1_headers(&mut head);
+    }
+    for header in &seed.headers {
+        head.push_str(header);
+        head.push_str("\r\n");
+    }
+    let mut body = seed.body.clone();
+    if dice.one_in(2) {
+        mutate(dice, &mut body);
+    }
+    (head, body)
+}
+
+fn push_v1_headers(head: &mut String) {
+    for header in [
+        "Authorization: Bearer phc_hostile",
+        "Content-Type: application/json",
+        "User-Agent: sdk/1",
+        "PostHog-Sdk-Info: sdk/1",
+        "PostHog-Attempt: 1",
+        "PostHog-Request-Id: 01a1fbc5-56ec-700b-a097-8e6145c0d1af",
+        "PostHog-Request-Timestamp: 2026-11-01T12:00:00Z",
+    ] {
+        head.push_str(header);
+        head.push_str("\r\n");
+    }
+}
+
+/// A head and a body that go together by chance only.
+fn made_up(dice: &mut Dice) -> (String, Vec<u8>) {
+    let method = dice.pick(&["POST", "POST", "POST", "POST", "POST", "GET", "GET", "OPTIONS", "PUT", "HEAD", "DELETE"]);
+    // Capture first of all.
+    let path = if dice.one_in(2) { PATHS[dice.below(10)] } else { dice.pick(PATHS) };
+    let slash = dice.pick(&["", "", "", "/", "/", "/", "/", "//"]);
+    let query = dice.pick(QUERIES);
+    let mut head = format!("{method} {path}{slash}?{query} HTTP/1.1\r\nHost: tenrec.test\r\nConnection: close\r\n");
+    if path.starts_with("/i/v1/a") && !dice.one_in(4) {
+        push_v1_headers(&mut head);
+    }
+    for _ in 0..dice.below(4) {
+        head.push_str(dice.pick(HEADERS));
+        head.push_str("\r\n");
+    }
+    let body = json_body(dice);
+    (head, packed(dice, body))
 }
 
 /// The status of the answer, if there is one.
@@ -256,13 +232,15 @@ fn setting(name: &str, otherwise: u64) -> u64 {
 async fn no_request_makes_the_server_fail() {
     let app = TestApp::start().await;
     create_project(&app, KEY).await;
+    create_project(&app, seeds::KEY).await;
+    let seeds = seeds::all();
     let seed = setting("TENREC_FUZZ_SEED", 1);
     let each = setting("TENREC_FUZZ_REQUESTS", 4000) / LANES;
     let lane = async |lane: u64| {
         let mut statuses: BTreeMap<Option<u16>, u64> = BTreeMap::new();
         let mut dice = Dice(seed.wrapping_mul(1000) + lane);
         for number in 0..each {
-            let (request, is_whole) = request(&mut dice);
+            let (request, is_whole) = request(&mut dice, &seeds);
             let status = answer(&app, &request, is_whole).await;
             let shown =
                 || format!("seed {seed}, lane {lane}, request {number}:\n{}", String::from_utf8_lossy(&request));
