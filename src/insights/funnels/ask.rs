@@ -1,6 +1,7 @@
 //! A funnel's statements, and everybody whom they give, ready to be followed.
 
-use super::breakdown::{Attribution, FunnelBreakdown};
+use super::attribution::Attribution;
+use super::breakdown::FunnelBreakdown;
 use super::lives::{Dealt, Event, Life, Lives, Who};
 use super::read::Funnel;
 use super::rules::{Rules, Seen, StepOrder, bits_up};
@@ -103,9 +104,10 @@ impl Statements {
         for (at, (_, condition)) in marks.iter().enumerate() {
             rows = rows.column(("mark", at), flag(condition.clone()));
         }
-        let values = funnel.breakdown.as_ref().map_or(&[][..], FunnelBreakdown::values);
-        for (at, value) in values.iter().enumerate() {
-            rows = rows.column(("value", at), value.clone());
+        let values = funnel.breakdown.as_ref().map(FunnelBreakdown::values).unwrap_or_default();
+        let width = values.len();
+        for (at, value) in values.into_iter().enumerate() {
+            rows = rows.column(("value", at), value);
         }
         // Where nothing may lie in between, everything counts.
         let conditions: Option<Vec<Expr>> = match funnel.rules.order {
@@ -115,7 +117,7 @@ impl Statements {
         let rows = rows.only(conditions.and_then(|conditions| joined(conditions, true)));
         let rows = rows.only(cohort.and_then(|cohort| cohort.condition.clone()));
         let events = rows.within(funnel.range.from, funnel.range.to).sql(ground)?;
-        let question = FunnelQuestion { events: &events, marks: marks.len(), values: values.len(), is_actor_text };
+        let question = FunnelQuestion { events: &events, marks: marks.len(), values: width, is_actor_text };
         let no_value = match cohort {
             Some(cohort) => cohort.number.to_string(),
             None => funnel.breakdown.as_ref().map(FunnelBreakdown::no_value).unwrap_or_default(),

@@ -2,36 +2,23 @@
 
 use serde_json::{Value, json};
 
+use super::attribution::Attribution;
 use super::rules::StepOrder;
-use crate::insights::ground::{CohortPart, Ground, cleaned_path, path_rules};
-use crate::insights::sql::{field, group_field, person_field, text};
+use crate::insights::InsightError;
+use crate::insights::ground::{Answered, CohortPart, EventRows, Extremes, Ground, SplitReader, SplitValue, extremes};
 use crate::model::query::{InvalidQuery, Reader};
-use crate::sql::{Expr, Span, parse_expr};
-use crate::storage::ch::PathRule;
+use crate::sql::Expr;
 
 /// How many values are shown if that is not said, and at most.
 const DEFAULT_LIMIT: u32 = 25;
 const MAX_LIMIT: u32 = 1_000;
 const MAX_BREAKDOWNS: usize = 3;
 
-/// Which of a person's values decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Attribution {
-    /// The first that a step has.
-    #[default]
-    FirstTouch,
-    LastTouch,
-    /// Every value by itself: only events with the same value make a funnel.
-    AllEvents,
-    /// That of one step.
-    Step(usize),
-}
-
 /// By what.
 #[derive(Debug, Clone)]
 pub enum By {
-    /// What is read of an event: texts, empty where there is nothing.
-    Values(Vec<Expr>),
+    /// What is read of an event, and between which numbers it lies where it is laid into bins.
+    Values(Vec<(SplitValue, Extremes)>),
     /// The people of each cohort by themselves; their value is its number.
     Cohorts(Vec<CohortPart>),
 }
@@ -62,7 +49,7 @@ impl FunnelBreakdown {
         let one = place.get("breakdown")?;
         if let Some(cohorts) = cohorts(&place, ground)? {
             // Whoever is in a cohort is so at each of their events: no event decides.
-            attribution(filter, steps, order)?;
+            Attribution::read(filter, steps, order)?;
             let is_any = !cohorts.is_empty();
             let breakdown = Self {
                 by: By::Cohorts(cohorts),
@@ -73,10 +60,7 @@ impl FunnelBreakdown {
             return Ok(is_any.then_some(breakdown));
         }
         let mut kinds = Vec::new();
-        let rules = match place.get("breakdown_path_cleaning")?.flag()? {
-            true => path_rules(&ground.context.settings.path_cleaning_filters),
-            false => Vec::new(),
-        };
+        let reader = SplitReader::of(&place, ground)?;
         let values = match place.get("breakdowns")? {
             several if !several.is_missing() => {
                 let items = several.items()?;
@@ -84,21 +68,16 @@ impl FunnelBreakdown {
                 let read = |item: &Reader<'_>| {
                     let kind = item.get("type")?.text()?.unwrap_or("event");
                     kinds.push(kind.to_owned());
-                    read_value(
-                        &item.get("property")?,
-                        kind,
-                        &item.get("group_type_index")?,
-                        &item.get("normalize_url")?,
-                        &rules,
-                    )
+                    if kind == "cohort" {
+                        let reason = "a funnel broken down by cohorts cannot be broken down by something else too";
+                        return Err(item.get("property")?.wrong(reason));
+                    }
+                    reader.item(item)
                 };
                 items.iter().map(read).collect::<Result<Vec<_>, _>>()?
             }
             _ => {
-                let kind = place.get("breakdown_type")?.text()?.unwrap_or("event");
-                let group = place.get("breakdown_group_type_index")?;
-                let is_url = place.get("breakdown_normalize_url")?;
-                kinds.push(kind.to_owned());
+                kinds.push(place.get("breakdown_type")?.text()?.unwrap_or("event").to_owned());
                 let items = match one.value() {
                     None => Vec::new(),
                     Some(Value::String(none)) if none.is_empty() => Vec::new(),
@@ -106,10 +85,7 @@ impl FunnelBreakdown {
                     Some(_) => vec![one.clone()],
                 };
                 check_width(&one, items.len())?;
-                items
-                    .iter()
-                    .map(|item| read_value(item, kind, &group, &is_url, &rules))
-                    .collect::<Result<Vec<_>, _>>()?
+                items.iter().map(|item| reader.single(item)).collect::<Result<Vec<_>, _>>()?
             }
         };
         if values.is_empty() {
@@ -119,19 +95,43 @@ impl FunnelBreakdown {
         // Expressions are taken to have few values.
         let is_limited = kinds.iter().any(|kind| !matches!(kind.as_str(), "hogql" | "event_metadata"));
         Ok(Some(Self {
-            by: By::Values(values),
-            attribution: attribution(filter, steps, order)?,
+            by: By::Values(values.into_iter().map(|value| (value, None)).collect()),
+            attribution: Attribution::read(filter, steps, order)?,
             limit: is_limited.then_some(limit as usize),
             hides_other: place.get("breakdown_hide_other_aggregation")?.flag()?,
         }))
     }
 
-    /// What is read of an event.
+    /// Looks between which numbers those values of these events lie that are laid into bins.
+    ///
+    /// # Errors
+    /// If a filter names what there is not, or the store does not answer.
+    pub async fn find_extremes(
+        &mut self,
+        ground: &Ground<'_>,
+        events: &EventRows,
+        answered: &mut Answered,
+    ) -> Result<(), InsightError> {
+        let By::Values(values) = &mut self.by else { return Ok(()) };
+        let asked: Vec<_> = values.iter().map(|(value, _)| value).collect();
+        let found = extremes(ground, &asked, events, answered).await?;
+        values.iter_mut().zip(found).for_each(|((_, extremes), found)| *extremes = found);
+        Ok(())
+    }
+
+    /// What is read of an event: texts, empty where there is nothing.
     #[must_use]
-    pub fn values(&self) -> &[Expr] {
+    pub fn values(&self) -> Vec<Expr> {
         match &self.by {
-            By::Values(values) => values,
-            By::Cohorts(_) => &[],
+            By::Values(values) => values.iter().map(|(value, extremes)| value.text_or_empty(*extremes)).collect(),
+            By::Cohorts(_) => Vec::new(),
+        }
+    }
+
+    fn width(&self) -> usize {
+        match &self.by {
+            By::Values(values) => values.len(),
+            By::Cohorts(_) => 0,
         }
     }
 
@@ -147,7 +147,7 @@ impl FunnelBreakdown {
     /// The text of an event without any value.
     #[must_use]
     pub fn no_value(&self) -> String {
-        match self.values().len() {
+        match self.width() {
             0 | 1 => String::new(),
             several => "0:".repeat(several),
         }
@@ -236,53 +236,6 @@ fn check_width(place: &Reader<'_>, width: usize) -> Result<(), InvalidQuery> {
         return Err(place.wrong(format!("a funnel can be broken down by at most {MAX_BREAKDOWNS} values")));
     }
     Ok(())
-}
-
-fn read_value(
-    key: &Reader<'_>,
-    kind: &str,
-    group: &Reader<'_>,
-    is_url: &Reader<'_>,
-    rules: &[PathRule],
-) -> Result<Expr, InvalidQuery> {
-    if kind == "cohort" {
-        return Err(key.wrong("a funnel broken down by cohorts cannot be broken down by something else too"));
-    }
-    let name = key.text()?.filter(|name| !name.is_empty()).ok_or_else(|| key.wrong("a property is needed here"))?;
-    let value = match kind {
-        "event" => field(&["properties", name]),
-        "person" => person_field(name),
-        "session" => field(&["session", name]),
-        "group" => group_field(group, name)?,
-        "hogql" | "event_metadata" => parse_expr(name).map_err(|error| key.wrong(error.describe(name)))?,
-        other => return Err(key.wrong(format!("a funnel cannot be broken down by {other:?}"))),
-    };
-    let call = |name: &str, args: Vec<Expr>| Expr::call(name, args, Span::default());
-    let value = cleaned_path(call("ifNull", vec![call("toString", vec![value]), text("")]), rules);
-    if !is_url.flag()? {
-        return Ok(value);
-    }
-    Ok(call("replaceRegexpOne", vec![value, text("[/?#]+$"), text("")]))
-}
-
-fn attribution(filter: &Reader<'_>, steps: usize, order: StepOrder) -> Result<Attribution, InvalidQuery> {
-    let words = [
-        ("first_touch", Attribution::FirstTouch),
-        ("last_touch", Attribution::LastTouch),
-        ("all_events", Attribution::AllEvents),
-        ("step", Attribution::Step(0)),
-    ];
-    let said = filter.get("breakdownAttributionType")?.word(&words)?.unwrap_or_default();
-    if !matches!(said, Attribution::Step(_)) {
-        return Ok(said);
-    }
-    let place = filter.get("breakdownAttributionValue")?;
-    let last = u32::try_from(steps - 1).expect("there are few steps");
-    let step = place.count(0, last)?.unwrap_or(0) as usize;
-    if order == StepOrder::Unordered && step != 0 {
-        return Err(place.wrong("where steps have no order, only the first one's value can decide"));
-    }
-    Ok(Attribution::Step(step))
 }
 
 #[cfg(test)]

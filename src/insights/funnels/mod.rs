@@ -12,6 +12,7 @@
 //! them together and following them here 30 and 80.
 
 mod ask;
+mod attribution;
 mod breakdown;
 mod chain;
 mod entries;

@@ -67,7 +67,7 @@ async fn find(
     answered: &mut Answered,
 ) -> Result<StepPeople, InsightError> {
     let ground = Ground::of(context, query).await?;
-    let funnel = Funnel::read(&ground).await?;
+    let funnel = Funnel::read(&ground, answered).await?;
     if funnel.actor.group_index(source)?.is_some() {
         return Err(source.wrong("paths around a funnel are those of people, not of groups").into());
     }

@@ -43,7 +43,7 @@ pub async fn funnel_people(
     insight: &Reader<'_>,
 ) -> Result<ActorsBehind, InsightError> {
     let ground = Ground::of(context, insight.value().unwrap_or(&Value::Null)).await?;
-    let mut funnel = Funnel::read(&ground).await?;
+    let mut funnel = Funnel::read(&ground, &mut Answered::default()).await?;
     let group_index = funnel.actor.group_index(&selection.get("source")?)?;
     let which = which(selection, &funnel)?;
     let place = selection.get("funnelStepBreakdown")?;

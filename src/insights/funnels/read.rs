@@ -1,11 +1,12 @@
 //! A funnel as it was asked for.
 
-use super::breakdown::{Attribution, FunnelBreakdown};
+use super::attribution::Attribution;
+use super::breakdown::FunnelBreakdown;
 use super::entries::Span;
 use super::rules::{MAX_STEPS, Rules, StepOrder};
 use crate::insights::InsightError;
-use crate::insights::ground::{Actor, EventRows, Ground, SeriesNode};
-use crate::insights::sql::{compare, text};
+use crate::insights::ground::{Actor, Answered, EventRows, Ground, SeriesNode};
+use crate::insights::sql::{compare, joined, text};
 use crate::model::query::{Interval, InvalidQuery, Reader, ResolvedRange};
 use crate::sql::{CompareOp, Expr, Span as TextSpan, parse_expr};
 use crate::storage::ch::Counted;
@@ -70,8 +71,8 @@ impl<'a> Funnel<'a> {
     /// Reads it.
     ///
     /// # Errors
-    /// If a field makes no sense, or ClickHouse does not answer when the first event is asked for.
-    pub async fn read(ground: &Ground<'a>) -> Result<Self, InsightError> {
+    /// If a field makes no sense, or ClickHouse does not answer when the first event or the ends of bins are asked for.
+    pub async fn read(ground: &Ground<'a>, answered: &mut Answered) -> Result<Self, InsightError> {
         let query = &ground.query;
         let filter = query.get("funnelsFilter")?;
         let views = [
@@ -93,7 +94,7 @@ impl<'a> Funnel<'a> {
         let steps = nodes.into_iter().map(step).collect::<Result<Vec<_>, _>>()?;
         let first_time = bits(steps.iter().map(|step| step.first_of.is_some()));
         let exclusions = exclusions(&filter.get("exclusions")?, ground, &steps, order)?;
-        let breakdown = match view {
+        let mut breakdown = match view {
             // One histogram shows everybody.
             FunnelView::TimeToConvert => None,
             _ => FunnelBreakdown::read(ground, &filter, steps.len(), order)?,
@@ -108,11 +109,17 @@ impl<'a> Funnel<'a> {
         };
         let window = window(&filter)?;
         let rules = Rules { steps: steps.len(), order, window, optional, first_time, value_step };
+        let range = ground.range(interval).await?;
+        if let Some(breakdown) = &mut breakdown {
+            let only = value_step.filter(|_| order != StepOrder::Unordered);
+            let deciding = EventRows::of(ground).only(any_of(&steps, only)).within(range.from, range.to);
+            breakdown.find_extremes(ground, &deciding, answered).await?;
+        }
         Ok(Self {
             span: span(&filter, steps.len())?,
             actor: actor(query, &filter)?,
             bins: bins(&filter.get("binCount")?)?,
-            range: ground.range(interval).await?,
+            range,
             steps,
             exclusions,
             rules,
@@ -120,6 +127,13 @@ impl<'a> Funnel<'a> {
             breakdown,
         })
     }
+}
+
+/// The condition that an event is one of the steps, or that one of them; none if every event is.
+fn any_of(steps: &[FunnelStep<'_>], only: Option<usize>) -> Option<Expr> {
+    let steps = only.map_or(steps, |only| std::slice::from_ref(&steps[only]));
+    let conditions: Option<Vec<Expr>> = steps.iter().map(|step| step.node.condition.clone()).collect();
+    conditions.and_then(|conditions| joined(conditions, true))
 }
 
 fn bits(flags: impl Iterator<Item = bool>) -> u64 {

@@ -24,8 +24,8 @@ pub const MAX_VALUES: usize = 200_000;
 /// If a field makes no sense, a store does not answer, or the question takes too much.
 pub async fn run_funnels(context: QueryContext<'_>, json: &Value) -> Result<QueryAnswer, InsightError> {
     let ground = Ground::of(context, json).await?;
-    let funnel = Funnel::read(&ground).await?;
     let mut answered = Answered::default();
+    let funnel = Funnel::read(&ground, &mut answered).await?;
     let results: Value = match funnel.view {
         FunnelView::Steps => steps(&ground, &funnel, &mut answered).await?.into(),
         FunnelView::TimeToConvert => time_to_convert(&ground, &funnel, &mut answered).await?,

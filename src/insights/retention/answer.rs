@@ -21,8 +21,8 @@ const OTHER_VALUE: &str = "$$_posthog_breakdown_other_$$";
 /// If a field makes no sense, a store does not answer, or the question takes too much.
 pub async fn run_retention(context: QueryContext<'_>, json: &Value) -> Result<QueryAnswer, InsightError> {
     let ground = Ground::of(context, json).await?;
-    let retention = Retention::read(&ground).await?;
     let mut answered = Answered::default();
+    let retention = Retention::read(&ground, &mut answered).await?;
     let mut points = Vec::new();
     for (name, events) in &retention.parts {
         let sql = retention_sql(context.project.id, retention.question(events));
@@ -45,7 +45,7 @@ fn rows(retention: &Retention, points: &[RetentionPoint]) -> Vec<Value> {
         let cell = cells.entry((value, point.start, point.column)).or_default();
         *cell = (cell.0 + point.count, cell.1 + point.amount);
     }
-    let has_other = cells.keys().any(|(value, ..)| *value == OTHER_VALUE);
+    let has_other = !retention.hides_others && cells.keys().any(|(value, ..)| *value == OTHER_VALUE);
     let zone = retention.range.zone.rules();
     let mut rows = Vec::new();
     for value in shown.into_iter().chain(has_other.then_some(OTHER_VALUE)) {
@@ -99,7 +99,7 @@ pub async fn retention_people(
     insight: &Reader<'_>,
 ) -> Result<ActorsBehind, InsightError> {
     let ground = Ground::of(context, insight.value().unwrap_or(&Value::Null)).await?;
-    let retention = Retention::read(&ground).await?;
+    let retention = Retention::read(&ground, &mut Answered::default()).await?;
     let place = selection.get("interval")?;
     let last = u32::try_from(retention.range.buckets.len().saturating_sub(1)).unwrap_or(u32::MAX);
     let start = place.count(0, last)?.ok_or_else(|| place.wrong("the interval they began in is needed"))?;

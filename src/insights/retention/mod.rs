@@ -4,6 +4,7 @@
 //! as many intervals ahead as are asked for, never beyond the end of the range.
 
 mod answer;
+mod breakdown;
 mod entity;
 mod range;
 mod read;

@@ -1,23 +1,18 @@
 //! The JSON of a `RetentionQuery` as what it asks.
 
-use std::collections::HashSet;
-
-use serde_json::{Value, json};
-
+use super::breakdown::{Breakdown, in_cohort};
 use super::entity::Entity;
 use super::range::range;
 use crate::insights::InsightError;
-use crate::insights::ground::{Actor, EventRows, Ground};
-use crate::insights::sql::{date_filter, field, group_field, joined, made, person_field, text};
+use crate::insights::ground::{Actor, Answered, EventRows, Ground, extremes};
+use crate::insights::sql::{date_filter, field, joined, made, number, person_field};
 use crate::model::query::{Interval, InvalidQuery, Reader, ResolvedRange};
-use crate::sql::{Expr, ExprKind, Literal, Span, parse_expr};
+use crate::sql::{Expr, ExprKind, Literal};
 use crate::storage::ch::{Begins, RetentionQuestion, Sql, ValueOf};
 
 const DEFAULT_INTERVALS: u32 = 8;
 const MAX_INTERVALS: u32 = 366;
 const MAX_BRACKETS: usize = 60;
-const MAX_BREAKDOWN: u32 = 100;
-const MAX_COHORTS: usize = 25;
 const MAX_MINIMUM: u32 = 1_000_000;
 const PERIODS: [(&str, Interval); 4] =
     [("Hour", Interval::Hour), ("Day", Interval::Day), ("Week", Interval::Week), ("Month", Interval::Month)];
@@ -30,15 +25,6 @@ pub(super) enum Summed {
     Average,
 }
 
-/// What an answer is broken down by.
-#[derive(Debug)]
-enum Breakdown {
-    /// A value as text, and whose it is.
-    Value(Expr, ValueOf),
-    /// Cohorts by their numbers; 0 is everybody.
-    Cohorts(Vec<u64>),
-}
-
 /// A retention with its statement's parts.
 #[derive(Debug)]
 pub(super) struct Retention {
@@ -48,6 +34,8 @@ pub(super) struct Retention {
     pub summed: Option<Summed>,
     /// How many values are shown, if there is a breakdown.
     pub shown: Option<u32>,
+    /// Whether all other values are left out, rather than put together.
+    pub hides_others: bool,
     /// Events, for each cohort if it is broken down by those; then with the cohort's number.
     pub parts: Vec<(Option<String>, Sql)>,
     begins: Begins,
@@ -65,7 +53,10 @@ pub(super) struct Retention {
 
 impl Retention {
     /// Reads it.
-    pub async fn read(ground: &Ground<'_>) -> Result<Self, InsightError> {
+    ///
+    /// # Errors
+    /// If a field makes no sense, or a store does not answer.
+    pub async fn read(ground: &Ground<'_>, answered: &mut Answered) -> Result<Self, InsightError> {
         let filter = ground.query.get("retentionFilter")?;
         let types = [
             ("retention_recurring", Begins::EachInterval),
@@ -91,30 +82,31 @@ impl Retention {
         let target = Entity::read(&filter, "targetEntity", ground)?;
         let returning = Entity::read(&filter, "returningEntity", ground)?;
         let actor = Actor::read(&ground.query.get("aggregation_group_type_index")?)?;
+        let (start, since, fits) = match begins {
+            Begins::EachInterval => (target.with_filters.clone(), Some(range.from), None),
+            Begins::FirstFitting => (target.with_filters.clone(), None, None),
+            Begins::FirstEver => (target.alone.clone(), None, Some(target.with_filters.clone())),
+        };
         let place = ground.query.get("breakdownFilter")?;
-        let breakdown = breakdown(&place)?;
-        let shown = breakdown.as_ref().map(|_| place.get("breakdown_limit")?.count(1, MAX_BREAKDOWN)).transpose()?;
+        let breakdown = Breakdown::read(&place, ground)?;
+        let value = match &breakdown {
+            Some(Breakdown::Value(value, _)) => {
+                let counted = joined(vec![start.clone(), returning.with_filters.clone()], true);
+                let counted = EventRows::of(ground).only(counted).within(range.from, range.to);
+                let found = extremes(ground, &[value], &counted, answered).await?;
+                Some(value.text_or_empty(found.into_iter().next().flatten()))
+            }
+            _ => None,
+        };
 
         let mut rows = actor.of(EventRows::of(ground), ground).column("at", field(&["timestamp"]));
-        let mut value_of = None;
-        if let Some(Breakdown::Value(value, of)) = &breakdown {
-            rows = rows.column("value", value.clone());
-            value_of = Some(*of);
+        for (name, column) in [("value", value), ("amount", amount), ("returns", Some(returning.with_filters.clone()))]
+        {
+            rows = column.into_iter().fold(rows, |rows, column| rows.column(name, column));
         }
-        if let Some(amount) = amount {
-            rows = rows.column("amount", amount);
-        }
-        rows = rows.column("returns", returning.with_filters.clone());
-        let in_range = date_filter(&["timestamp"], Some(range.from), None);
-        let (start, since) = match begins {
-            Begins::EachInterval => (target.with_filters.clone(), Some(range.from)),
-            Begins::FirstFitting => (target.with_filters.clone(), None),
-            Begins::FirstEver => {
-                rows = rows.column("fits", target.with_filters.clone());
-                (target.alone.clone(), None)
-            }
-        };
+        rows = fits.into_iter().fold(rows, |rows, fits| rows.column("fits", fits));
         rows = rows.column("begins", start.clone());
+        let in_range = date_filter(&["timestamp"], Some(range.from), None);
         // The first time of somebody may lie before the range; returns do not.
         let back = match since {
             None => joined(in_range.into_iter().chain([returning.with_filters.clone()]).collect(), false),
@@ -122,7 +114,7 @@ impl Retention {
         };
         rows = rows.only(date_filter(&["timestamp"], since, Some(range.to)));
         rows = rows.only(joined(back.into_iter().chain([start]).collect(), true));
-        let parts = match breakdown {
+        let parts = match &breakdown {
             Some(Breakdown::Cohorts(cohorts)) => {
                 let part =
                     |id: &u64| Ok((Some(id.to_string()), rows.clone().only(in_cohort(*id, ground)?).sql(ground)?));
@@ -134,7 +126,8 @@ impl Retention {
             actor,
             unit,
             summed,
-            shown: shown.map(|limit| limit.unwrap_or(25)),
+            shown: breakdown.as_ref().map(|_| Breakdown::read_limit(&place)).transpose()?,
+            hides_others: place.get("breakdown_hide_other_aggregation")?.flag()?,
             parts,
             begins,
             is_from_moment,
@@ -144,7 +137,10 @@ impl Retention {
             brackets,
             columns,
             begins_with_return: target.is_same(&returning),
-            value: value_of,
+            value: match breakdown {
+                Some(Breakdown::Value(_, of)) => Some(of),
+                _ => None,
+            },
             range,
         })
     }
@@ -177,9 +173,8 @@ fn summed(filter: &Reader<'_>) -> Result<(Option<Summed>, Option<Expr>), Invalid
     let of_person =
         filter.get("aggregationPropertyType")?.word(&[("event", false), ("person", true)])?.unwrap_or(false);
     let property = if of_person { person_field(key) } else { field(&["properties", key]) };
-    let number = Expr::call("toFloat", vec![property], Span::default());
     let zero = made(ExprKind::Literal(Literal::Number(0.0)));
-    Ok((Some(summed), Some(made(ExprKind::Coalesce(Box::new(number), Box::new(zero))))))
+    Ok((Some(summed), Some(made(ExprKind::Coalesce(Box::new(number(property)), Box::new(zero))))))
 }
 
 /// How many intervals each column after the first is wide.
@@ -215,85 +210,6 @@ fn columns(unit: &str, said: u32, widths: &[u32]) -> (Vec<u32>, Vec<String>) {
     (ends, names)
 }
 
-fn breakdown(place: &Reader<'_>) -> Result<Option<Breakdown>, InvalidQuery> {
-    let several = place.get("breakdowns")?;
-    let items = several.items()?;
-    let (key, kind, group, several) = match items.as_slice() {
-        [] => (
-            place.get("breakdown")?,
-            place.get("breakdown_type")?,
-            place.get("breakdown_group_type_index")?,
-            Vec::new(),
-        ),
-        [one, rest @ ..] => (one.get("property")?, one.get("type")?, one.get("group_type_index")?, rest.to_vec()),
-    };
-    if key.is_missing() {
-        return Ok(None);
-    }
-    if kind.text()? == Some("cohort") {
-        let mut ids = match key.value() {
-            Some(Value::Array(_)) => key.items()?.iter().map(cohort).collect::<Result<Vec<_>, _>>()?,
-            _ => vec![cohort(&key)?],
-        };
-        for other in &several {
-            if other.get("type")?.text()? != Some("cohort") {
-                return Err(other.get("type")?.wrong("cohorts cannot be broken down by something else too"));
-            }
-            ids.push(cohort(&other.get("property")?)?);
-        }
-        if ids.len() > MAX_COHORTS {
-            return Err(key.wrong(format!("at most {MAX_COHORTS} cohorts can be compared")));
-        }
-        // One that is named twice is one.
-        let mut known = HashSet::new();
-        ids.retain(|id| known.insert(*id));
-        return Ok(Some(Breakdown::Cohorts(ids)));
-    }
-    if let Some(second) = several.first() {
-        return Err(second.wrong("retention can be broken down by one property"));
-    }
-    let name = match key.value() {
-        Some(Value::Array(_)) => match key.items()?.as_slice() {
-            [one] => one.text()?,
-            _ => return Err(key.wrong("retention can be broken down by one property")),
-        },
-        _ => key.text()?,
-    };
-    let name = name.filter(|name| !name.is_empty()).ok_or_else(|| key.wrong("the property's key is needed"))?;
-    let value = match kind.text()? {
-        None | Some("event") => field(&["properties", name]),
-        Some("person") => person_field(name),
-        Some("session") => field(&["session", name]),
-        Some("group") => group_field(&group, name)?,
-        Some("event_metadata") => field(&[name]),
-        Some("hogql") => parse_expr(name).map_err(|error| key.wrong(error.describe(name)))?,
-        Some(other) => return Err(kind.wrong(format!("retention cannot be broken down by {other} yet"))),
-    };
-    let of = if kind.text()? == Some("person") { ValueOf::Person } else { ValueOf::Event };
-    let shown = Expr::call("toString", vec![value], Span::default());
-    Ok(Some(Breakdown::Value(made(ExprKind::Coalesce(Box::new(shown), Box::new(text("")))), of)))
-}
-
-fn cohort(place: &Reader<'_>) -> Result<u64, InvalidQuery> {
-    match place.value() {
-        Some(Value::Number(id)) => id.as_u64(),
-        Some(Value::String(id)) if id == "all" => Some(0),
-        Some(Value::String(id)) => id.parse().ok(),
-        _ => None,
-    }
-    .ok_or_else(|| place.wrong("the number of a cohort is needed, or \"all\""))
-}
-
-/// The condition that somebody is in a cohort; none for everybody.
-fn in_cohort(id: u64, ground: &Ground<'_>) -> Result<Option<Expr>, InvalidQuery> {
-    if id == 0 {
-        return Ok(None);
-    }
-    let filters = json!([{ "type": "cohort", "key": "id", "value": id }]);
-    let found = ground.filters(&Reader::new(&filters));
-    found.map_err(|error| InvalidQuery::new("breakdownFilter", error.reason))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,26 +220,5 @@ mod tests {
         assert_eq!(ends, [1, 4, 6]);
         assert_eq!(names, ["Week 0", "Week 1", "Week 2-4", "Week 5-6"]);
         assert_eq!(columns("Day", 2, &[]), (vec![], vec!["Day 0".to_owned(), "Day 1".to_owned()]));
-    }
-
-    #[test]
-    fn what_cannot_be_broken_down_by_is_refused_by_its_field() {
-        let refused = |value: Value| breakdown(&Reader::new(&value)).map(|_| ()).map_err(|error| error.field);
-        assert_eq!(refused(json!({})), Ok(()));
-        assert_eq!(refused(json!({ "breakdown": 5 })), Err("breakdown".to_owned()));
-        assert_eq!(refused(json!({ "breakdown": "a", "breakdown_type": "x" })), Err("breakdown_type".to_owned()));
-        assert_eq!(
-            refused(json!({ "breakdowns": [{ "property": "a" }, { "property": "b" }] })),
-            Err("breakdowns[1]".to_owned())
-        );
-        assert_eq!(refused(json!({ "breakdown": ["x"], "breakdown_type": "cohort" })), Err("breakdown[0]".to_owned()));
-        assert_eq!(refused(json!({ "breakdown": ["all", 3], "breakdown_type": "cohort" })), Ok(()));
-    }
-
-    #[test]
-    fn a_cohort_that_is_named_twice_is_counted_once() {
-        let query = json!({ "breakdown": [3, "all", "3", 0, 5], "breakdown_type": "cohort" });
-        let Ok(Some(Breakdown::Cohorts(ids))) = breakdown(&Reader::new(&query)) else { panic!("cohorts") };
-        assert_eq!(ids, [3, 0, 5]);
     }
 }

@@ -219,6 +219,15 @@ pub(in crate::insights) fn written(text: &str, field: &str) -> Result<Expr, Inva
     parse_expr(text).map_err(|error| InvalidQuery::new(field, error.describe(text)))
 }
 
+/// The same, where a name of its own may follow that says nothing: `a + b AS "Sum"`.
+pub(in crate::insights) fn without_name(said: &str, place: &Reader<'_>) -> Result<Expr, InvalidQuery> {
+    let field = place.wrong("").field;
+    written(said, &field).or_else(|error| {
+        let before = said.to_ascii_lowercase().rfind(" as ").and_then(|at| said.get(..at));
+        before.and_then(|before| written(before, &field).ok()).ok_or(error)
+    })
+}
+
 /// The same with a name of its own behind it, if it has one: `event AS what`.
 pub(super) fn item(text: &str, field: &str) -> Result<(Expr, Option<String>), InvalidQuery> {
     let read = parse_item(text).map_err(|error| InvalidQuery::new(field, error.describe(text)))?;

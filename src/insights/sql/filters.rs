@@ -262,6 +262,11 @@ fn is_virtual(key: &str) -> bool {
     key.starts_with("$virt_")
 }
 
+/// A value as a number; null if it is none.
+pub(in crate::insights) fn number(of: Expr) -> Expr {
+    call("toFloat", vec![of])
+}
+
 /// What people have under a key, beside an event.
 pub(in crate::insights) fn person_field(key: &str) -> Expr {
     if is_virtual(key) { field(&["person", key]) } else { field(&["person", "properties", key]) }

@@ -18,8 +18,10 @@ pub use ask::{Asked, PropertyTypes, Question, insight_error, sql_error};
 pub(in crate::insights) use ask::{prepare, statement};
 pub use dates::date_filter;
 pub use events::run_events;
-pub(in crate::insights) use events::{from_table, written};
+pub(in crate::insights) use events::{from_table, without_name};
 pub use filters::{FilterTarget, filters_to_expr};
-pub(in crate::insights) use filters::{call, compare, field, group_field, joined, made, not, person_field, text};
+pub(in crate::insights) use filters::{
+    call, compare, field, group_field, joined, made, not, number, person_field, text,
+};
 pub(in crate::insights) use hogql::hogql_people;
 pub use hogql::{export_csv, run_hogql};

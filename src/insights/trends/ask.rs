@@ -8,16 +8,14 @@ use serde_json::Value;
 use super::breakdown::{Breakdown, ByValues, OTHER};
 use super::line::Line;
 use super::read::Trend;
-use super::together::{Extremes, Shown, widest};
-use crate::insights::ground::{Answered, CohortPart, EventRows, Ground};
+use super::together::{Shown, widest};
+use crate::insights::ground::{Answered, CohortPart, EventRows, Extremes, Ground, extremes};
 use crate::insights::sql::{date_filter, field, from_table, insight_error, joined, made};
 use crate::insights::{InsightError, Period};
 use crate::model::query::{Interval, InvalidQuery, ResolvedRange};
 use crate::sql::{Expr, ExprKind, Literal, Select, SelectItem, Span};
 use crate::storage::ch::hogql::ColumnName;
-use crate::storage::ch::{
-    Cost, Counted, MISSING, Split, Sql, TrendCount, TrendPoint, TrendQuestion, extremes_sql, trend_sql,
-};
+use crate::storage::ch::{Cost, Counted, MISSING, Split, Sql, TrendCount, TrendPoint, TrendQuestion, trend_sql};
 
 /// How many statements of one question run at once.
 const AT_ONCE: usize = 4;
@@ -40,8 +38,8 @@ pub struct Asks {
     pub is_together: bool,
 }
 
-/// The answer to a part, and the statements that gave it.
-type Answer = (Vec<TrendPoint>, Vec<(Sql, Cost)>);
+/// The answer to a part, and the statement that gave it.
+type Answer = (Vec<TrendPoint>, (Sql, Cost));
 
 /// The parts of a statement that a part of the trend becomes.
 pub struct Prepared<'t> {
@@ -108,23 +106,21 @@ impl<'a> Trend<'a> {
         let parts = self.parts();
         let is_together = asks.is_together && self.series.len() > 1;
         let mut answered = Answered::default();
-        let mut statements = Vec::new();
-        let extremes = self.all_extremes(ground, &parts, is_together, &mut statements).await?;
+        let extremes = self.all_extremes(ground, &parts, is_together, &mut answered).await?;
         let mut answers = self.ask_all(ground, &parts, &extremes, None, asks).await?;
         if is_together {
             let points = parts.iter().zip(&answers).map(|(part, (points, _))| (*part, points.as_slice()));
             let shown = self.shown_together(points);
             if !shown.is_empty() {
-                answers.into_iter().for_each(|(_, asked)| statements.extend(asked));
+                answers.iter().for_each(|(_, (sql, cost))| answered.add(sql, *cost));
                 answers = self.ask_all(ground, &parts, &extremes, Some(&shown), asks).await?;
             }
         }
         let mut lines = Vec::new();
-        for (part, (points, asked)) in parts.iter().zip(answers) {
+        for (part, (points, (sql, cost))) in parts.iter().zip(answers) {
             lines.extend(self.laid_out(*part, &points, asks.with_whole));
-            statements.extend(asked);
+            answered.add(&sql, cost);
         }
-        statements.iter().for_each(|(sql, cost)| answered.add(sql, *cost));
         Ok((lines, answered))
     }
 
@@ -134,11 +130,11 @@ impl<'a> Trend<'a> {
         ground: &Ground<'_>,
         parts: &[Part<'_>],
         is_together: bool,
-        statements: &mut Vec<(Sql, Cost)>,
+        answered: &mut Answered,
     ) -> Result<Vec<Vec<Extremes>>, InsightError> {
         let mut own = Vec::new();
         for part in parts {
-            own.push(self.extremes(ground, *part, statements).await?);
+            own.push(self.extremes(ground, *part, answered).await?);
         }
         if !is_together {
             return Ok(own);
@@ -168,7 +164,7 @@ impl<'a> Trend<'a> {
                     let question = prepared.question(self.is_aggregated, asks.with_whole);
                     let sql = trend_sql(ground.context.project.id, TrendQuestion { shown, ..question });
                     let (points, cost) = ch.trend(&sql).await.map_err(insight_error)?;
-                    Ok::<Answer, InsightError>((points, vec![(sql, cost)]))
+                    Ok::<Answer, InsightError>((points, (sql, cost)))
                 });
             }
             answers.extend(try_join_all(asked).await?);
@@ -181,23 +177,14 @@ impl<'a> Trend<'a> {
         &self,
         ground: &Ground<'_>,
         part: Part<'_>,
-        statements: &mut Vec<(Sql, Cost)>,
+        answered: &mut Answered,
     ) -> Result<Vec<Extremes>, InsightError> {
-        let mut found = Vec::new();
-        for column in self.by_values().iter().flat_map(|by| &by.columns) {
-            if column.bins.is_none() {
-                found.push(None);
-                continue;
-            }
-            let (node, _) = &self.series[part.series];
-            let rows = EventRows::of(ground).only(node.condition.clone()).within(part.range.from, part.range.to);
-            let rows = rows.only(self.by_values().into_iter().flat_map(ByValues::conditions));
-            let sql = extremes_sql(&rows.column("value", column.number()).sql(ground)?);
-            let (rows, cost) = ground.context.ch.extremes(&sql).await.map_err(insight_error)?;
-            statements.push((sql, cost));
-            found.push(rows.first().and_then(|row| Some((row.least?, row.most?))));
-        }
-        Ok(found)
+        let (node, _) = &self.series[part.series];
+        let rows = EventRows::of(ground).only(node.condition.clone()).within(part.range.from, part.range.to);
+        let rows = rows.only(self.by_values().into_iter().flat_map(ByValues::conditions));
+        let columns = self.by_values().into_iter().flat_map(|by| &by.columns);
+        let values: Vec<_> = columns.map(|column| &column.value).collect();
+        extremes(ground, &values, &rows, answered).await
     }
 
     /// The inner statement of a part, and what the store is told of it.

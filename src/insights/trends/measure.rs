@@ -1,7 +1,7 @@
 //! What a series counts: its `math`.
 
 use crate::insights::ground::{Actor, Entity, EventRows, Ground, SeriesNode};
-use crate::insights::sql::{PropertyTypes, field, joined, made, person_field, written};
+use crate::insights::sql::{PropertyTypes, field, joined, made, number, person_field, without_name};
 use crate::model::query::{Interval, InvalidQuery, Reader};
 use crate::sql::{Expr, ExprKind, Literal, Span};
 use crate::storage::ch::hogql::{PropertyType, has_aggregate};
@@ -239,21 +239,4 @@ fn of_property(statistic: Statistic, node: &SeriesNode<'_>, types: &PropertyType
 /// Whether an event belongs to a session: without one, its id is null or empty.
 fn is_in_session() -> Expr {
     Expr::call("notEmpty", vec![field(&["$session_id"])], Span::default())
-}
-
-/// A value as a number; null if it is none.
-pub(super) fn number(of: Expr) -> Expr {
-    Expr::call("toFloat", vec![of], Span::default())
-}
-
-/// An expression that may be followed by a name of its own: `a + b AS "Sum"`.
-pub(super) fn without_name(said: &str, place: &Reader<'_>) -> Result<Expr, InvalidQuery> {
-    let field = place.wrong("").field;
-    match written(said, &field) {
-        Ok(expr) => Ok(expr),
-        Err(error) => {
-            let before = said.to_ascii_lowercase().rfind(" as ").and_then(|at| said.get(..at));
-            before.and_then(|before| written(before, &field).ok()).ok_or(error)
-        }
-    }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::ask::Part;
 use super::breakdown::{Breakdown, ByValues, OTHER};
 use super::read::Trend;
-use crate::insights::ground::{CohortPart, Ground};
+use crate::insights::ground::{Answered, CohortPart, Ground};
 use crate::insights::sql::{date_filter, field};
 use crate::insights::{InsightError, Period, QueryContext};
 use crate::model::query::{Interval, InvalidQuery, Reader, ResolvedRange};
@@ -42,8 +42,7 @@ pub async fn trends_people(
         _ => None,
     };
     let part = Part { series, cohort, range: whole, period };
-    let mut statements = Vec::new();
-    let extremes = trend.extremes(&ground, part, &mut statements).await?;
+    let extremes = trend.extremes(&ground, part, &mut Answered::default()).await?;
     let values = match trend.by_values() {
         Some(by) => Some(values_of(&trend, &ground, part, &place, by.columns.len(), &extremes).await?),
         None => None,

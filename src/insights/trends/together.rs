@@ -9,13 +9,11 @@ use std::collections::{HashMap, HashSet};
 use super::ask::Part;
 use super::read::Trend;
 use crate::insights::Period;
+use crate::insights::ground::Extremes;
 use crate::storage::ch::{MISSING, TrendPoint};
 
 /// The values that are shown apart, by the period they are of.
 pub type Shown = HashMap<Period, Vec<Vec<String>>>;
-
-/// Between which numbers the values of a column lie; none without a number.
-pub type Extremes = Option<(f64, f64)>;
 
 impl Trend<'_> {
     /// The values that all series must show for formulas over them; of a period whose series show the same already, none.

@@ -323,7 +323,10 @@ async fn what_makes_no_sense_is_refused_by_field() {
             "series[0].optionalInFunnel",
         ),
         (json!({ "breakdownFilter": { "breakdown": ["a", "b", "c", "d"] } }), "breakdownFilter.breakdown"),
-        (json!({ "breakdownFilter": { "breakdown": "a", "breakdown_type": "moon" } }), "breakdownFilter.breakdown"),
+        (
+            json!({ "breakdownFilter": { "breakdown": "a", "breakdown_type": "moon" } }),
+            "breakdownFilter.breakdown_type",
+        ),
         (
             json!({ "breakdownFilter": { "breakdown": ["all", 7], "breakdown_type": "cohort" } }),
             "breakdownFilter.breakdown[1]",

@@ -1,6 +1,7 @@
 //! `/api/projects/{project}/query/`, and what a project's questions go by.
 
 mod actions;
+mod breakdowns;
 mod cohorts;
 mod endpoint;
 mod filters;
