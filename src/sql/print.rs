@@ -151,8 +151,14 @@ impl Display for Expr {
                 }
                 Ok(())
             }
-            ExprKind::Star(None) => f.write_str("*"),
-            ExprKind::Star(Some(table)) => write!(f, "{}.*", Name(table)),
+            ExprKind::Star { table, except } => {
+                if let Some(table) = table {
+                    write!(f, "{}.", Name(table))?;
+                }
+                f.write_str("*")?;
+                let names: Vec<_> = except.iter().map(|name| Name(name)).collect();
+                if names.is_empty() { Ok(()) } else { write!(f, " EXCEPT ({})", List(&names)) }
+            }
             ExprKind::Call { name, params, args, is_distinct, over } => {
                 f.write_str(name)?;
                 if let Some(params) = params {

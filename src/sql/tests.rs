@@ -55,6 +55,8 @@ fn clauses_are_read_in_their_order() {
     same("select distinct on (a, 1) b from c order by a", "SELECT b FROM c ORDER BY a ASC LIMIT 1 BY a, 1");
     same("select a, count() from b group by all having a", "SELECT a, count() FROM b GROUP BY ALL HAVING a");
     same("(select 1) union all select 2 union all (select 3)", "SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3");
+    same("select * except a, b.* exclude (c, `d e`) from b", "SELECT * EXCEPT (a), b.* EXCEPT (c, `d e`) FROM b");
+    same("select * except (select 1)", "SELECT * EXCEPT SELECT 1");
     same("select -- c\n 1 /* d */ from `odd name` as `from`", "SELECT 1 FROM `odd name` AS `from`");
 }
 
@@ -96,6 +98,11 @@ fn what_is_wrong_is_shown_in_its_place() {
         "select distinct on (a) b from c limit 1 by b",
         "select a from b group by all, a",
         "select a from b group by a with totals",
+        "select * except from b",
+        "select * except () from b",
+        "select * except (a, ) from b",
+        "select * except (a) as b from c",
+        "select count(* except (a)) from b",
     ] {
         wrong(text);
     }

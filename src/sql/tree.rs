@@ -180,8 +180,11 @@ pub enum ExprKind {
     Literal(Literal),
     /// A column by its name, with the table's before it and properties after it; all are steps.
     Field(Vec<String>),
-    /// `*`, or `t.*`.
-    Star(Option<String>),
+    /// `*`, or `t.*`; `* EXCEPT (a, b)`.
+    Star {
+        table: Option<String>,
+        except: Vec<String>,
+    },
     /// A function. `params` are those of `quantile(0.9)(x)`.
     Call {
         name: String,
@@ -315,7 +318,7 @@ impl Expr {
     #[must_use]
     pub fn new(kind: ExprKind, span: Span) -> Self {
         let below = match &kind {
-            ExprKind::Literal(_) | ExprKind::Field(_) | ExprKind::Star(_) | ExprKind::Placeholder(_) => 0,
+            ExprKind::Literal(_) | ExprKind::Field(_) | ExprKind::Star { .. } | ExprKind::Placeholder(_) => 0,
             ExprKind::Call { params, args, over, .. } => {
                 let window = match over {
                     Some(OverWindow::Here(window)) => {

@@ -78,6 +78,10 @@ pub async fn run_events(context: QueryContext<'_>, json: &Value) -> Result<Query
             }
             _ => {
                 let (expr, alias) = item(name, &format!("select[{at}]"))?;
+                if matches!(expr.kind, ExprKind::Star { .. }) {
+                    let reason = "one column is needed here: all of an event is *";
+                    return Err(InvalidQuery::new(format!("select[{at}]"), reason).into());
+                }
                 columns.push(Column::Plain);
                 items.push(SelectItem { expr, alias });
                 continue;

@@ -230,7 +230,11 @@ impl Parser {
 
     /// Whether a name stands here: any word that is no keyword, or anything in quotes.
     fn is_name(&self) -> bool {
-        match self.peek() {
+        self.is_name_at(0)
+    }
+
+    fn is_name_at(&self, ahead: usize) -> bool {
+        match self.peek_at(ahead) {
             Token::Word(word) => !is_reserved(word),
             Token::Quoted(_) => true,
             _ => false,

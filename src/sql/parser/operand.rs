@@ -15,7 +15,10 @@ impl Parser {
                     (Token::Whole(index), _) => index.to_string(),
                     (Token::Sign("*"), span) => match found.kind {
                         ExprKind::Field(ref steps) if steps.len() == 1 => {
-                            return Ok(Expr::new(ExprKind::Star(Some(steps[0].clone())), found.span.to(span)));
+                            return Ok(Expr::new(
+                                ExprKind::Star { table: Some(steps[0].clone()), except: Vec::new() },
+                                found.span.to(span),
+                            ));
                         }
                         _ => return Err(SqlError::new(span, "all columns are those of a table")),
                     },
@@ -70,7 +73,7 @@ impl Parser {
             return Ok(Expr::new(ExprKind::Placeholder(names), span.to(self.last_span())));
         }
         if self.sign("*") {
-            return Ok(Expr::new(ExprKind::Star(None), span));
+            return Ok(Expr::new(ExprKind::Star { table: None, except: Vec::new() }, span));
         }
         let literal = |literal| Ok(Expr::new(ExprKind::Literal(literal), span));
         match self.peek() {
@@ -157,7 +160,7 @@ impl Parser {
             self.step();
             self.need_sign("(")?;
             self.need_keyword("WHERE")?;
-            args.retain(|arg| !matches!(arg.kind, ExprKind::Star(None)));
+            args.retain(|arg| !matches!(arg.kind, ExprKind::Star { table: None, .. }));
             args.push(self.expr()?);
             self.need_sign(")")?;
             name.push_str("If");

@@ -133,10 +133,33 @@ impl Parser {
     }
 
     pub(super) fn item(&mut self) -> Result<SelectItem, SqlError> {
-        let expr = self.expr()?;
-        let is_star = matches!(expr.kind, ExprKind::Star(_));
-        let alias = if is_star { None } else { self.alias()? };
+        let mut expr = self.expr()?;
+        let alias = match &mut expr.kind {
+            ExprKind::Star { except, .. } => {
+                *except = self.except()?;
+                expr.span = expr.span.to(self.last_span());
+                None
+            }
+            _ => self.alias()?,
+        };
         Ok(SelectItem { expr, alias })
+    }
+
+    /// `EXCEPT a` or `EXCEPT (a, b)` behind all columns. A question may follow the same word, but no name.
+    fn except(&mut self) -> Result<Vec<String>, SqlError> {
+        let has_brackets = self.is_sign_at(1, "(");
+        let is_here =
+            self.is_keyword("EXCLUDE") || (self.is_keyword("EXCEPT") && self.is_name_at(1 + usize::from(has_brackets)));
+        if !is_here {
+            return Ok(Vec::new());
+        }
+        self.step();
+        if !self.sign("(") {
+            return Ok(vec![self.name()?.0]);
+        }
+        let names = self.list(|parser| Ok(parser.name()?.0))?;
+        self.need_sign(")")?;
+        Ok(names)
     }
 
     pub(super) fn order(&mut self) -> Result<Order, SqlError> {

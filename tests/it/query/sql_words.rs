@@ -268,6 +268,33 @@ async fn questions_put_together_have_the_rows_they_ask_for() {
 }
 
 #[tokio::test]
+async fn some_of_all_columns_are_left_out() {
+    let desk = Desk::start().await;
+    let columns = async |sql: &str| desk.answer(json!({ "kind": "HogQLQuery", "query": sql })).await["columns"].clone();
+    let inner = "(select 1 as a, 2 as b, 3 as c)";
+    assert_eq!(columns(&format!("select * except a from {inner}")).await, json!(["b", "c"]));
+    assert_eq!(columns(&format!("select * exclude (c, a) from {inner}")).await, json!(["b"]));
+    let sql = format!("select t.* except (b, c), u.* from {inner} as t cross join (select 4 as b) as u");
+    assert_eq!(desk.rows(&sql).await, json!([[1, 4]]));
+    let sql = format!("select * except (b), 7 as d from {inner} as t cross join (select 4 as b, 5 as e) as u");
+    assert_eq!(desk.rows(&sql).await, json!([[1, 3, 5, 7]]));
+    let all = columns("select * from events").await;
+    let left = columns("select * except (properties, elements_chain) from events").await;
+    let expected = all.as_array().unwrap().iter().filter(|name| *name != "properties" && *name != "elements_chain");
+    assert_eq!(left, expected.cloned().collect::<Value>());
+    assert_eq!(desk.rows("select * except (a) from (select 1 as a, 2 as b) except select 3").await, json!([[2]]));
+    for (sql, said) in [
+        ("select * except (nope) from events", "query: there is no column nope to leave out here"),
+        ("select * except (a) from (select 1 as a)", "query: no column is left"),
+    ] {
+        let refusal = desk.refusal(sql).await;
+        assert!(refusal.starts_with(said), "{refusal}");
+    }
+    let reply = desk.reply(json!({ "kind": "EventsQuery", "select": ["* except (event)"] })).await;
+    assert_eq!(reply.assert_status(400).json()["attr"], "select[0]");
+}
+
+#[tokio::test]
 async fn filters_and_variables_are_values_too() {
     let desk = Desk::start().await;
     let ask = async |sql: &str, more: Value| {

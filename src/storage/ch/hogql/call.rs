@@ -38,7 +38,7 @@ impl<'q> Compiler<'q> {
         for arg in args {
             values.push(match &arg.kind {
                 ExprKind::Lambda { params, body } => self.lambda(params, body, level)?,
-                ExprKind::Star(None) if function.name == "count" => continue,
+                ExprKind::Star { table: None, .. } if function.name == "count" => continue,
                 _ => self.expr(arg, level)?,
             });
         }

@@ -145,7 +145,7 @@ pub fn compile<'q>(
 /// If it names what there is not, or asks for too much; the error says where.
 pub fn compile_named<'q>(query: &'q Query, scope: &'q QueryScope<'q>, names: &[ColumnName]) -> Result<Sql, SqlError> {
     with_room(|| match query {
-        Query::Select(select) if select.items.iter().all(|item| !matches!(item.expr.kind, ExprKind::Star(_))) => {
+        Query::Select(select) if select.items.iter().all(|item| !matches!(item.expr.kind, ExprKind::Star { .. })) => {
             Ok(compile_here(query, scope, None, names)?.sql)
         }
         _ => Ok(compile_here(query, scope, None, &[])?.named(names)),

@@ -26,7 +26,7 @@ impl<'q> Compiler<'q> {
         match &expr.kind {
             ExprKind::Literal(literal) => Ok(self.literal(literal)),
             ExprKind::Field(steps) => self.field(steps, expr.span, level),
-            ExprKind::Star(_) => Err(SqlError::new(expr.span, "all columns can only be selected, or counted")),
+            ExprKind::Star { .. } => Err(SqlError::new(expr.span, "all columns can only be selected, or counted")),
             ExprKind::Call { name, params, args, is_distinct, over } => {
                 self.call(expr.span, name, params.as_deref(), args, *is_distinct, over.as_ref(), level)
             }

@@ -178,13 +178,14 @@ impl<'q> Compiler<'q> {
 
     /// The column or columns that one item stands for.
     fn item(&mut self, item: &'q SelectItem, level: &mut Level<'q>) -> Result<Vec<(String, Value)>, SqlError> {
-        let ExprKind::Star(table) = &item.expr.kind else {
+        let ExprKind::Star { table, except } = &item.expr.kind else {
             let value = self.expr(&item.expr, level)?;
             let name = item.alias.clone().unwrap_or_else(|| name_of(&item.expr));
             return Ok(vec![(name, value)]);
         };
         let span = item.expr.span;
         let mut found = Vec::new();
+        let mut left_out: Vec<&str> = Vec::new();
         for at in 0..level.sources.len() {
             let source = &level.sources[at];
             if table.is_some() && source.name != *table {
@@ -196,6 +197,10 @@ impl<'q> Compiler<'q> {
                 Rows::Numbers { .. } => vec!["number".to_owned()],
             };
             for (place, name) in names.into_iter().enumerate() {
+                if let Some(one) = except.iter().find(|one| **one == name) {
+                    left_out.push(one);
+                    continue;
+                }
                 // Two columns of a question may have one name: by their place.
                 let value = match &level.sources[at].rows {
                     Rows::Query { columns, .. } => Some(derived(level.sources[at].id, &columns[place])),
@@ -206,6 +211,12 @@ impl<'q> Compiler<'q> {
                 };
                 found.extend(value.map(|value| (name, value)));
             }
+        }
+        if let Some(unknown) = except.iter().find(|one| !left_out.contains(&one.as_str())) {
+            return Err(SqlError::new(span, format!("there is no column {unknown} to leave out here")));
+        }
+        if found.is_empty() && !except.is_empty() {
+            return Err(SqlError::new(span, "no column is left"));
         }
         if found.is_empty() {
             return Err(SqlError::new(span, "there is no table to take all columns of"));

@@ -109,7 +109,7 @@ pub fn has_aggregate(expr: &Expr) -> bool {
         }
         ExprKind::Literal(_)
         | ExprKind::Field(_)
-        | ExprKind::Star(_)
+        | ExprKind::Star { .. }
         | ExprKind::Query(_)
         | ExprKind::Placeholder(_) => false,
     }
