@@ -17,6 +17,12 @@ pub enum Attribution {
 }
 
 impl Attribution {
+    /// Whether one person may be counted under several values.
+    #[must_use]
+    pub fn gives_several(self) -> bool {
+        matches!(self, Self::AllEvents | Self::Step(_))
+    }
+
     /// Reads it.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod chain;
 mod entries;
 mod lives;
 mod moments;
+mod others;
 mod people;
 mod read;
 mod rules;

@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 
 use super::ask::each_person;
+use super::chain::Reached;
 use super::lives::Who;
+use super::others::each_other;
 use super::read::{Funnel, FunnelView};
 use super::shape::{OTHER, ranked};
 use super::tally::Tally;
@@ -17,6 +19,7 @@ use crate::storage::ch::hogql::ActorsBehind;
 use crate::storage::ch::{numbers_sql, texts_sql};
 
 /// Whom a selection means.
+#[derive(Clone, Copy)]
 enum Which {
     /// Who did the first steps, and not the second, as bits.
     Steps {
@@ -60,45 +63,75 @@ pub async fn funnel_people(
         (Some(wanted), Some(breakdown)) => breakdown.is_meant(value, wanted),
         _ => true,
     };
-    let buckets = Buckets::of(&funnel.range);
-    let (mut numbers, mut names, mut name_bytes) = (Vec::new(), Vec::new(), 0);
-    each_person(&ground, &funnel, &mut Answered::default(), |who, value, events| {
-        let is_one = match which {
-            Which::Steps { did, did_not } => {
-                is_wanted(value)
-                    && reached(&funnel.rules, events)
-                        .is_some_and(|reached| reached.steps & did == did && reached.steps & did_not == 0)
-            }
-            Which::Furthest(steps) => {
-                is_wanted(value)
-                    && reached(&funnel.rules, events)
-                        .and_then(|reached| reached.steps.checked_ilog2())
-                        .is_some_and(|furthest| steps & (1 << furthest) != 0)
-            }
-            Which::Entered { bucket, converted } => {
-                is_wanted(value)
-                    && super::entries::follow(&funnel.rules, funnel.span, events, |at| buckets.find(at))
-                        .contains(&(bucket, converted))
+    let mut found = Found::default();
+    if is_other && !shown.is_empty() && !matches!(which, Which::Entered { .. }) {
+        let take = |who: Who<'_>, reached: &Reached| {
+            if which.is_reached(reached) {
+                found.take(who);
             }
         };
-        if is_one {
-            match who {
-                Who::Person(number) => numbers.push(number),
-                Who::Named(name) => {
-                    name_bytes += name.len();
-                    if name_bytes <= MAX_NAME_BYTES {
-                        names.push(name.to_owned());
-                    }
+        each_other(&ground, &funnel, &shown, &mut Answered::default(), take).await?;
+        return found.actors(group_index);
+    }
+    let buckets = Buckets::of(&funnel.range);
+    each_person(&ground, &funnel, &mut Answered::default(), |who, value, events| {
+        let is_one = is_wanted(value)
+            && match which {
+                Which::Entered { bucket, converted } => {
+                    super::entries::follow(&funnel.rules, funnel.span, events, |at| buckets.find(at))
+                        .contains(&(bucket, converted))
                 }
-            }
+                Which::Steps { .. } | Which::Furthest(_) => {
+                    reached(&funnel.rules, events).is_some_and(|reached| which.is_reached(&reached))
+                }
+            };
+        if is_one {
+            found.take(who);
         }
     })
     .await?;
-    if numbers.len() > MAX_PEOPLE || name_bytes > MAX_NAME_BYTES {
-        return Err(InsightError::TooLarge);
+    found.actors(group_index)
+}
+
+impl Which {
+    /// Whether somebody who came so far is meant.
+    fn is_reached(self, reached: &Reached) -> bool {
+        match self {
+            Self::Steps { did, did_not } => reached.steps & did == did && reached.steps & did_not == 0,
+            Self::Furthest(steps) => reached.steps.checked_ilog2().is_some_and(|furthest| steps & (1 << furthest) != 0),
+            Self::Entered { .. } => false,
+        }
     }
-    let actors = if group_index.is_some() { texts_sql(&names) } else { numbers_sql(&mut numbers) };
-    Ok(ActorsBehind::plain(actors, group_index))
+}
+
+/// Those who are meant.
+#[derive(Default)]
+struct Found {
+    numbers: Vec<u64>,
+    names: Vec<String>,
+    name_bytes: usize,
+}
+
+impl Found {
+    fn take(&mut self, who: Who<'_>) {
+        match who {
+            Who::Person(number) => self.numbers.push(number),
+            Who::Named(name) => {
+                self.name_bytes += name.len();
+                if self.name_bytes <= MAX_NAME_BYTES {
+                    self.names.push(name.to_owned());
+                }
+            }
+        }
+    }
+
+    fn actors(mut self, group_index: Option<usize>) -> Result<ActorsBehind, InsightError> {
+        if self.numbers.len() > MAX_PEOPLE || self.name_bytes > MAX_NAME_BYTES {
+            return Err(InsightError::TooLarge);
+        }
+        let actors = if group_index.is_some() { texts_sql(&self.names) } else { numbers_sql(&mut self.numbers) };
+        Ok(ActorsBehind::plain(actors, group_index))
+    }
 }
 
 /// More do not fit into a statement.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::ask::each_person;
 use super::chain::{self, Reached};
+use super::others::each_other;
 use super::read::{Funnel, FunnelView};
 use super::rules::{Rules, Seen, StepOrder};
 use super::shape::{self, Entered};
@@ -52,11 +53,35 @@ async fn steps(ground: &Ground<'_>, funnel: &Funnel<'_>, answered: &mut Answered
     if tallies.len() > MAX_VALUES {
         return Err(InsightError::TooLarge);
     }
-    if funnel.breakdown.is_some() {
-        return Ok(shape::by_value(funnel, tallies));
+    if let Some(breakdown) = &funnel.breakdown {
+        let mut ranked = shape::ranked(tallies);
+        let rest = breakdown.limit.filter(|limit| ranked.len() > *limit).map(|limit| ranked.split_off(limit));
+        let other = match rest.filter(|_| !breakdown.hides_other) {
+            None => None,
+            Some(rest) => Some(other(ground, funnel, &ranked, rest, answered).await?),
+        };
+        return Ok(shape::by_value(funnel, breakdown, ranked, other));
     }
     let everybody = tallies.into_values().next().unwrap_or_else(|| Tally::new(funnel.rules.steps));
     Ok(shape::steps(funnel, &everybody))
+}
+
+/// All values beyond the limit as one, with each person once.
+async fn other(
+    ground: &Ground<'_>,
+    funnel: &Funnel<'_>,
+    shown: &[(String, Tally)],
+    rest: Vec<(String, Tally)>,
+    answered: &mut Answered,
+) -> Result<Tally, InsightError> {
+    let mut other = Tally::new(funnel.rules.steps);
+    if !funnel.breakdown.as_ref().is_some_and(|breakdown| breakdown.attribution.gives_several()) {
+        rest.into_iter().for_each(|(_, tally)| other.append(tally));
+        return Ok(other);
+    }
+    let shown = shown.iter().map(|(value, _)| value.clone()).collect();
+    each_other(ground, funnel, &shown, answered, |_, reached| other.add(reached, funnel.rules.optional)).await?;
+    Ok(other)
 }
 
 async fn time_to_convert(

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
+use super::breakdown::FunnelBreakdown;
 use super::read::Funnel;
 use super::rules::StepOrder;
 use super::tally::{Tally, average, seconds};
@@ -46,17 +47,17 @@ fn step(funnel: &Funnel<'_>, tally: &Tally, at: usize) -> Value {
     said
 }
 
-/// The steps of each value, those first that most people went through; the others together, if there are more than the limit.
-pub fn by_value(funnel: &Funnel<'_>, tallies: HashMap<String, Tally>) -> Vec<Value> {
-    let Some(breakdown) = &funnel.breakdown else { return Vec::new() };
-    let mut ranked = ranked(tallies);
+/// The steps of each value as they are ranked, and of all others together.
+pub fn by_value(
+    funnel: &Funnel<'_>,
+    breakdown: &FunnelBreakdown,
+    ranked: Vec<(String, Tally)>,
+    other: Option<Tally>,
+) -> Vec<Value> {
     let mut said = Vec::new();
-    let rest = breakdown.limit.filter(|limit| ranked.len() > *limit).map(|limit| ranked.split_off(limit));
     let mut rows: Vec<((Value, Value), Tally)> =
         ranked.into_iter().map(|(value, tally)| (breakdown.said(&value), tally)).collect();
-    if let Some(rest) = rest.filter(|_| !breakdown.hides_other) {
-        let mut other = Tally::new(funnel.steps.len());
-        rest.into_iter().for_each(|(_, tally)| other.append(tally));
+    if let Some(other) = other {
         let place = rows.partition_point(|(_, tally)| tally.counts.iter().rev().ge(other.counts.iter().rev()));
         rows.insert(place, ((json!([OTHER]), json!([OTHER])), other));
     }

@@ -10,7 +10,7 @@ use crate::insights::sql::insight_error;
 use crate::insights::{InsightError, QueryAnswer, QueryContext};
 use crate::model::query::Reader;
 use crate::storage::ch::hogql::{ActorsBehind, Said};
-use crate::storage::ch::{RetentionPoint, retention_people_sql, retention_sql};
+use crate::storage::ch::{RetentionPoint, retention_others, retention_people_sql, retention_sql};
 
 /// What the query API calls all values beyond the limit.
 const OTHER_VALUE: &str = "$$_posthog_breakdown_other_$$";
@@ -33,12 +33,27 @@ pub async fn run_retention(context: QueryContext<'_>, json: &Value) -> Result<Qu
         }
         points.append(&mut found);
     }
-    Ok(answered.with(rows(&retention, &points), &retention.range))
+    let shown: Vec<String> = shown_values(&retention, &points).into_iter().map(str::to_owned).collect();
+    let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
+    if let [(None, events)] = retention.parts.as_slice()
+        && retention.question(events).is_by_value()
+        && !retention.hides_others
+        && !shown.is_empty()
+        && points.iter().any(|point| !shown.contains(&point.value.as_str()))
+    {
+        // Who has several of the other values is counted once.
+        let events = retention_others(events, &shown);
+        let sql = retention_sql(context.project.id, retention.question(&events));
+        let (others, cost) = context.ch.retention(&sql).await.map_err(insight_error)?;
+        answered.add(&sql, cost);
+        points.retain(|point| shown.contains(&point.value.as_str()));
+        points.extend(others.into_iter().map(|point| RetentionPoint { value: OTHER_VALUE.to_owned(), ..point }));
+    }
+    Ok(answered.with(rows(&retention, shown, &points), &retention.range))
 }
 
 /// A row for each value of the breakdown and interval.
-fn rows(retention: &Retention, points: &[RetentionPoint]) -> Vec<Value> {
-    let shown = shown_values(retention, points);
+fn rows(retention: &Retention, shown: Vec<&str>, points: &[RetentionPoint]) -> Vec<Value> {
     let mut cells: HashMap<(&str, i64, i64), (u64, f64)> = HashMap::new();
     for point in points {
         let value = if shown.contains(&point.value.as_str()) { &point.value } else { OTHER_VALUE };

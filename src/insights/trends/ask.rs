@@ -1,11 +1,8 @@
 //! From a trend to its lines: one statement for each series, cohort and range.
 
-use std::collections::HashMap;
-
 use futures_util::future::try_join_all;
-use serde_json::Value;
 
-use super::breakdown::{Breakdown, ByValues, OTHER};
+use super::breakdown::{Breakdown, ByValues};
 use super::line::Line;
 use super::read::Trend;
 use super::together::{Shown, widest};
@@ -15,7 +12,9 @@ use crate::insights::{InsightError, Period};
 use crate::model::query::{Interval, InvalidQuery, ResolvedRange};
 use crate::sql::{Expr, ExprKind, Literal, Select, SelectItem, Span};
 use crate::storage::ch::hogql::ColumnName;
-use crate::storage::ch::{Cost, Counted, MISSING, Split, Sql, TrendCount, TrendPoint, TrendQuestion, trend_sql};
+use crate::storage::ch::{
+    Cost, Counted, Split, Sql, TrendCount, TrendPoint, TrendQuestion, trend_others_sql, trend_sql,
+};
 
 /// How many statements of one question run at once.
 const AT_ONCE: usize = 4;
@@ -38,8 +37,8 @@ pub struct Asks {
     pub is_together: bool,
 }
 
-/// The answer to a part, and the statement that gave it.
-type Answer = (Vec<TrendPoint>, (Sql, Cost));
+/// The answer to a part, and the statements that gave it.
+type Answer = (Vec<TrendPoint>, Vec<(Sql, Cost)>);
 
 /// The parts of a statement that a part of the trend becomes.
 pub struct Prepared<'t> {
@@ -112,14 +111,14 @@ impl<'a> Trend<'a> {
             let points = parts.iter().zip(&answers).map(|(part, (points, _))| (*part, points.as_slice()));
             let shown = self.shown_together(points);
             if !shown.is_empty() {
-                answers.iter().for_each(|(_, (sql, cost))| answered.add(sql, *cost));
+                answers.iter().flat_map(|(_, asked)| asked).for_each(|(sql, cost)| answered.add(sql, *cost));
                 answers = self.ask_all(ground, &parts, &extremes, Some(&shown), asks).await?;
             }
         }
         let mut lines = Vec::new();
-        for (part, (points, (sql, cost))) in parts.iter().zip(answers) {
+        for (part, (points, asked)) in parts.iter().zip(answers) {
             lines.extend(self.laid_out(*part, &points, asks.with_whole));
-            answered.add(&sql, cost);
+            asked.iter().for_each(|(sql, cost)| answered.add(sql, *cost));
         }
         Ok((lines, answered))
     }
@@ -153,23 +152,42 @@ impl<'a> Trend<'a> {
         shown: Option<&Shown>,
         asks: Asks,
     ) -> Result<Vec<Answer>, InsightError> {
-        let ch = ground.context.ch;
         let mut answers = Vec::new();
         for some in parts.iter().zip(extremes).collect::<Vec<_>>().chunks(AT_ONCE) {
-            let mut asked = Vec::new();
-            for (part, extremes) in some {
-                asked.push(async {
-                    let prepared = self.prepare(ground, **part, extremes)?;
-                    let shown = shown.and_then(|shown| shown.get(&part.period)).map(Vec::as_slice);
-                    let question = prepared.question(self.is_aggregated, asks.with_whole);
-                    let sql = trend_sql(ground.context.project.id, TrendQuestion { shown, ..question });
-                    let (points, cost) = ch.trend(&sql).await.map_err(insight_error)?;
-                    Ok::<Answer, InsightError>((points, (sql, cost)))
-                });
-            }
+            let asked = some.iter().map(|(part, extremes)| {
+                let shown = shown.and_then(|shown| shown.get(&part.period)).map(Vec::as_slice);
+                self.ask(ground, **part, extremes, shown, asks)
+            });
             answers.extend(try_join_all(asked).await?);
         }
         Ok(answers)
+    }
+
+    async fn ask(
+        &self,
+        ground: &Ground<'_>,
+        part: Part<'_>,
+        extremes: &[Extremes],
+        shown: Option<&[Vec<String>]>,
+        asks: Asks,
+    ) -> Result<Answer, InsightError> {
+        let (ch, project) = (ground.context.ch, ground.context.project.id);
+        let prepared = self.prepare(ground, part, extremes)?;
+        let question = TrendQuestion { shown, ..prepared.question(self.is_aggregated, asks.with_whole) };
+        let sql = trend_sql(project, question);
+        let (mut points, cost) = ch.trend(&sql).await.map_err(insight_error)?;
+        let mut asked = vec![(sql, cost)];
+        if question.count.is_of_owners() && points.iter().any(|point| point.is_other) {
+            points.retain(|point| !point.is_other);
+            let mut shown: Vec<_> = points.iter().map(|point| point.names.clone()).collect();
+            shown.sort_unstable();
+            shown.dedup();
+            let sql = trend_others_sql(project, question, &shown);
+            let (others, cost) = ch.trend(&sql).await.map_err(insight_error)?;
+            points.extend(others.into_iter().map(|point| TrendPoint { is_other: true, ..point }));
+            asked.push((sql, cost));
+        }
+        Ok((points, asked))
     }
 
     /// Between which numbers each value lies that is laid into bins; none where there is no number, or there are no bins.
@@ -238,79 +256,6 @@ impl<'a> Trend<'a> {
         let is_once = self.is_cumulative && measure.counts_actors();
         Ok(Prepared { events, count: measure.count, counted: measure.counted(), range, fine, split, is_once })
     }
-
-    /// Numbers over the buckets: a bucket without a row is a zero.
-    fn laid_out(&self, part: Part<'_>, points: &[TrendPoint], with_whole: bool) -> Vec<Line> {
-        let (node, measure) = &self.series[part.series];
-        let width = if self.is_aggregated { 0 } else { part.range.buckets.len() };
-        let counts_whole = with_whole && !self.is_aggregated && measure.count == TrendCount::Actors;
-        let series = node.label().to_owned();
-        let empty = |names: Option<&[String]>, is_other: bool| {
-            let by = self.by_values();
-            let breakdown: Vec<Value> = match (part.cohort, names) {
-                (Some((_, cohort)), _) => vec![cohort.id.clone()],
-                (None, None) => Vec::new(),
-                (None, Some(_)) if is_other => vec![OTHER.into(); by.map_or(1, |by| by.columns.len())],
-                (None, Some(names)) => {
-                    names.iter().enumerate().filter_map(|(at, name)| Some(by?.shown(at, name))).collect()
-                }
-            };
-            let said = match (part.cohort, names) {
-                (Some((_, cohort)), _) => Some(cohort.label.clone()),
-                (None, None) => None,
-                (None, Some(_)) if is_other => Some(OTHER.to_owned()),
-                (None, Some(names)) => by.map(|by| by.label(names)),
-            };
-            let label = match said {
-                Some(said) if self.series.len() > 1 => format!("{series} - {said}"),
-                Some(said) => said,
-                None => series.clone(),
-            };
-            let is_missing = names.is_some_and(|names| names.iter().any(|name| name == MISSING));
-            let rank = if is_other { 2 } else { u8::from(is_missing) };
-            Line {
-                series: part.series,
-                label,
-                breakdown,
-                rank,
-                period: part.period,
-                data: vec![0.0; width],
-                whole: 0.0,
-            }
-        };
-        let mut lines: Vec<Line> = Vec::new();
-        let mut known: HashMap<(bool, &[String]), usize> = HashMap::new();
-        if self.by_values().is_none() {
-            lines.push(empty(None, false));
-            known.insert((false, &[]), 0);
-        }
-        for point in points {
-            let at = *known.entry((point.is_other, &point.names)).or_insert_with(|| {
-                lines.push(empty(Some(&point.names), point.is_other));
-                lines.len() - 1
-            });
-            let line = &mut lines[at];
-            let value = point.value * measure.multiplier;
-            if point.is_whole {
-                line.whole = value;
-            } else {
-                let place = usize::try_from(point.bucket).ok().filter(|_| !self.is_aggregated);
-                if let Some(place) = place.and_then(|place| line.data.get_mut(place)) {
-                    *place = value;
-                }
-                line.whole += if counts_whole { 0.0 } else { value };
-            }
-        }
-        sort(&mut lines);
-        lines
-    }
-}
-
-/// The largest first; what has no value after those that have one, the others last.
-fn sort(lines: &mut [Line]) {
-    lines.sort_by(|a, b| {
-        a.rank.cmp(&b.rank).then_with(|| b.total().total_cmp(&a.total())).then_with(|| a.label.cmp(&b.label))
-    });
 }
 
 /// Rows that are put together by an expression of the sender's: `at`, `b0` …, `value`.

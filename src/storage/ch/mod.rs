@@ -78,7 +78,9 @@ pub use paths::{
 };
 pub use person_events::{Carried, CopiedFrom, GROUPS_WITHIN, MOST_GROUPS, PropertySource, SetBy};
 pub use persons_mirror::{MirroredDistinctId, MirroredPerson, MirroredState};
-pub use retention::{Begins, RetentionPoint, RetentionQuestion, ValueOf, retention_people_sql, retention_sql};
+pub use retention::{
+    Begins, RetentionPoint, RetentionQuestion, ValueOf, retention_others, retention_people_sql, retention_sql,
+};
 pub use sessions::{SessionKey, StoredSession};
 pub use sessions_read::{SessionCursor, SessionFilter, SessionPage, SessionRecord, SessionSlice, Visitors};
 pub use sessions_sql::{SessionScope, sessions_sql};
@@ -87,7 +89,7 @@ pub use sql::{Param, Sql};
 pub use stickiness::{CountIs, StickinessPoint, StickinessQuestion, stickiness_people_sql, stickiness_sql};
 pub use trends::{
     Extremes, MISSING, Split, Statistic, TrendCount, TrendPoint, TrendQuestion, ValuesAre, extremes_sql,
-    trend_people_sql, trend_sql,
+    trend_others_sql, trend_people_sql, trend_sql,
 };
 pub use unix::UnixConnector;
 pub use values::values_sql;

@@ -40,6 +40,14 @@ pub enum TrendCount {
     PerActor(Statistic),
 }
 
+impl TrendCount {
+    /// Whether it makes one number of each actor's or session's rows first, so that values cannot be put together afterwards.
+    #[must_use]
+    pub fn is_of_owners(self) -> bool {
+        matches!(self, Self::PerActor(_) | Self::SessionNumbers(_))
+    }
+}
+
 /// What is made of many numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Statistic {
@@ -159,6 +167,22 @@ pub fn trend_sql(project: ProjectId, question: TrendQuestion<'_>) -> Sql {
         None => plain(question, &rows, aggregate, counts_whole),
         Some(split) => by_value(question, split, &rows, aggregate, counts_whole),
     }
+}
+
+/// The statement that answers for all values but these together, as if they were one: rows are those of a series that is not
+/// split.
+#[must_use]
+pub fn trend_others_sql(project: ProjectId, question: TrendQuestion<'_>, shown: &[Vec<String>]) -> Sql {
+    let mut events = Sql::new("SELECT *\nFROM (\nSELECT *");
+    if let Some(split) = question.split {
+        events.push(", ").append(&rows::name_of(split)).push(" AS name");
+    }
+    events.push("\nFROM (").append(question.events).push(")\n)");
+    if question.split.is_some() {
+        events.push("\nWHERE ");
+        people::push_values(&mut events, &ValuesAre::NoneOf(shown.to_vec()));
+    }
+    trend_sql(project, TrendQuestion { events: &events, split: None, shown: None, ..question })
 }
 
 fn plain(question: TrendQuestion<'_>, rows: &Sql, aggregate: Aggregate, counts_whole: bool) -> Sql {

@@ -14,6 +14,7 @@ mod kinds;
 mod lifecycle;
 mod lists;
 mod operators;
+mod others;
 mod paths;
 mod quarter_hours;
 mod random;

@@ -9,4 +9,6 @@ mod bits;
 mod moments;
 mod question;
 
-pub use question::{Begins, RetentionPoint, RetentionQuestion, ValueOf, retention_people_sql, retention_sql};
+pub use question::{
+    Begins, RetentionPoint, RetentionQuestion, ValueOf, retention_others, retention_people_sql, retention_sql,
+};

@@ -82,7 +82,9 @@ impl RetentionQuestion<'_> {
         sql
     }
 
-    fn is_by_value(&self) -> bool {
+    /// Whether somebody may be counted under several values.
+    #[must_use]
+    pub fn is_by_value(&self) -> bool {
         self.value == Some(ValueOf::Event) && self.begins != Begins::FirstEver
     }
 
@@ -141,6 +143,14 @@ impl ClickHouse {
 #[must_use]
 pub fn retention_sql(project: ProjectId, question: RetentionQuestion<'_>) -> Sql {
     if question.needs_moments() { moments::counts(project, question) } else { bits::counts(project, question) }
+}
+
+/// The events that have none of these values, all with an empty one: what lies beyond a breakdown's limit is one value.
+#[must_use]
+pub fn retention_others(events: &Sql, shown: &[&str]) -> Sql {
+    let mut sql = Sql::new("SELECT * REPLACE('' AS value)\nFROM (SELECT *\nFROM (");
+    sql.append(events).push(")\nWHERE value NOT IN ").texts(shown.iter().copied()).push(")");
+    sql
 }
 
 /// Those who began in an interval, with a breakdown's value if one is given, as `whole`, and the columns they were there in, as
