@@ -71,6 +71,9 @@ async fn a_trend_counts_what_each_did_over_all_other_values() {
             };
             assert_eq!([value(0), value(1)], [Some(of_a), Some(of_others)], "{math} {answer}");
             assert_eq!(answer["results"].as_array().unwrap().len(), 2, "{math} {answer}");
+            if (math, display) == ("avg_count_per_actor", "ActionsLineGraph") {
+                insta::assert_snapshot!("trend_others", answer["clickhouse"].as_str().unwrap());
+            }
         }
     }
     let shown = json!({ "breakdown": "plan", "breakdown_limit": 1, "breakdown_hide_other_aggregation": true });
@@ -108,6 +111,9 @@ async fn retention_counts_somebody_of_several_other_values_once() {
             let count = |column: usize| first["values"][column]["count"].as_u64().unwrap();
             let later = if returning == "buy" { 4 } else { 0 };
             assert_eq!([count(0), count(later)], expected, "{answer}");
+            if (returning, &more) == ("visit", &json!({})) {
+                insta::assert_snapshot!("retention_others", answer["clickhouse"].as_str().unwrap());
+            }
         }
     }
 }
