@@ -8,25 +8,13 @@ use std::time::Duration;
 use base64::Engine as _;
 use serde_json::json;
 
-use crate::support::{Tenrec, eventually};
+use crate::support::{Tenrec, eventually, gzip, zlib};
 
 const KEY: &str = "phc_bombs";
 /// What a body may become, by default.
 const CAP: usize = 20 << 20;
 /// What the bombs become if nobody stops them.
 const BLAST: usize = 64 << 20;
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut into = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    into.write_all(bytes).unwrap();
-    into.finish().unwrap()
-}
-
-fn zlib(bytes: &[u8]) -> Vec<u8> {
-    let mut into = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
-    into.write_all(bytes).unwrap();
-    into.finish().unwrap()
-}
 
 fn base64(bytes: &[u8]) -> Vec<u8> {
     base64::engine::general_purpose::STANDARD.encode(bytes).into_bytes()

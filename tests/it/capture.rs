@@ -1,6 +1,5 @@
 //! Capture, through its door: what SDKs send, and what they hear.
 
-use std::io::Write;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -13,7 +12,7 @@ use tenrec::ingest::{AcceptedEvent, CaptureError, CaptureRequest, Door};
 use tenrec::model::{Clock, ProjectId};
 
 use crate::fixtures::{self, is_capture, recordings};
-use crate::support::TestApp;
+use crate::support::{TestApp, gzip};
 
 const KEY: &str = "phc_test";
 
@@ -39,19 +38,13 @@ fn event(name: &str) -> Value {
     json!({"event": name, "distinct_id": "u", "api_key": KEY})
 }
 
-fn gzip(text: &str) -> Vec<u8> {
-    let mut into = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    into.write_all(text.as_bytes()).expect("memory takes all");
-    into.finish().expect("memory takes all")
-}
-
 #[tokio::test]
 async fn every_path_takes_events_with_and_without_slash_and_never_redirects() {
     let app = app_with_project().await;
     for path in ["/e", "/i/v0/e", "/batch", "/capture", "/track", "/engage"] {
         for path in [path.to_owned(), format!("{path}/"), format!("{path}/?compression=gzip-js&_=1795226342176")] {
             let before = app.state().intake.position();
-            let reply = app.post(&path, "text/plain", gzip(&event("x").to_string())).await;
+            let reply = app.post(&path, "text/plain", gzip(event("x").to_string().as_bytes())).await;
             assert_eq!(reply.assert_ok().text(), r#"{"status":"Ok"}"#, "{path}");
             assert_eq!(reply.header("content-type"), "application/json", "{path}");
             assert_eq!(app.state().intake.position(), before + 1, "{path}");
@@ -90,7 +83,7 @@ async fn a_refusal_says_what_to_do() {
         assert!(answer["detail"].as_str().is_some_and(|detail| detail.len() > 20), "{shown}: {answer}");
         assert_eq!(reply.header("access-control-allow-origin"), "*", "{shown}");
     }
-    let bomb = gzip(&format!("[{}", " ".repeat(1 << 20)));
+    let bomb = gzip(format!("[{}", " ".repeat(1 << 20)).as_bytes());
     app.post("/e/", "text/plain", bomb).await.assert_status(413);
     assert_eq!(app.state().intake.position(), before + 2, "two requests of a known project are noted for the ledger");
     app.flush().await;

@@ -1,22 +1,9 @@
 //! Bodies packed as nobody asked for, and damaged.
 
-use std::io::Write;
-
 use base64::Engine as _;
 
 use super::Dice;
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut into = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    into.write_all(bytes).unwrap();
-    into.finish().unwrap()
-}
-
-fn zlib(bytes: &[u8]) -> Vec<u8> {
-    let mut into = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
-    into.write_all(bytes).unwrap();
-    into.finish().unwrap()
-}
+use crate::support::{gzip, zlib};
 
 /// Changes, drops, repeats and adds bytes.
 pub fn mutate(dice: &mut Dice, bytes: &mut Vec<u8>) {

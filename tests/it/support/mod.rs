@@ -5,6 +5,7 @@
 mod app;
 mod browser;
 mod engine;
+mod packing;
 mod people;
 mod process;
 mod reply;
@@ -13,6 +14,7 @@ mod stores;
 pub use app::{TestApp, TestAppBuilder};
 pub use browser::Browser;
 pub use engine::{Engine, Options, repository};
+pub use packing::{gzip, zlib};
 pub use people::{Owner, PASSWORD, setup_fields};
 pub use process::{Tenrec, children_of, command_line, is_alive};
 pub use reply::Reply;
