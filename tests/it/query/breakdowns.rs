@@ -146,3 +146,25 @@ async fn what_cannot_be_laid_into_bins_is_refused_by_its_field() {
         assert_eq!(reply["attr"], "breakdownFilter.breakdowns[0].histogram_bin_count", "{query}");
     }
 }
+
+#[tokio::test]
+async fn retention_is_broken_down_by_one_property_or_by_cohorts() {
+    let desk = Desk::start().await;
+    let retention = |breakdown: Value| {
+        let [_, _, query] = asked(&breakdown);
+        assert_eq!(query["kind"], "RetentionQuery");
+        query
+    };
+    for (breakdown, field) in [
+        (json!({ "breakdown": "a", "breakdown_type": "x" }), "breakdown_type"),
+        (json!({ "breakdown": ["a", "b"] }), "breakdown"),
+        (json!({ "breakdowns": [{ "property": "a" }, { "property": "b" }] }), "breakdowns[1]"),
+        (json!({ "breakdown": ["x"], "breakdown_type": "cohort" }), "breakdown[0]"),
+    ] {
+        let reply = desk.reply(retention(breakdown.clone())).await.assert_status(400).json();
+        assert_eq!(reply["attr"], format!("breakdownFilter.{field}"), "{breakdown}");
+    }
+    for breakdown in [json!({}), json!({ "breakdown": ["all"], "breakdown_type": "cohort" })] {
+        desk.reply(retention(breakdown)).await.assert_status(200);
+    }
+}
