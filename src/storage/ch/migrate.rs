@@ -21,6 +21,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (15, include_str!("../../../migrations/clickhouse/0015_counts_follow_merges.sql")),
     (16, include_str!("../../../migrations/clickhouse/0016_quarter_hours.sql")),
     (17, include_str!("../../../migrations/clickhouse/0017_person_codec.sql")),
+    (18, include_str!("../../../migrations/clickhouse/0018_fewer_buckets.sql")),
 ];
 
 const RECORD: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, applied_at DateTime DEFAULT now()) \
