@@ -1,7 +1,5 @@
 //! The mirror of which person ids have become another person.
 
-use bytes::Bytes;
-
 use super::row_binary::RowBinary;
 use super::{ChError, ClickHouse};
 use crate::model::{PersonId, ProjectId};
@@ -32,8 +30,6 @@ impl ClickHouse {
             rows.put_u64(row.version);
         }
         let sql = "INSERT INTO person_overrides (project_id, from_id, into_id, version) FORMAT RowBinary";
-        let mut insert = self.client().insert_formatted_with(sql).with_setting("async_insert", "0");
-        insert.send(Bytes::from(rows)).await?;
-        insert.end().await
+        self.insert_mirror(sql, rows).await
     }
 }

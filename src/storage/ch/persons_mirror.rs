@@ -91,8 +91,11 @@ impl ClickHouse {
         self.insert_mirror(sql, rows).await
     }
 
+    /// Inserts rows of a table of which the highest version counts. Those that an insert holds twice are left to merges, as
+    /// those of two inserts are.
     pub(super) async fn insert_mirror(&self, sql: &str, rows: Vec<u8>) -> Result<(), ChError> {
-        let mut insert = self.client().insert_formatted_with(sql).with_setting("async_insert", "0");
+        let insert = self.client().insert_formatted_with(sql).with_setting("async_insert", "0");
+        let mut insert = insert.with_setting("optimize_on_insert", "0");
         insert.send(Bytes::from(rows)).await?;
         insert.end().await
     }

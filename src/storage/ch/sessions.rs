@@ -132,6 +132,8 @@ impl ClickHouse {
             .with_setting("async_insert", "0")
             .with_setting("max_execution_time", SERVER_SECONDS)
             .with_setting("insert_deduplicate", "0")
+            // Each session is there once.
+            .with_setting("optimize_on_insert", "0")
             .with_setting("max_insert_block_size", "1000000")
             .with_setting("max_insert_threads", "1")
             .with_timeouts(Some(CLIENT_TIMEOUT), Some(CLIENT_TIMEOUT));
