@@ -6,6 +6,10 @@ use std::borrow::Cow;
 
 /// A key as a part of a path.
 pub(super) fn path_of(key: &str) -> Cow<'_, str> {
+    // Most keys have neither.
+    if key.bytes().all(|byte| byte != b'.' && byte != b'%') {
+        return key.into();
+    }
     let stored = stored_key(key);
     if stored.contains('.') { stored.replace('.', "%2E").into() } else { stored }
 }
