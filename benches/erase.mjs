@@ -27,8 +27,9 @@ try {
   await page.fill('input[name="label"]', "bench");
   await page.click('main form button[type="submit"]');
   const personalKey = (await page.textContent("#personal-api-key")).trim();
-  const api = async (method, path) => {
-    const answer = await fetch(`${tenrec.url}/api/projects/1${path}`, { method, headers: { authorization: `Bearer ${personalKey}` } });
+  const api = async (method, path, body) => {
+    const headers = { authorization: `Bearer ${personalKey}`, "content-type": "application/json" };
+    const answer = await fetch(`${tenrec.url}/api/projects/1${path}`, { method, headers, body: body && JSON.stringify(body) });
     return { status: answer.status, body: answer.headers.get("content-type")?.includes("json") ? await answer.json() : Buffer.from(await answer.arrayBuffer()) };
   };
   const engine = (sql) =>
@@ -56,7 +57,10 @@ try {
     const answer = await fetch(`${tenrec.url}/batch/`, { method: "POST", body: JSON.stringify({ api_key: key, batch }) });
     if (answer.status !== 200) throw new Error(`capture answered ${answer.status}`);
   }
-  const left = async () => Number(await engine("SELECT count() FROM events WHERE project_id = 1 AND distinct_id = 'gone'"));
+  const left = async () => {
+    const query = { kind: "HogQLQuery", query: "select count() from events where distinct_id = 'gone'" };
+    return (await api("POST", "/query/", { query, refresh: "force_blocking" })).body.results[0][0];
+  };
   while ((await left()) < events) await new Promise((done) => setTimeout(done, 200));
   await page.goto(`${tenrec.url}/project/1/person/gone`);
   const uuid = (await page.textContent(".person-uuid code")).trim();

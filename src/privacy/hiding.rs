@@ -94,16 +94,20 @@ impl Privacy {
         Ok(erase_from_quarantine(self.pipeline.quarantine_dir(), pasts(jobs)).await?)
     }
 
-    pub(super) async fn hide_tables(&self, tables: &[ErasedTable], jobs: &[Job]) -> Result<(), PrivacyError> {
+    /// Says whether there was anything.
+    pub(super) async fn hide_tables(&self, tables: &[ErasedTable], jobs: &[Job]) -> Result<bool, PrivacyError> {
         // What Postgres has not told the mirrors yet would come after the rows are gone, and name the id.
         Identity::new(self.pg.clone()).mirror(&self.ch, &WrittenPersons::default()).await?;
+        let mut is_any_found = false;
         for table in tables {
             let all = rows(jobs);
             let counts = self.ch.count_erased_rows(*table, &all).await?;
             let found = counts.iter().zip(all).filter(|(count, _)| **count > 0).map(|(_, rows)| rows);
-            self.ch.hide_rows(*table, &found.collect::<Vec<_>>()).await?;
+            let found: Vec<_> = found.collect();
+            is_any_found |= !found.is_empty();
+            self.ch.hide_rows(*table, &found).await?;
         }
-        Ok(())
+        Ok(is_any_found)
     }
 
     /// Looks again once what was under way is over. Whose turn that is not yet stays at this step.
@@ -136,7 +140,7 @@ impl Privacy {
     }
 
     /// How much there still is of each, where nothing should be.
-    async fn count_after(&self, jobs: &mut [Job]) -> Result<Vec<u64>, PrivacyError> {
+    pub(super) async fn count_after(&self, jobs: &mut [Job]) -> Result<Vec<u64>, PrivacyError> {
         let mut left = vec![0; jobs.len()];
         let mut note = |jobs: &mut [Job], store: &str, counts: Vec<u64>| {
             for ((job, left), after) in jobs.iter_mut().zip(&mut left).zip(counts) {

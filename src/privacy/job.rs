@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Privacy, PrivacyError};
 use crate::ingest::pipeline::PastOf;
 use crate::model::ProjectId;
-use crate::storage::ch::{ErasedRows, text_hash};
+use crate::storage::ch::{ErasedRows, LastMutations, text_hash};
 use crate::storage::pg::{ErasureRow, ErasureStep, ErasureSubject, StoreCount};
 
 /// What a job notes for itself: numbers and hashes, no names.
@@ -23,6 +23,10 @@ pub(super) struct Plan {
     pub sessions: Option<Vec<u64>>,
     /// What each run of an instance that worked on it had taken over when it first did.
     pub places: BTreeMap<Uuid, Place>,
+    /// What was asked of the parts that hold their rows when the files' turn came: first to mark them,
+    pub deletes: Option<LastMutations>,
+    /// and then to be written anew without them.
+    pub rewrites: Option<LastMutations>,
     /// Parts that were replaced, and whose files were still there.
     pub old_parts: Vec<String>,
     /// What Postgres did not let us do, in words.
@@ -103,6 +107,11 @@ impl Job {
         if let Some(count) = self.row.stores.iter_mut().find(|count| count.store == store) {
             count.after = Some(after);
         }
+    }
+
+    /// What is asked of the parts is asked anew.
+    pub fn forget_mutations(&mut self) {
+        (self.plan.deletes, self.plan.rewrites) = (None, None);
     }
 
     /// Whether a store was counted before.

@@ -85,17 +85,57 @@ impl Privacy {
             let before = SpoolCount::begin(&self.intake, &[job.past()], 0).finish().await?;
             note_spool(job, before.iter().sum());
         }
-        for table in ErasedTable::ALL {
-            self.ch.apply_deletes(table).await?;
+        if !self.rewrite_parts(&ErasedTable::ALL, job).await? {
+            return Ok(());
         }
         let waited = self.clock.now().duration_since(job.row.requested_at);
         if self.pg.scrub_bytes().await? > SMALL_BYTES && waited < LARGE_AFTER {
+            return Ok(());
+        }
+        if self.count_after(slice::from_mut(job)).await?.iter().any(|left| *left > 0) {
+            // Somebody stopped a mutation, and what it was to take out is back.
+            job.forget_mutations();
+            job.row.step = ErasureStep::Settle;
             return Ok(());
         }
         job.plan.notes = notes_of(self.pg.scrub().await?);
         job.plan.old_parts = self.ch.list_old_parts().await?;
         job.row.step = ErasureStep::Wait;
         Ok(())
+    }
+
+    /// Has ClickHouse write the parts that held rows of theirs anew; says whether that is done. Merges come first, and may take
+    /// minutes: nobody else waits for that, so it is asked for and looked after.
+    async fn rewrite_parts(&self, tables: &[ErasedTable], job: &mut Job) -> Result<bool, PrivacyError> {
+        let plan = &mut job.plan;
+        let deletes = match &mut plan.deletes {
+            Some(deletes) => deletes,
+            none => none.insert(self.ch.last_mutations().await?),
+        };
+        if !self.ch.are_mutations_done(deletes).await? {
+            return Ok(false);
+        }
+        let rewrites = match &mut plan.rewrites {
+            Some(rewrites) => rewrites,
+            none => {
+                for table in tables {
+                    self.ch.apply_deletes(*table).await?;
+                }
+                none.insert(self.ch.last_mutations().await?)
+            }
+        };
+        let is_done = self.ch.are_mutations_done(rewrites).await?;
+        if is_done {
+            self.forget_deletes().await;
+        }
+        Ok(is_done)
+    }
+
+    /// Nothing but the speed of questions depends on it.
+    pub(super) async fn forget_deletes(&self) {
+        if let Err(error) = self.ch.forget_deletes_done().await {
+            tracing::warn!(error = %error, "ClickHouse keeps deletes that are done, and counts slower");
+        }
     }
 
     async fn wait(&self, job: &mut Job) -> Result<(), PrivacyError> {
@@ -132,9 +172,11 @@ impl Privacy {
 
     /// Of an erasure that keeps the events: Postgres and its mirrors held what goes.
     async fn finish_profile(&self, job: &mut Job) -> Result<Progress, PrivacyError> {
-        self.hide_tables(&ErasedTable::OF_PROFILE, slice::from_ref(job)).await?;
-        for table in ErasedTable::OF_PROFILE {
-            self.ch.apply_deletes(table).await?;
+        if self.hide_tables(&ErasedTable::OF_PROFILE, slice::from_ref(job)).await? {
+            job.forget_mutations();
+        }
+        if !self.rewrite_parts(&ErasedTable::OF_PROFILE, job).await? {
+            return Ok(Progress::Later);
         }
         let waited = self.clock.now().duration_since(job.row.requested_at);
         if self.pg.scrub_bytes().await? > SMALL_BYTES && waited < LARGE_AFTER {

@@ -83,6 +83,6 @@ impl ClickHouse {
     /// If ClickHouse does not answer; doing it again is harmless.
     pub async fn delete_cohort_members(&self, project: ProjectId, cohort: CohortId) -> Result<(), ChError> {
         let (project, cohort) = (project.as_u32(), cohort.get().cast_unsigned());
-        self.change(&format!("DELETE FROM cohort_members WHERE project_id = {project} AND cohort_id = {cohort}")).await
+        self.mutate(&format!("DELETE FROM cohort_members WHERE project_id = {project} AND cohort_id = {cohort}")).await
     }
 }

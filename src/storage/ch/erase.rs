@@ -1,19 +1,16 @@
 //! Rows of erased people: found, counted, and deleted in two steps. A lightweight delete takes them out of every query at
-//! once; applying its mask writes the parts anew without them, and ClickHouse removes the old ones after their lifetime.
+//! once; when it has marked them in their parts, applying its mask writes these anew without them, and ClickHouse removes the
+//! old ones after their lifetime.
 //!
 //! A mutation's text stays on disk for a while. So nobody is named in it: people by their numbers, ids by a hash.
 
 use std::fmt::Write as _;
 use std::hash::Hasher;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::{ChError, ClickHouse, Sql};
 use crate::model::ProjectId;
-
-/// A mutation may wait for merges; then the next try finds how far it came.
-const CLIENT_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// The tables that hold rows of people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,7 +170,8 @@ impl ClickHouse {
         Ok(sessions)
     }
 
-    /// Takes the rows of all these people out of every query with one statement; returns when that is so.
+    /// Takes the rows of all these people out of every query with one statement; returns when that is so, though ClickHouse has
+    /// yet to mark them in their parts.
     ///
     /// # Errors
     /// If ClickHouse does not answer; doing it again is harmless.
@@ -182,11 +180,11 @@ impl ClickHouse {
         if conditions.is_empty() {
             return Ok(());
         }
-        self.change(&format!("DELETE FROM {} WHERE {}", table.name(), conditions.join(" OR "))).await
+        self.mutate(&format!("DELETE FROM {} WHERE {}", table.name(), conditions.join(" OR "))).await
     }
 
-    /// Writes the parts that hold rows taken out anew without them; returns when that is done. The old parts stay for their
-    /// lifetime (`old_parts_lifetime`, eight minutes unless configured).
+    /// Has ClickHouse write the parts in which rows are marked anew without them. The old parts stay for their lifetime
+    /// (`old_parts_lifetime`, eight minutes unless configured).
     ///
     /// # Errors
     /// If ClickHouse does not answer; doing it again is harmless.
@@ -198,7 +196,7 @@ impl ClickHouse {
         let partitions: Vec<String> = self.ask(&sql).fetch_all().await?;
         for partition in partitions.iter().filter(|id| id.bytes().all(|b| b.is_ascii_alphanumeric())) {
             let statement = format!("ALTER TABLE {} APPLY DELETED MASK IN PARTITION ID '{partition}'", table.name());
-            self.change(&statement).await?;
+            self.mutate(&statement).await?;
         }
         Ok(())
     }
@@ -219,16 +217,5 @@ impl ClickHouse {
             .with_setting("readonly", "2")
             .with_setting("max_execution_time", "300")
             .with_setting("max_query_size", "67108864")
-    }
-
-    pub(super) async fn change(&self, sql: &str) -> Result<(), ChError> {
-        let change = self
-            .client()
-            .query_raw(sql)
-            .with_setting("mutations_sync", "2")
-            .with_setting("lightweight_deletes_sync", "2")
-            .with_setting("max_query_size", "67108864")
-            .execute();
-        tokio::time::timeout(CLIENT_TIMEOUT, change).await.map_err(|_| ChError::TimedOut)?
     }
 }

@@ -28,6 +28,7 @@ mod lifecycle;
 mod merges;
 mod migrate;
 mod mirror_block;
+mod mutations;
 mod native;
 mod native_read;
 mod overrides;
@@ -70,6 +71,7 @@ pub use json_keys::original_key;
 pub use lifecycle::{LifecyclePoint, LifecycleQuestion, lifecycle_people_sql, lifecycle_sql};
 pub use merges::Counted;
 pub use migrate::ChMigrateError;
+pub use mutations::LastMutations;
 pub use native_read::{Numbers, Texts};
 pub use overrides::PersonOverride;
 pub use paths::{

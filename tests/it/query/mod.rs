@@ -4,6 +4,7 @@ mod actions;
 mod breakdowns;
 mod cohorts;
 mod endpoint;
+mod erased;
 mod filters;
 mod funnels;
 mod groups;

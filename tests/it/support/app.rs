@@ -237,10 +237,12 @@ impl TestApp {
         client.query_raw(sql).execute().await.unwrap_or_else(|e| panic!("{sql}: {e}"));
     }
 
-    /// Rows of ClickHouse as JSON objects, numbers as numbers.
+    /// Rows of ClickHouse as JSON objects, numbers as numbers; as Tenrec sees them, without what is about to be deleted.
     pub async fn ch_rows(&self, sql: &str) -> Vec<Value> {
-        let client =
-            SharedStores::get().ch_client(&self.name).with_setting("output_format_json_quote_64bit_integers", "0");
+        let client = SharedStores::get()
+            .ch_client(&self.name)
+            .with_setting("output_format_json_quote_64bit_integers", "0")
+            .with_setting("apply_mutations_on_fly", "1");
         let mut bytes = client.query_raw(sql).fetch_bytes("JSONEachRow").unwrap_or_else(|e| panic!("{sql}: {e}"));
         let text = bytes.collect().await.unwrap_or_else(|e| panic!("{sql}: {e}"));
         let text = std::str::from_utf8(&text).unwrap();
