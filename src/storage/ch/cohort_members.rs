@@ -1,7 +1,5 @@
 //! Who was put into static cohorts, by number: who that is after merges is looked up when it is asked.
 
-use bytes::Bytes;
-
 use super::row_binary::RowBinary;
 use super::{ChError, ClickHouse, Sql};
 use crate::model::{CohortId, PersonId, ProjectId};
@@ -32,9 +30,7 @@ impl ClickHouse {
             rows.push(u8::from(!is_in));
         }
         let sql = "INSERT INTO cohort_members (project_id, cohort_id, person, version, is_deleted) FORMAT RowBinary";
-        let mut insert = self.client().insert_formatted_with(sql).with_setting("async_insert", "0");
-        insert.send(Bytes::from(rows)).await?;
-        insert.end().await
+        self.insert_mirror(sql, rows).await
     }
 
     /// Puts those whom a statement gives into a cohort: its one column holds numbers.
