@@ -27,6 +27,8 @@ pub(super) struct Plan {
     pub deletes: Option<LastMutations>,
     /// and then to be written anew without them.
     pub rewrites: Option<LastMutations>,
+    /// Nothing was found of them when that was done.
+    pub is_recounted: bool,
     /// Parts that were replaced, and whose files were still there.
     pub old_parts: Vec<String>,
     /// What Postgres did not let us do, in words.
@@ -111,7 +113,7 @@ impl Job {
 
     /// What is asked of the parts is asked anew.
     pub fn forget_mutations(&mut self) {
-        (self.plan.deletes, self.plan.rewrites) = (None, None);
+        (self.plan.deletes, self.plan.rewrites, self.plan.is_recounted) = (None, None, false);
     }
 
     /// Whether a store was counted before.

@@ -88,14 +88,17 @@ impl Privacy {
         if !self.rewrite_parts(&ErasedTable::ALL, job).await? {
             return Ok(());
         }
+        if !job.plan.is_recounted {
+            if self.count_after(slice::from_mut(job)).await?.iter().any(|left| *left > 0) {
+                // A mutation was stopped by somebody, or lost with the power, and what it was to take out is back.
+                job.forget_mutations();
+                job.row.step = ErasureStep::Settle;
+                return Ok(());
+            }
+            job.plan.is_recounted = true;
+        }
         let waited = self.clock.now().duration_since(job.row.requested_at);
         if self.pg.scrub_bytes().await? > SMALL_BYTES && waited < LARGE_AFTER {
-            return Ok(());
-        }
-        if self.count_after(slice::from_mut(job)).await?.iter().any(|left| *left > 0) {
-            // Somebody stopped a mutation, and what it was to take out is back.
-            job.forget_mutations();
-            job.row.step = ErasureStep::Settle;
             return Ok(());
         }
         job.plan.notes = notes_of(self.pg.scrub().await?);
