@@ -127,11 +127,7 @@ impl Privacy {
                 none.insert(self.ch.last_mutations().await?)
             }
         };
-        let is_done = self.ch.are_mutations_done(rewrites).await?;
-        if is_done {
-            self.forget_deletes().await;
-        }
-        Ok(is_done)
+        Ok(self.ch.are_mutations_done(rewrites).await?)
     }
 
     /// Nothing but the speed of questions depends on it.
@@ -149,6 +145,7 @@ impl Privacy {
             let after = SpoolCount::begin(&self.intake, &[job.past()], 0).finish().await?;
             note_spool(job, after.iter().sum());
         }
+        self.forget_deletes().await;
         self.finish(job).await
     }
 

@@ -12,6 +12,21 @@ use super::{ChError, ClickHouse, Sql};
 /// To write a mutation down takes milliseconds.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
 
+const FORGET: &str = "KILL MUTATION WHERE database = currentDatabase() AND is_done
+AND (position(command, '_row_exists') > 0 OR position(command, 'APPLY DELETED MASK') > 0)
+AND (table, mutation_id) NOT IN (
+    SELECT changed.table, changed.mutation_id
+    FROM system.mutations AS changed
+    INNER JOIN (
+        SELECT table, min(data_version) AS oldest
+        FROM system.parts
+        WHERE database = currentDatabase() AND NOT active
+        GROUP BY table
+    ) AS replaced ON replaced.table = changed.table
+    WHERE changed.database = currentDatabase()
+      AND toUInt64OrZero(extract(changed.mutation_id, '[0-9]+')) > replaced.oldest
+)";
+
 /// The last mutation of each table that has had any, by its number.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -51,12 +66,13 @@ impl ClickHouse {
     /// Has ClickHouse forget the deletes that are done, and remove their texts. As long as it remembers one it takes every
     /// statement for one that must leave out rows, and answers none from counts that parts bring along.
     ///
+    /// Those stay of which it still has parts from before: if a loss of power damages the part that took the place of such a
+    /// one, the old one is back at the next start, and the delete is needed again.
+    ///
     /// # Errors
     /// If ClickHouse does not answer, or does not let us; its answers are right either way.
     pub async fn forget_deletes_done(&self) -> Result<(), ChError> {
-        let sql = "KILL MUTATION WHERE database = currentDatabase() AND is_done \
-                   AND (position(command, '_row_exists') > 0 OR position(command, 'APPLY DELETED MASK') > 0)";
-        self.client().query_raw(sql).execute().await
+        self.client().query_raw(FORGET).execute().await
     }
 
     /// Asks for a mutation. Questions answer as if it were done.
