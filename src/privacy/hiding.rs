@@ -102,8 +102,8 @@ impl Privacy {
         for table in tables {
             let all = rows(jobs);
             let counts = self.ch.count_erased_rows(*table, &all).await?;
-            let found = counts.iter().zip(all).filter(|(count, _)| **count > 0).map(|(_, rows)| rows);
-            let found: Vec<_> = found.collect();
+            let found = counts.iter().zip(all).filter(|(count, _)| **count > 0);
+            let found: Vec<_> = found.map(|(_, rows)| rows).collect();
             is_any_found |= !found.is_empty();
             self.ch.hide_rows(*table, &found).await?;
         }

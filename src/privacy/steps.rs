@@ -85,10 +85,10 @@ impl Privacy {
             let before = SpoolCount::begin(&self.intake, &[job.past()], 0).finish().await?;
             note_spool(job, before.iter().sum());
         }
-        if !self.rewrite_parts(&ErasedTable::ALL, job).await? {
-            return Ok(());
-        }
         if !job.plan.is_recounted {
+            if !self.rewrite_parts(&ErasedTable::ALL, job).await? {
+                return Ok(());
+            }
             if self.count_after(slice::from_mut(job)).await?.iter().any(|left| *left > 0) {
                 // A mutation was stopped by somebody, or lost with the power, and what it was to take out is back.
                 job.forget_mutations();
@@ -111,16 +111,16 @@ impl Privacy {
     /// minutes: nobody else waits for that, so it is asked for and looked after.
     async fn rewrite_parts(&self, tables: &[ErasedTable], job: &mut Job) -> Result<bool, PrivacyError> {
         let plan = &mut job.plan;
-        let deletes = match &mut plan.deletes {
-            Some(deletes) => deletes,
-            none => none.insert(self.ch.last_mutations().await?),
-        };
-        if !self.ch.are_mutations_done(deletes).await? {
-            return Ok(false);
-        }
         let rewrites = match &mut plan.rewrites {
             Some(rewrites) => rewrites,
             none => {
+                let deletes = match &mut plan.deletes {
+                    Some(deletes) => deletes,
+                    none => none.insert(self.ch.last_mutations().await?),
+                };
+                if !self.ch.are_mutations_done(deletes).await? {
+                    return Ok(false);
+                }
                 for table in tables {
                     self.ch.apply_deletes(*table).await?;
                 }
