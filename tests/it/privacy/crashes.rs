@@ -7,16 +7,17 @@ use serde_json::{Value, json};
 use sqlx::Connection;
 use tenrec::model::ProjectId;
 use tenrec::privacy::{Privacy, SignedReceipt, verify};
-use tenrec::storage::pg::{ErasureRow, SubjectName};
+use tenrec::storage::pg::{ErasureRow, ErasureStep, SubjectName};
 
 use crate::support::TestApp;
 
-/// Takes a step, as often as it takes: files wait for merges.
+/// Takes a step. Files alone are waited for.
 async fn advance(privacy: &Privacy, row: &mut ErasureRow) {
     for _ in 0..600 {
         if privacy.advance_once(row).await.unwrap() {
             return;
         }
+        assert_eq!(row.step, ErasureStep::Scrub, "{row:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     panic!("it does not come on: {row:?}");

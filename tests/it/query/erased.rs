@@ -6,11 +6,10 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Map, Value, json};
 use tenrec::insights::QUERY_KINDS;
+use tenrec::storage::ch::ErasedTable;
 
 use super::{Desk, kinds};
 
-const TABLES: [&str; 6] =
-    ["events", "sessions", "person_overrides", "persons", "person_distinct_ids", "cohort_members"];
 const DELETES: &str = "SELECT count() FROM system.mutations WHERE database = currentDatabase() AND NOT is_done";
 const ROWS: &str = "SELECT count() FROM events WHERE distinct_id = 'ada' SETTINGS apply_mutations_on_fly = 0";
 
@@ -34,8 +33,8 @@ impl Desk {
     }
 
     async fn merges(&self, word: &str) {
-        for table in TABLES {
-            self.app.ch_execute(&format!("SYSTEM {word} MERGES {table}")).await;
+        for table in ErasedTable::ALL {
+            self.app.ch_execute(&format!("SYSTEM {word} MERGES {}", table.name())).await;
         }
     }
 
@@ -89,7 +88,7 @@ async fn nobody_erased_is_in_an_answer_while_their_parts_are_merged() {
         let erasure = app.erasure_at(owner, erasure, |erasure| erasure["step"] == "wait").await;
         assert_eq!(erasure["error"], json!(null));
     }
-    for table in TABLES {
+    for table in ErasedTable::ALL.map(ErasedTable::name) {
         let rows = format!("SELECT count() FROM {table} SETTINGS apply_mutations_on_fly = 0, apply_deleted_mask = 0");
         assert_eq!(app.ch_count(&rows).await, 0, "{table}");
     }

@@ -229,14 +229,9 @@ async fn mutated(ch: &ClickHouse) {
 async fn forgotten(desk: &Desk) {
     let ch = &desk.app.state().ch;
     let end = tokio::time::Instant::now() + Duration::from_secs(60);
-    while desk
-        .app
-        .ch_count(
-            "SELECT count() FROM system.mutations WHERE database = currentDatabase() AND command LIKE '%_row_exists%'",
-        )
-        .await
-        > 0
-    {
+    let deletes =
+        "SELECT count() FROM system.mutations WHERE database = currentDatabase() AND command LIKE '%_row_exists%'";
+    while desk.app.ch_count(deletes).await > 0 {
         assert!(tokio::time::Instant::now() < end, "it takes too long");
         ch.forget_deletes_done().await.unwrap();
         tokio::time::sleep(Duration::from_millis(200)).await;
